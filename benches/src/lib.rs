@@ -1,0 +1,22 @@
+//! Our SDK and exporters beside the official crates, `tracing-opentelemetry` and `fastrace`.
+//!
+//! The `compare` program runs both sides interleaved and prints ratios; the criterion benches look
+//! at single parts. What both sides do is in [`workload`], what they are in [`ours`] and
+//! [`peers`], and the rows with their bars in [`rows`].
+
+pub mod alloc;
+pub mod client;
+pub mod contest;
+pub mod effort;
+pub mod end_to_end;
+pub mod measure;
+pub mod ours;
+pub mod peers;
+pub mod process;
+pub mod report;
+pub mod rounds;
+pub mod rows;
+pub mod sink;
+pub mod stats;
+pub mod subject;
+pub mod workload;

@@ -1,0 +1,5 @@
+//! The stacks that we compare with.
+
+pub mod fastrace;
+pub mod official;
+pub mod tracing;

@@ -1,0 +1,78 @@
+//! Applications that use `tracing`, with `tracing-opentelemetry` as the bridge to a provider.
+//!
+//! The application's code and the bridge are the same on both sides; the provider differs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::trace::Tracer;
+use tracing::{Dispatch, info_span};
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::subject::{Account, Control, Failure, Progress, Subject};
+use crate::workload::{Work, address, scattered};
+
+/// What the results call this peer.
+pub const NAME: &str = "tracing-opentelemetry 0.34 over opentelemetry_sdk 0.33";
+
+/// Puts the bridge in front of a tracer.
+pub fn bridged<T, C>((tracer, control, progress): (T, C, Arc<Progress>)) -> impl Subject
+where
+    T: Tracer + Send + Sync + 'static,
+    T::Span: Send + Sync + 'static,
+    C: Control,
+{
+    let layer = tracing_opentelemetry::layer().with_tracer(tracer);
+    let subscriber = tracing_subscriber::registry().with(layer);
+    Bridged {
+        dispatch: Dispatch::new(subscriber),
+        control,
+        progress,
+    }
+}
+
+struct Bridged<C> {
+    dispatch: Dispatch,
+    control: C,
+    progress: Arc<Progress>,
+}
+
+impl<C: Control> Subject for Bridged<C> {
+    /// Root spans with ten fields, whatever `work` says: the one thing that is compared here.
+    fn make(&self, _work: Work, spans: usize) {
+        tracing::dispatcher::with_default(&self.dispatch, || (0..spans).for_each(root10));
+    }
+
+    fn flush(&self) -> Result<(), Failure> {
+        self.control.flush()
+    }
+
+    fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    fn shutdown(&self, timeout: Duration) -> Result<(), Failure> {
+        self.control.shutdown(timeout)
+    }
+
+    fn account(&self) -> Option<Account> {
+        self.control.account()
+    }
+}
+
+fn root10(i: usize) {
+    let span = info_span!(
+        "GET /users/{id}",
+        http.request.method = "GET",
+        http.route = "/users/{id}",
+        server.address = address(i),
+        app.sequence = i as i64,
+        url.scheme = "https",
+        client.port = scattered(i, 0x7fff),
+        http.request.body.size = scattered(i, 0xff_ffff),
+        app.queue.seconds = scattered(i, 0xffff) as f64 * 1e-7,
+        app.cache.ratio = 0.75_f64,
+        app.cached = i.is_multiple_of(3),
+    );
+    drop(span.entered());
+}

@@ -1,0 +1,157 @@
+//! The server process of the end-to-end rows: hyper alone, neither ours nor theirs.
+//!
+//! It answers every export with success. Uncompressed requests are counted span by span as they
+//! come; compressed ones are kept and counted when the report is asked for, so that inflating
+//! does not share the machine with the client under measure. In a validating run every span is
+//! decoded by `prost` and looked at.
+
+mod check;
+mod serve;
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use self::check::{inflate, scan, validate};
+use crate::subject::{Failure, Transport};
+
+/// What a sink process has to do.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct SinkTask {
+    /// The protocol to speak.
+    pub transport: Transport,
+    /// Whether to decode and check every span.
+    pub validate: bool,
+}
+
+/// The first line that a sink process writes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Listening {
+    /// Port on 127.0.0.1.
+    pub port: u16,
+}
+
+/// What has arrived since the report before.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SinkReport {
+    /// Requests.
+    pub requests: u64,
+    /// Spans in them.
+    pub spans: u64,
+    /// Bytes of the messages on the wire, compressed where they were.
+    pub bytes: u64,
+    /// The first thing that was wrong with a request.
+    pub fault: Option<String>,
+}
+
+/// Serves until standard input ends; every line on it asks for a report on standard output.
+///
+/// # Errors
+///
+/// No port can be bound, or standard input or output is gone.
+pub fn run(task: SinkTask) -> Result<(), Failure> {
+    let inbox = Arc::new(Inbox {
+        validate: task.validate,
+        state: Mutex::default(),
+    });
+    let port = serve::start(task.transport, Arc::clone(&inbox))?;
+    let mut out = std::io::stdout().lock();
+    write_line(&mut out, &Listening { port })?;
+    for line in std::io::stdin().lock().lines() {
+        line?;
+        write_line(&mut out, &inbox.report())?;
+    }
+    Ok(())
+}
+
+fn write_line(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}
+
+/// Where requests are counted.
+#[derive(Debug)]
+struct Inbox {
+    validate: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    report: SinkReport,
+    kept: Vec<(Encoding, Bytes)>,
+    kept_bytes: usize,
+}
+
+/// How a message is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// Most bytes kept between two reports.
+const KEPT_BYTES_MAX: usize = 1 << 30;
+
+impl Inbox {
+    /// Takes one message, still compressed.
+    fn take(&self, encoding: Encoding, message: Bytes) {
+        let counted_now = encoding == Encoding::Identity && !self.validate;
+        let spans = if counted_now { scan(&message) } else { Ok(0) };
+        let mut state = self.state.lock();
+        state.report.requests += 1;
+        state.report.bytes += message.len() as u64;
+        state.count(spans);
+        if !counted_now {
+            state.keep(encoding, message);
+        }
+    }
+
+    /// Notes a request that is not an export.
+    fn refuse(&self, fault: String) {
+        self.state.lock().report.fault.get_or_insert(fault);
+    }
+
+    fn report(&self) -> SinkReport {
+        let mut state = std::mem::take(&mut *self.state.lock());
+        for (encoding, message) in std::mem::take(&mut state.kept) {
+            let spans = inflate(encoding, message).and_then(|message| {
+                if self.validate {
+                    validate(message)
+                } else {
+                    scan(&message)
+                }
+            });
+            state.count(spans);
+        }
+        state.report
+    }
+}
+
+impl State {
+    fn count(&mut self, spans: Result<u64, String>) {
+        match spans {
+            Ok(spans) => self.report.spans += spans,
+            Err(fault) => drop(self.report.fault.get_or_insert(fault)),
+        }
+    }
+
+    fn keep(&mut self, encoding: Encoding, message: Bytes) {
+        self.kept_bytes += message.len();
+        if self.kept_bytes > KEPT_BYTES_MAX {
+            self.count(Err(format!(
+                "more than {KEPT_BYTES_MAX} bytes between two reports"
+            )));
+        } else {
+            self.kept.push((encoding, message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

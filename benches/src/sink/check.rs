@@ -1,0 +1,134 @@
+//! What a request holds: a fast count of its spans, and a slow check of all of them.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+
+use super::Encoding;
+use crate::workload;
+
+/// Counts spans by walking the envelopes: request, resource spans, scope spans.
+pub(super) fn scan(request: &[u8]) -> Result<u64, String> {
+    let mut spans = 0;
+    each(request, 1, &mut |resource_spans| {
+        each(resource_spans, 2, &mut |scope_spans| {
+            each(scope_spans, 2, &mut |_| {
+                spans += 1;
+                Some(())
+            })
+        })
+    })
+    .ok_or("a request whose envelopes do not add up")?;
+    Ok(spans)
+}
+
+/// Decodes with `prost` and checks every span for what the workload has put there.
+pub(super) fn validate(request: Bytes) -> Result<u64, String> {
+    let request = ExportTraceServiceRequest::decode(request).map_err(|error| error.to_string())?;
+    let mut spans = 0;
+    for resource_spans in &request.resource_spans {
+        let resource = resource_spans.resource.as_ref().ok_or("no resource")?;
+        if !resource
+            .attributes
+            .iter()
+            .any(|attribute| attribute.key == "service.name")
+        {
+            return Err("a resource without service.name".to_owned());
+        }
+        for span in resource_spans
+            .scope_spans
+            .iter()
+            .flat_map(|scope| &scope.spans)
+        {
+            check(span).map_err(|what| format!("{what}: {span:?}"))?;
+            spans += 1;
+        }
+    }
+    Ok(spans)
+}
+
+/// Inflates a message; at most so much that a broken one cannot take the machine's memory.
+pub(super) fn inflate(encoding: Encoding, message: Bytes) -> Result<Bytes, String> {
+    match encoding {
+        Encoding::Identity => Ok(message),
+        Encoding::Gzip => read_all(flate2::read::MultiGzDecoder::new(&*message)),
+        Encoding::Zstd => {
+            let decoder = zstd::stream::read::Decoder::new(&*message);
+            read_all(decoder.map_err(|error| error.to_string())?)
+        }
+    }
+}
+
+fn read_all(decoder: impl Read) -> Result<Bytes, String> {
+    let mut inflated = Vec::new();
+    let read = decoder.take(INFLATED_MAX + 1).read_to_end(&mut inflated);
+    match read {
+        Ok(length) if length as u64 > INFLATED_MAX => {
+            Err(format!("a message of more than {INFLATED_MAX} bytes"))
+        }
+        Ok(_) => Ok(inflated.into()),
+        Err(error) => Err(format!("a message that does not inflate: {error}")),
+    }
+}
+
+/// Larger than any request that a client here makes.
+const INFLATED_MAX: u64 = 64 << 20;
+
+fn check(span: &Span) -> Result<(), &'static str> {
+    if span.trace_id.len() != 16 || span.trace_id.iter().all(|byte| *byte == 0) {
+        return Err("bad trace id");
+    }
+    if span.span_id.len() != 8 || span.span_id.iter().all(|byte| *byte == 0) {
+        return Err("bad span id");
+    }
+    if span.name != workload::NAME {
+        return Err("wrong name");
+    }
+    if span.attributes.len() != 10 || span.dropped_attributes_count != 0 {
+        return Err("not ten attributes");
+    }
+    if span.start_time_unix_nano == 0 || span.end_time_unix_nano < span.start_time_unix_nano {
+        return Err("bad times");
+    }
+    Ok(())
+}
+
+/// Calls `with` for every length-delimited field of that number; `None` for malformed bytes.
+fn each(mut message: &[u8], number: u64, with: &mut dyn FnMut(&[u8]) -> Option<()>) -> Option<()> {
+    while !message.is_empty() {
+        let tag = varint(&mut message)?;
+        match tag & 7 {
+            0 => drop(varint(&mut message)?),
+            1 => drop(take(&mut message, 8)?),
+            2 => {
+                let length = usize::try_from(varint(&mut message)?).ok()?;
+                let field = take(&mut message, length)?;
+                if tag >> 3 == number {
+                    with(field)?;
+                }
+            }
+            5 => drop(take(&mut message, 4)?),
+            _ => return None,
+        }
+    }
+    Some(())
+}
+
+fn varint(message: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *take(message, 1)?.first()?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take<'a>(message: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    message.split_off(..length)
+}

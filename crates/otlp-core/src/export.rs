@@ -1,0 +1,32 @@
+//! The export contract and all that exporters share: outcomes, retry decisions, configuration.
+//!
+//! One trait, [`Exporter`], takes a [`Payload`](crate::Payload) and returns an [`Outcome`]. The
+//! same exporters serve our SDK, the official SDK and the collector. Nothing here opens a socket,
+//! starts a thread or reads a clock; the environment is read in one file, `env`.
+
+mod compression;
+mod config;
+mod endpoint;
+mod env;
+mod exporter;
+mod headers;
+mod outcome;
+pub mod retry;
+mod secret;
+mod tls;
+
+pub use self::compression::{
+    CompressError, Compression, DecompressError, Decompressor, UnknownCompression, compress,
+    decompress,
+};
+pub use self::config::{
+    ConfigError, Configured, DEFAULT_MAX_CONCURRENT_EXPORTS, DEFAULT_MAX_REQUEST_SIZE,
+    DEFAULT_MAX_RESPONSE_SIZE, DEFAULT_TIMEOUT, ExporterConfig, ExporterConfigBuilder, Protocol,
+};
+pub use self::endpoint::{Endpoint, EndpointError};
+pub use self::env::{ConfigWarning, Env, EnvReader};
+pub use self::exporter::{BoxedExporter, Deadline, Exporter};
+pub use self::headers::{HeaderError, HeaderProvider, HeaderProviderError, Headers};
+pub use self::outcome::{ErrorKind, ExportError, Outcome};
+pub use self::secret::Secret;
+pub use self::tls::{Pem, PemSource, TlsConfig};

@@ -1,0 +1,108 @@
+//! The only table of what differs between the signals.
+//!
+//! Everything downstream (payload, retry, queues, exporters, configuration) is generic over
+//! [`Signal`]. A new signal is a new row here, one wire file and one SDK folder.
+
+use std::fmt;
+
+/// One of the OTLP signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Signal {
+    /// Spans: `ExportTraceServiceRequest`.
+    Traces,
+    /// Metric data points: `ExportMetricsServiceRequest`.
+    Metrics,
+    /// Log records: `ExportLogsServiceRequest`.
+    Logs,
+}
+
+impl Signal {
+    /// Every signal, in the order of the protocol's documents.
+    pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
+
+    /// The path that a generic HTTP endpoint is extended by (OTLP/HTTP, "Endpoint URLs").
+    #[must_use]
+    pub const fn http_path(self) -> &'static str {
+        self.row().http_path
+    }
+
+    /// The full gRPC method, leading slash included (OTLP/gRPC, unary `Export`).
+    #[must_use]
+    pub const fn grpc_path(self) -> &'static str {
+        self.row().grpc_path
+    }
+
+    /// The infix of this signal's environment variables: `OTEL_EXPORTER_OTLP_<infix>_ENDPOINT`.
+    #[must_use]
+    pub const fn env_infix(self) -> &'static str {
+        self.row().env_infix
+    }
+
+    /// The name as it stands in configuration and messages: `traces`, `metrics`, `logs`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// What one item is called in messages: `span`, `metric_data_point`, `log_record`.
+    #[must_use]
+    pub const fn item(self) -> &'static str {
+        self.row().item
+    }
+
+    /// Field number of the item list inside one metric's data (`None`: the items stand directly
+    /// in the scope envelope).
+    ///
+    /// Spans and log records are fields of `ScopeSpans` and `ScopeLogs`. A `ScopeMetrics` holds
+    /// metrics, and what the protocol counts and rejects are their data points.
+    pub(crate) const fn counts_points(self) -> bool {
+        matches!(self, Self::Metrics)
+    }
+
+    const fn row(self) -> &'static Row {
+        match self {
+            Self::Traces => &TRACES,
+            Self::Metrics => &METRICS,
+            Self::Logs => &LOGS,
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+struct Row {
+    name: &'static str,
+    item: &'static str,
+    env_infix: &'static str,
+    http_path: &'static str,
+    grpc_path: &'static str,
+}
+
+const TRACES: Row = Row {
+    name: "traces",
+    item: "span",
+    env_infix: "TRACES",
+    http_path: "v1/traces",
+    grpc_path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+};
+
+const METRICS: Row = Row {
+    name: "metrics",
+    item: "metric_data_point",
+    env_infix: "METRICS",
+    http_path: "v1/metrics",
+    grpc_path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+};
+
+const LOGS: Row = Row {
+    name: "logs",
+    item: "log_record",
+    env_infix: "LOGS",
+    http_path: "v1/logs",
+    grpc_path: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+};

@@ -1,0 +1,474 @@
+//! A span that is encoded while it is being recorded.
+//!
+//! Attributes, events and links go straight into OTLP bytes under the limits. What is left for the
+//! end are the scalar fields; [`SpanEncoder::put_item`] then writes the whole in the order of the
+//! field numbers, with every length known beforehand.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::limits::SpanLimits;
+use crate::wire::attribute::AttributeList;
+use crate::wire::value::Value;
+use crate::wire::varint::encoded_len;
+use crate::wire::writer::{
+    FIXED32, FIXED64, LEN, VARINT, key, len_field, put_fixed64_non_zero, put_len,
+    put_len_header, put_len_non_empty, put_message, put_varint_non_zero,
+};
+
+use super::EncodedSpan;
+
+/// Ids and context of a span: what is fixed when it starts.
+#[derive(Clone, Debug, Default)]
+pub struct SpanIdentity {
+    /// Trace id.
+    pub trace_id: [u8; 16],
+    /// Span id.
+    pub span_id: [u8; 8],
+    /// The W3C trace flags of the span itself.
+    pub trace_flags: u8,
+    /// The W3C `tracestate` header, empty if there is none.
+    pub trace_state: Cow<'static, str>,
+    /// The parent, if there is one.
+    pub parent: Option<ParentContext>,
+}
+
+/// The parent of a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParentContext {
+    /// Its span id.
+    pub span_id: [u8; 8],
+    /// Whether it came from another process.
+    pub is_remote: bool,
+}
+
+/// What a link points at.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkContext<'a> {
+    /// Trace id of the linked span.
+    pub trace_id: [u8; 16],
+    /// Span id of the linked span.
+    pub span_id: [u8; 8],
+    /// Its W3C trace flags.
+    pub trace_flags: u8,
+    /// Whether it came from another process.
+    pub is_remote: bool,
+    /// Its W3C `tracestate` header, empty if there is none.
+    pub trace_state: &'a str,
+}
+
+/// `Span.SpanKind` of the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SpanKind {
+    /// Work within one process; the default (row F3).
+    #[default]
+    Internal = 1,
+    /// The server's side of a call.
+    Server = 2,
+    /// The client's side of a call.
+    Client = 3,
+    /// Hands a message over.
+    Producer = 4,
+    /// Takes a message.
+    Consumer = 5,
+}
+
+/// `Status.StatusCode` of the protocol, in the order of what beats what (row T13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StatusCode {
+    /// Nothing was said.
+    #[default]
+    Unset,
+    /// The operation failed.
+    Error,
+    /// The application says that it succeeded; final.
+    Ok,
+}
+
+impl StatusCode {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Unset => 0,
+            Self::Ok => 1,
+            Self::Error => 2,
+        }
+    }
+}
+
+/// A span that is being recorded into OTLP bytes.
+///
+/// Clearing keeps the memory: an encoder that is used again does not allocate for a span of
+/// ordinary size. Setters take the limits as an argument, so that one set of limits serves all
+/// spans of a provider.
+#[derive(Debug, Default)]
+pub struct SpanEncoder {
+    identity: SpanIdentity,
+    name: Cow<'static, str>,
+    kind: SpanKind,
+    start_unix_nano: u64,
+    attributes: SpanAttributes,
+    events: Items,
+    links: Items,
+    scratch: Scratch,
+    status: StatusCode,
+    status_message: Cow<'static, str>,
+}
+
+impl SpanEncoder {
+    /// Starts recording a span, after [`clear`](Self::clear) or on a new encoder.
+    #[inline]
+    pub fn start(
+        &mut self,
+        identity: SpanIdentity,
+        name: impl Into<Cow<'static, str>>,
+        kind: SpanKind,
+        start_unix_nano: u64,
+    ) {
+        self.identity = identity;
+        self.name = name.into();
+        self.kind = kind;
+        self.start_unix_nano = start_unix_nano;
+    }
+
+    /// Forgets the span and keeps the memory.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.name = Cow::Borrowed("");
+        if let Cow::Owned(_) = self.identity.trace_state {
+            self.identity.trace_state = Cow::Borrowed("");
+        }
+        self.attributes.0.clear();
+        self.events.clear();
+        self.links.clear();
+        if self.status != StatusCode::Unset {
+            self.status = StatusCode::Unset;
+            self.status_message = Cow::Borrowed("");
+        }
+    }
+
+    /// Sets an attribute; the last value of a key wins (row T12).
+    #[inline]
+    pub fn set_attribute(&mut self, key: &str, value: Value<'_>, limits: &SpanLimits) {
+        self.attributes.0.set(key, value, &limits.attributes);
+    }
+
+    /// Adds an event. `attributes` is called to set the event's own attributes.
+    pub fn add_event(
+        &mut self,
+        name: &str,
+        time_unix_nano: u64,
+        limits: &SpanLimits,
+        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+    ) {
+        if self.events.is_full(limits.events) {
+            return;
+        }
+        let list = self.scratch.collect(&limits.event_attributes(), attributes);
+        self.events.push(EVENT, |buf| {
+            put_fixed64_non_zero(buf, key(1, FIXED64), time_unix_nano);
+            put_len_non_empty(buf, key(2, LEN), name.as_bytes());
+            buf.extend_from_slice(list.as_bytes());
+            put_varint_non_zero(buf, key(4, VARINT), list.dropped().into());
+        });
+    }
+
+    /// Adds a link. `attributes` is called to set the link's own attributes.
+    pub fn add_link(
+        &mut self,
+        link: LinkContext<'_>,
+        limits: &SpanLimits,
+        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+    ) {
+        if self.links.is_full(limits.links) {
+            return;
+        }
+        let list = self.scratch.collect_link(&limits.link_attributes(), attributes);
+        self.links.push(LINK, |buf| {
+            put_len(buf, key(1, LEN), &link.trace_id);
+            put_len(buf, key(2, LEN), &link.span_id);
+            put_len_non_empty(buf, key(3, LEN), link.trace_state.as_bytes());
+            buf.extend_from_slice(list.as_bytes());
+            put_varint_non_zero(buf, key(5, VARINT), list.dropped().into());
+            buf.push(key(6, FIXED32));
+            buf.extend_from_slice(&wire_flags(link.trace_flags, link.is_remote).to_le_bytes());
+        });
+    }
+
+    /// Sets the status under the rules of row T13: `Ok` is final, `Unset` is ignored, a
+    /// description is kept only with `Error`.
+    pub fn set_status(&mut self, code: StatusCode, description: impl Into<Cow<'static, str>>) {
+        if code == StatusCode::Unset || self.status == StatusCode::Ok {
+            return;
+        }
+        self.status = code;
+        self.status_message = match code {
+            StatusCode::Error => description.into(),
+            _ => Cow::Borrowed(""),
+        };
+    }
+
+    /// Replaces the name.
+    pub fn update_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.name = name.into();
+    }
+
+    /// Replaces the `tracestate`, as a sampler may.
+    pub fn set_trace_state(&mut self, trace_state: impl Into<Cow<'static, str>>) {
+        self.identity.trace_state = trace_state.into();
+    }
+
+    /// Appends the span as an item of its scope: field key, length, message.
+    #[inline]
+    pub fn put_item(&self, end_unix_nano: u64, buf: &mut Vec<u8>) {
+        let sizes = self.sizes(end_unix_nano);
+        buf.reserve(len_field(sizes.message));
+        put_len_header(buf, ITEM, sizes.message);
+        self.put_message(end_unix_nano, &sizes, buf);
+    }
+
+    /// Exact length of what [`put_item`](Self::put_item) appends.
+    #[inline]
+    #[must_use]
+    pub fn item_len(&self, end_unix_nano: u64) -> usize {
+        len_field(self.sizes(end_unix_nano).message)
+    }
+
+    /// The span as a value of its own.
+    #[must_use]
+    pub fn encode(&self, end_unix_nano: u64) -> EncodedSpan {
+        let sizes = self.sizes(end_unix_nano);
+        let mut buf = Vec::with_capacity(sizes.message);
+        self.put_message(end_unix_nano, &sizes, &mut buf);
+        EncodedSpan::from_encoder(Bytes::from(buf))
+    }
+
+    #[inline]
+    fn sizes(&self, end_unix_nano: u64) -> Sizes {
+        let status = self.status_len();
+        let message = 2 + 16
+            + 2 + 8
+            + non_empty_len(self.identity.trace_state.len())
+            + if self.identity.parent.is_some() { 2 + 8 } else { 0 }
+            + non_empty_len(self.name.len())
+            + 2
+            + if self.start_unix_nano == 0 { 0 } else { 9 }
+            + if end_unix_nano == 0 { 0 } else { 9 }
+            + self.attributes.0.as_bytes().len()
+            + non_zero_len(self.attributes.0.dropped())
+            + self.events.buf.len()
+            + non_zero_len(self.events.dropped)
+            + self.links.buf.len()
+            + non_zero_len(self.links.dropped)
+            + if self.status == StatusCode::Unset { 0 } else { len_field(status) }
+            + 6;
+        Sizes { message, status }
+    }
+
+    fn status_len(&self) -> usize {
+        non_empty_len(self.status_message.len()) + if self.status == StatusCode::Unset { 0 } else { 2 }
+    }
+
+    #[inline]
+    fn put_message(&self, end_unix_nano: u64, sizes: &Sizes, buf: &mut Vec<u8>) {
+        let identity = &self.identity;
+        put_len(buf, key(1, LEN), &identity.trace_id);
+        put_len(buf, key(2, LEN), &identity.span_id);
+        put_len_non_empty(buf, key(3, LEN), identity.trace_state.as_bytes());
+        if let Some(parent) = &identity.parent {
+            put_len(buf, key(4, LEN), &parent.span_id);
+        }
+        put_len_non_empty(buf, key(5, LEN), self.name.as_bytes());
+        buf.extend_from_slice(&[key(6, VARINT), self.kind as u8]);
+        put_fixed64_non_zero(buf, key(7, FIXED64), self.start_unix_nano);
+        put_fixed64_non_zero(buf, key(8, FIXED64), end_unix_nano);
+        buf.extend_from_slice(self.attributes.0.as_bytes());
+        put_varint_non_zero(buf, key(10, VARINT), self.attributes.0.dropped().into());
+        buf.extend_from_slice(&self.events.buf);
+        put_varint_non_zero(buf, key(12, VARINT), self.events.dropped.into());
+        buf.extend_from_slice(&self.links.buf);
+        put_varint_non_zero(buf, key(14, VARINT), self.links.dropped.into());
+        if self.status != StatusCode::Unset {
+            put_len_header(buf, key(15, LEN), sizes.status);
+            put_len_non_empty(buf, key(2, LEN), self.status_message.as_bytes());
+            buf.extend_from_slice(&[key(3, VARINT), self.status.number()]);
+        }
+        let remote = identity.parent.is_some_and(|parent| parent.is_remote);
+        let flags = wire_flags(identity.trace_flags, remote).to_le_bytes();
+        let [a, b, c, d] = flags;
+        buf.extend_from_slice(&[FLAGS_KEY[0], FLAGS_KEY[1], a, b, c, d]);
+    }
+}
+
+/// What processors, samplers and debug output read back.
+impl SpanEncoder {
+    /// Ids and context.
+    #[must_use]
+    pub fn identity(&self) -> &SpanIdentity {
+        &self.identity
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> SpanKind {
+        self.kind
+    }
+
+    /// Start time in nanoseconds since the Unix epoch.
+    #[must_use]
+    pub fn start_unix_nano(&self) -> u64 {
+        self.start_unix_nano
+    }
+
+    /// The attributes, encoded.
+    #[must_use]
+    pub fn attributes(&self) -> &AttributeList {
+        &self.attributes.0
+    }
+
+    /// Takes an attribute out, as a processor that redacts does.
+    pub fn remove_attribute(&mut self, key: &str) -> bool {
+        self.attributes.0.remove(key)
+    }
+
+    /// Number of events kept and discarded.
+    #[must_use]
+    pub fn events(&self) -> (u32, u32) {
+        (self.events.count, self.events.dropped)
+    }
+
+    /// Number of links kept and discarded.
+    #[must_use]
+    pub fn links(&self) -> (u32, u32) {
+        (self.links.count, self.links.dropped)
+    }
+
+    /// Status code and description.
+    #[must_use]
+    pub fn status(&self) -> (StatusCode, &str) {
+        (self.status, &self.status_message)
+    }
+}
+
+/// The span's own attributes: field 9.
+#[derive(Debug)]
+struct SpanAttributes(AttributeList);
+
+impl Default for SpanAttributes {
+    fn default() -> Self {
+        Self(AttributeList::new(9))
+    }
+}
+
+/// Encoded events or links, with their counts.
+#[derive(Debug, Default)]
+struct Items {
+    buf: Vec<u8>,
+    count: u32,
+    dropped: u32,
+}
+
+impl Items {
+    /// Counts the item as dropped when there is no room for it.
+    fn is_full(&mut self, limit: u32) -> bool {
+        let full = self.count >= limit || self.buf.len() >= ITEMS_BYTES_MAX;
+        if full {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        full
+    }
+
+    fn push(&mut self, field_key: u8, content: impl FnOnce(&mut Vec<u8>)) {
+        put_message(&mut self.buf, field_key, content);
+        self.count += 1;
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        if self.count | self.dropped == 0 {
+            return;
+        }
+        (self.count, self.dropped) = (0, 0);
+        self.buf.clear();
+        if self.buf.capacity() > ITEMS_BYTES_KEPT {
+            self.buf.shrink_to(ITEMS_BYTES_KEPT);
+        }
+    }
+}
+
+/// Attribute lists of the event and the link that are being added, kept for their memory.
+#[derive(Debug, Default)]
+struct Scratch {
+    event: Option<AttributeList>,
+    link: Option<AttributeList>,
+}
+
+impl Scratch {
+    fn collect(
+        &mut self,
+        limits: &crate::limits::AttributeLimits,
+        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+    ) -> &AttributeList {
+        let list = self.event.get_or_insert_with(|| AttributeList::new(3));
+        fill(list, limits, attributes)
+    }
+
+    fn collect_link(
+        &mut self,
+        limits: &crate::limits::AttributeLimits,
+        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+    ) -> &AttributeList {
+        let list = self.link.get_or_insert_with(|| AttributeList::new(4));
+        fill(list, limits, attributes)
+    }
+}
+
+fn fill<'a>(
+    list: &'a mut AttributeList,
+    limits: &crate::limits::AttributeLimits,
+    attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+) -> &'a AttributeList {
+    list.clear();
+    attributes(&mut |key, value| list.set(key, value, limits));
+    list
+}
+
+struct Sizes {
+    message: usize,
+    status: usize,
+}
+
+/// `Span.flags` and `Link.flags` (row F1): the W3C flags, "remoteness is known", and remoteness.
+const fn wire_flags(trace_flags: u8, is_remote: bool) -> u32 {
+    trace_flags as u32 | HAS_IS_REMOTE | if is_remote { IS_REMOTE } else { 0 }
+}
+
+const fn non_empty_len(len: usize) -> usize {
+    if len == 0 { 0 } else { len_field(len) }
+}
+
+const fn non_zero_len(value: u32) -> usize {
+    if value == 0 { 0 } else { 1 + encoded_len(value as u64) }
+}
+
+const ITEM: u8 = key(2, LEN);
+const EVENT: u8 = key(11, LEN);
+const LINK: u8 = key(13, LEN);
+/// Field 16, four bytes: the only key of a span that takes two bytes.
+const FLAGS_KEY: [u8; 2] = [0x85, 0x01];
+const HAS_IS_REMOTE: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;
+/// Most bytes of all events, and of all links, before further ones are discarded.
+const ITEMS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a cleared encoder may keep of them.
+const ITEMS_BYTES_KEPT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

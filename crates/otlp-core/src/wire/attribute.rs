@@ -1,0 +1,408 @@
+//! Attributes, encoded as they are set, with unique keys and counted limits.
+
+use crate::limits::{AttributeLimits, ValueLimits};
+
+use super::value::{Value, cut_bytes, cut_chars, put_value, scalar_field_len};
+use super::writer::{LEN, key, len_field, put_len, put_len_header, put_message};
+
+/// A list of `KeyValue` fields in OTLP bytes.
+///
+/// Setting a key again replaces its value where it stands (row T12), also when the list is full
+/// (rows L2, W5). Clearing keeps the memory, so a list that is used again does not allocate.
+///
+/// A list never grows beyond 64 MiB, the largest request the protocol recommends; an attribute that would
+/// take it there is discarded and counted like one over the count limit. So is one with an empty
+/// key, which the specification forbids.
+#[derive(Debug)]
+pub struct AttributeList {
+    field_key: u8,
+    buf: Vec<u8>,
+    index: KeyIndex,
+    dropped: u32,
+}
+
+impl AttributeList {
+    /// An empty list whose entries are field `field` (1 to 15) of the message around them.
+    #[must_use]
+    pub const fn new(field: u8) -> Self {
+        Self { field_key: key(field, LEN), buf: Vec::new(), index: KeyIndex::new(), dropped: 0 }
+    }
+
+    /// Sets an attribute: appends it, or replaces the value that the key has.
+    #[inline]
+    pub fn set(&mut self, key: &str, value: Value<'_>, limits: &AttributeLimits) {
+        let hash = hash_key(key);
+        if let Some(at) = self.index.find(hash, key, &self.buf) {
+            self.replace(at, key, value, &limits.value, 1);
+        } else if self.index.len() >= limits.count as usize || key.is_empty() {
+            self.count_dropped();
+        } else {
+            self.append(hash, key, value, &limits.value, 1);
+        }
+    }
+
+    /// Sets an entry of a map value that stands `depth` levels deep.
+    pub(super) fn set_nested(
+        &mut self,
+        key: &str,
+        value: Value<'_>,
+        limits: &ValueLimits,
+        depth: u8,
+    ) {
+        let hash = hash_key(key);
+        match self.index.find(hash, key, &self.buf) {
+            Some(at) => self.replace(at, key, value, limits, depth),
+            None => self.append(hash, key, value, limits, depth),
+        }
+    }
+
+    /// Number of attributes that are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether no attribute is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.len() == 0
+    }
+
+    /// Number of attributes that were discarded.
+    #[must_use]
+    pub fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    /// The encoded fields, ready to stand in the message around them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.buf
+    }
+
+    /// The encoded `KeyValue` messages in order, without the field keys around them.
+    pub fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        self.index.entries.iter().enumerate().map(|(at, entry)| {
+            let (start, end) = (entry.content as usize, self.end_of(at));
+            self.buf.get(start..end).unwrap_or_default()
+        })
+    }
+
+    /// The encoded `KeyValue` message of `key`.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&[u8]> {
+        let at = self.index.find(hash_key(key), key, &self.buf)?;
+        let start = self.index.entries.get(at)?.content as usize;
+        self.buf.get(start..self.end_of(at))
+    }
+
+    /// Takes an attribute out. The list is searched and the rest moves down: not for hot paths.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let Some(at) = self.index.find(hash_key(key), key, &self.buf) else { return false };
+        let (start, end) = (self.start_of(at), self.end_of(at));
+        self.buf.drain(start..end);
+        self.index.remove(at, end - start);
+        true
+    }
+
+    /// Empties the list and keeps its memory, unless it has grown out of the ordinary.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.dropped = 0;
+        self.index.clear();
+        self.buf.clear();
+        if self.buf.capacity() > KEPT_BYTES {
+            self.buf.shrink_to(KEPT_BYTES);
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, hash: u32, key: &str, value: Value<'_>, limits: &ValueLimits, depth: u8) {
+        let start = self.buf.len();
+        let value = cut(value, limits);
+        if !self.has_room(0, key, value) {
+            return self.count_dropped();
+        }
+        put_key_value(&mut self.buf, self.field_key, key, value, limits, depth);
+        if self.buf.len() > LIST_BYTES_MAX {
+            self.buf.truncate(start);
+            return self.count_dropped();
+        }
+        self.index.push(hash, start, &self.buf);
+    }
+
+    /// Writes the new entry behind the list, moves it to the old one's place, removes the old one.
+    #[cold]
+    fn replace(&mut self, at: usize, key: &str, value: Value<'_>, limits: &ValueLimits, depth: u8) {
+        let list_end = self.buf.len();
+        let (start, old_end) = (self.start_of(at), self.end_of(at));
+        let old_len = old_end - start;
+        let value = cut(value, limits);
+        if !self.has_room(old_len, key, value) {
+            return self.count_dropped();
+        }
+        put_key_value(&mut self.buf, self.field_key, key, value, limits, depth);
+        let new_len = self.buf.len() - list_end;
+        if list_end - old_len + new_len > LIST_BYTES_MAX {
+            self.buf.truncate(list_end);
+            return self.count_dropped();
+        }
+        if new_len == old_len {
+            self.buf.copy_within(list_end.., start);
+            self.buf.truncate(list_end);
+            return;
+        }
+        if let Some(tail) = self.buf.get_mut(start..) {
+            tail.rotate_right(new_len);
+        }
+        self.buf.drain(start + new_len..start + new_len + old_len);
+        self.index.resized(at, old_len, new_len, &self.buf);
+    }
+
+    /// Whether a scalar would keep the list within its bound; an array or map is looked at when it
+    /// has been written.
+    #[inline]
+    fn has_room(&self, freed: usize, key: &str, value: Value<'_>) -> bool {
+        let value_len = scalar_field_len(value).unwrap_or(0);
+        let len = len_field(key.len().saturating_add(value_len));
+        (self.buf.len() - freed).saturating_add(len) <= LIST_BYTES_MAX
+    }
+
+    #[cold]
+    fn count_dropped(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    fn start_of(&self, at: usize) -> usize {
+        self.index.entries.get(at).map_or(self.buf.len(), |entry| entry.start as usize)
+    }
+
+    fn end_of(&self, at: usize) -> usize {
+        self.index.entries.get(at + 1).map_or(self.buf.len(), |next| next.start as usize)
+    }
+}
+
+/// Cuts a string or byte value before its length is taken, so that both passes see the same.
+#[inline]
+fn cut<'a>(value: Value<'a>, limits: &ValueLimits) -> Value<'a> {
+    match value {
+        Value::Str(text) => Value::Str(cut_chars(text, limits.length)),
+        Value::Bytes(bytes) => Value::Bytes(cut_bytes(bytes, limits.length)),
+        other => other,
+    }
+}
+
+/// Writes one attribute as field `field_key`: key and length, then the `KeyValue`. The value has
+/// been cut.
+#[inline]
+fn put_key_value(
+    buf: &mut Vec<u8>,
+    field_key: u8,
+    name: &str,
+    value: Value<'_>,
+    limits: &ValueLimits,
+    depth: u8,
+) {
+    let Some(value_len) = scalar_field_len(value) else {
+        return put_message(buf, field_key, |buf| {
+            put_len(buf, KEY, name.as_bytes());
+            put_value(buf, VALUE, value, limits, depth);
+        });
+    };
+    let len = len_field(name.len()) + value_len;
+    buf.reserve(len + 6);
+    if len < 0x80 {
+        buf.extend_from_slice(&[field_key, len as u8, KEY, name.len() as u8]);
+        buf.extend_from_slice(name.as_bytes());
+    } else {
+        put_len_header(buf, field_key, len);
+        put_len(buf, KEY, name.as_bytes());
+    }
+    put_value(buf, VALUE, value, limits, depth);
+}
+
+/// Where each key stands, and a quick answer to "is it new?".
+///
+/// `seen` has one bit for each key's hash. For the first dozens of attributes a clear bit says
+/// "new" without a search; otherwise the entries are compared, hash first. Long lists get a hash
+/// table, so that 200 000 attributes under a raised limit do not cost a quadratic search.
+#[derive(Debug)]
+struct KeyIndex {
+    seen: u64,
+    entries: Vec<Entry>,
+    table: Option<Box<Table>>,
+}
+
+/// Entry positions by the low bits of the key's hash, chained by index.
+#[derive(Debug, Default)]
+struct Table {
+    heads: Vec<u32>,
+    next: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    /// Where the field key stands.
+    start: u32,
+    /// Where the `KeyValue` message begins.
+    content: u32,
+}
+
+impl KeyIndex {
+    const fn new() -> Self {
+        Self { seen: 0, entries: Vec::new(), table: None }
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, key: &str, buf: &[u8]) -> Option<usize> {
+        if self.seen & bit(hash) == 0 {
+            return None;
+        }
+        self.search(hash, key, buf)
+    }
+
+    fn search(&self, hash: u32, key: &str, buf: &[u8]) -> Option<usize> {
+        let is_it = |entry: &Entry| entry.hash == hash && entry.key(buf) == Some(key.as_bytes());
+        match &self.table {
+            None => self.entries.iter().position(is_it),
+            Some(table) => {
+                table.chain(hash).find(|&at| self.entries.get(at).is_some_and(is_it))
+            }
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, hash: u32, start: usize, buf: &[u8]) {
+        self.seen |= bit(hash);
+        self.entries.push(Entry { hash, start: start as u32, content: content_of(start, buf) });
+        if self.entries.len() > SEARCHED_MAX {
+            self.index_last();
+        }
+    }
+
+    #[cold]
+    fn index_last(&mut self) {
+        let entries = &self.entries;
+        self.table.get_or_insert_default().follow(entries);
+    }
+
+    /// Entry `at` has another length now: all behind it have moved.
+    fn resized(&mut self, at: usize, old_len: usize, new_len: usize, buf: &[u8]) {
+        for (i, entry) in self.entries.iter_mut().enumerate().skip(at) {
+            if i > at {
+                entry.start = (entry.start as usize + new_len - old_len) as u32;
+            }
+            entry.content = content_of(entry.start as usize, buf);
+        }
+    }
+
+    fn remove(&mut self, at: usize, len: usize) {
+        self.entries.remove(at);
+        for entry in self.entries.iter_mut().skip(at) {
+            entry.start -= len as u32;
+            entry.content -= len as u32;
+        }
+        if let Some(table) = &mut self.table {
+            **table = Table::default();
+            table.follow(&self.entries);
+        }
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        self.seen = 0;
+        self.entries.clear();
+        if self.table.is_some() {
+            self.table = None;
+            self.entries.shrink_to(SEARCHED_MAX);
+        }
+    }
+}
+
+impl Entry {
+    fn key<'a>(&self, buf: &'a [u8]) -> Option<&'a [u8]> {
+        let message = buf.get(self.content as usize..)?;
+        let (len, used) = super::varint::decode(message.get(1..)?).ok()?;
+        message.get(1 + used..)?.get(..usize::try_from(len).ok()?)
+    }
+}
+
+impl Table {
+    /// Takes in all entries that it does not know yet, with twice the heads when they are full.
+    fn follow(&mut self, entries: &[Entry]) {
+        if entries.len() > self.heads.len() {
+            let heads = (entries.len() * 2).next_power_of_two();
+            self.heads.clear();
+            self.heads.resize(heads, NO_ENTRY);
+            self.next.clear();
+        }
+        for entry in entries.iter().skip(self.next.len()) {
+            let at = self.next.len() as u32;
+            let mask = self.heads.len() - 1;
+            let Some(head) = self.heads.get_mut(entry.hash as usize & mask) else { return };
+            self.next.push(std::mem::replace(head, at));
+        }
+    }
+
+    fn chain(&self, hash: u32) -> impl Iterator<Item = usize> {
+        let head = hash as usize & self.heads.len().wrapping_sub(1);
+        let first = self.heads.get(head).copied().unwrap_or(NO_ENTRY);
+        let step = |at: &u32| self.next.get(*at as usize).copied();
+        std::iter::successors(Some(first), step)
+            .take_while(|&at| at != NO_ENTRY)
+            .map(|at| at as usize)
+    }
+}
+
+/// Where the message behind field key and length begins.
+#[inline]
+fn content_of(start: usize, buf: &[u8]) -> u32 {
+    let mut at = start + 1;
+    while buf.get(at).is_some_and(|byte| *byte >= 0x80) {
+        at += 1;
+    }
+    (at + 1) as u32
+}
+
+#[inline]
+const fn bit(hash: u32) -> u64 {
+    1 << (hash >> 26)
+}
+
+/// A hash from the length, the first and the last eight bytes: attribute keys differ there, and
+/// equal hashes are compared in full anyway.
+#[inline]
+fn hash_key(key: &str) -> u32 {
+    let bytes = key.as_bytes();
+    let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => (short_key(bytes), 0),
+    };
+    let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9).wrapping_shr(32) as u32
+}
+
+/// Up to seven bytes as a number.
+#[inline]
+fn short_key(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+const KEY: u8 = key(1, LEN);
+const VALUE: u8 = key(2, LEN);
+const NO_ENTRY: u32 = u32::MAX;
+/// Above this many entries a hash table takes over from the search.
+const SEARCHED_MAX: usize = 128;
+/// Most bytes of one list: the protocol's recommended request limit (row Z1).
+const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a cleared list may keep.
+const KEPT_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

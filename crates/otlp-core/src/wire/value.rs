@@ -1,0 +1,205 @@
+//! `AnyValue`: what an attribute or a log body may hold, borrowed, and its encoding under limits.
+
+use crate::limits::ValueLimits;
+
+use super::attribute::AttributeList;
+use super::varint::{encoded_len, put};
+use super::writer::{FIXED64, LEN, VARINT, key, len_field, put_len, put_len_header, put_message};
+
+/// A borrowed value, as `opentelemetry.proto.common.v1.AnyValue` knows it.
+///
+/// Arrays and maps are trait objects, so that any data model can be encoded without being copied
+/// into ours first.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// A value of no type: an `AnyValue` without a field.
+    Empty,
+    /// A string.
+    Str(&'a str),
+    /// A boolean.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// A floating-point number; NaN and infinities are kept.
+    F64(f64),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// An array of values, which may differ in type.
+    Array(&'a dyn Elements),
+    /// A list of keys and values. A repeated key keeps its last value.
+    Map(&'a dyn Entries),
+}
+
+/// The elements of an array value.
+pub trait Elements {
+    /// Calls `f` with each element in order.
+    fn for_each(&self, f: &mut dyn FnMut(Value<'_>));
+}
+
+/// The entries of a map value.
+pub trait Entries {
+    /// Calls `f` with each key and value in order.
+    fn for_each(&self, f: &mut dyn FnMut(&str, Value<'_>));
+}
+
+impl Elements for [Value<'_>] {
+    fn for_each(&self, f: &mut dyn FnMut(Value<'_>)) {
+        self.iter().copied().for_each(f);
+    }
+}
+
+impl<const N: usize> Elements for [Value<'_>; N] {
+    fn for_each(&self, f: &mut dyn FnMut(Value<'_>)) {
+        self.iter().copied().for_each(f);
+    }
+}
+
+impl Entries for [(&str, Value<'_>)] {
+    fn for_each(&self, f: &mut dyn FnMut(&str, Value<'_>)) {
+        for (key, value) in self {
+            f(key, *value);
+        }
+    }
+}
+
+impl<const N: usize> Entries for [(&str, Value<'_>); N] {
+    fn for_each(&self, f: &mut dyn FnMut(&str, Value<'_>)) {
+        self.as_slice().for_each(f);
+    }
+}
+
+macro_rules! elements_and_values {
+    ($($element:ty => $variant:ident),+) => { $(
+        impl Elements for [$element] {
+            fn for_each(&self, f: &mut dyn FnMut(Value<'_>)) {
+                self.iter().copied().map(Value::$variant).for_each(f);
+            }
+        }
+
+        impl From<$element> for Value<'_> {
+            fn from(value: $element) -> Self {
+                Self::$variant(value)
+            }
+        }
+    )+ };
+}
+
+elements_and_values!(bool => Bool, i64 => I64, f64 => F64);
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Str(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+/// Writes an `AnyValue` as field `field_key` of the message being written.
+///
+/// `depth` is the level that the value stands on; 1 for an attribute's own value.
+pub(super) fn put_value(
+    buf: &mut Vec<u8>,
+    field_key: u8,
+    value: Value<'_>,
+    limits: &ValueLimits,
+    depth: u8,
+) {
+    match value {
+        Value::Empty => put_len(buf, field_key, &[]),
+        Value::Str(text) => put_text(buf, field_key, cut_chars(text, limits.length).as_bytes()),
+        Value::Bool(value) => buf.extend_from_slice(&[field_key, 2, BOOL, u8::from(value)]),
+        Value::I64(value) => {
+            let value = value.cast_unsigned();
+            put_len_header(buf, field_key, 1 + encoded_len(value));
+            buf.push(INT);
+            put(buf, value);
+        }
+        Value::F64(value) => {
+            buf.extend_from_slice(&[field_key, 9, DOUBLE]);
+            buf.extend_from_slice(&value.to_le_bytes());
+        }
+        Value::Bytes(bytes) => {
+            let bytes = cut_bytes(bytes, limits.length);
+            put_len_header(buf, field_key, len_field(bytes.len()));
+            put_len(buf, BYTES, bytes);
+        }
+        Value::Array(elements) => put_message(buf, field_key, |buf| {
+            put_message(buf, ARRAY, |buf| put_elements(buf, elements, limits, depth));
+        }),
+        Value::Map(entries) => put_message(buf, field_key, |buf| {
+            put_message(buf, KVLIST, |buf| put_entries(buf, entries, limits, depth));
+        }),
+    }
+}
+
+/// Length of the field that [`put_value`] writes for a scalar; `None` for arrays and maps.
+#[inline]
+pub(super) fn scalar_field_len(value: Value<'_>) -> Option<usize> {
+    match value {
+        Value::Empty => Some(2),
+        Value::Str(text) => Some(len_field(len_field(text.len()))),
+        Value::Bool(_) => Some(4),
+        Value::I64(value) => Some(len_field(1 + encoded_len(value.cast_unsigned()))),
+        Value::F64(_) => Some(11),
+        Value::Bytes(bytes) => Some(len_field(len_field(bytes.len()))),
+        Value::Array(_) | Value::Map(_) => None,
+    }
+}
+
+/// Cuts a string to so many characters, never within one (row L1).
+#[inline]
+pub(super) fn cut_chars(text: &str, limit: u32) -> &str {
+    // A character has at least one byte, so a short string needs no counting.
+    if text.len() <= limit as usize {
+        return text;
+    }
+    match text.char_indices().nth(limit as usize) {
+        Some((end, _)) => text.get(..end).unwrap_or(text),
+        None => text,
+    }
+}
+
+#[inline]
+pub(super) fn cut_bytes(bytes: &[u8], limit: u32) -> &[u8] {
+    bytes.get(..limit as usize).unwrap_or(bytes)
+}
+
+#[inline]
+fn put_text(buf: &mut Vec<u8>, field_key: u8, text: &[u8]) {
+    put_len_header(buf, field_key, len_field(text.len()));
+    put_len(buf, STRING, text);
+}
+
+fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, limits: &ValueLimits, depth: u8) {
+    if depth > limits.depth {
+        return;
+    }
+    elements.for_each(&mut |element| {
+        put_value(buf, key(1, LEN), element, limits, depth.saturating_add(1));
+    });
+}
+
+fn put_entries(buf: &mut Vec<u8>, entries: &dyn Entries, limits: &ValueLimits, depth: u8) {
+    if depth > limits.depth {
+        return;
+    }
+    // Keys are unique at every level (row W5), so nested entries go through a list of their own.
+    let mut list = AttributeList::new(1);
+    entries.for_each(&mut |key, value| {
+        list.set_nested(key, value, limits, depth.saturating_add(1));
+    });
+    buf.extend_from_slice(list.as_bytes());
+}
+
+const STRING: u8 = key(1, LEN);
+const BOOL: u8 = key(2, VARINT);
+const INT: u8 = key(3, VARINT);
+const DOUBLE: u8 = key(4, FIXED64);
+const ARRAY: u8 = key(5, LEN);
+const KVLIST: u8 = key(6, LEN);
+const BYTES: u8 = key(7, LEN);

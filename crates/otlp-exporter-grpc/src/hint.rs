@@ -1,0 +1,56 @@
+//! What a reader of an error message most probably has to change.
+
+use crate::status::Code;
+
+/// What is known about a failed attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    /// Whether the endpoint begins with `https`.
+    pub(crate) tls: bool,
+    pub(crate) port: u16,
+}
+
+/// The default port of OTLP/HTTP.
+const HTTP_PORT: u16 = 4318;
+
+/// A hint for an answer with a gRPC status.
+pub(crate) fn for_status(code: Code, attempt: Attempt) -> Option<&'static str> {
+    match code {
+        Code::UNIMPLEMENTED => http_port(attempt)
+            .or(Some("the server has no OTLP service for this signal at this address")),
+        Code::UNAUTHENTICATED | Code::PERMISSION_DENIED => {
+            Some("check the headers that carry the credentials")
+        }
+        _ => http_port(attempt),
+    }
+}
+
+/// A hint for an attempt without an answer, from the texts of its causes.
+pub(crate) fn for_failure(causes: &str, attempt: Attempt) -> Option<&'static str> {
+    if attempt.tls && causes.contains("InvalidContentType") {
+        return Some("the server does not speak TLS on this port; use http://");
+    }
+    // The second: a CA of the same name, but another one.
+    if ["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"].iter().any(|e| causes.contains(e)) {
+        return Some("set the certificate of the CA that signed the server's");
+    }
+    if let Some(hint) = http_port(attempt) {
+        return Some(hint);
+    }
+    // How h2 calls bytes that are not HTTP/2: the first of an HTTP/1.1 answer or a TLS alert.
+    let garbled = causes.contains("frame with invalid size") || causes.contains("h2 protocol error");
+    let no_h2 = causes.contains("HTTP/2 was not negotiated") || causes.contains("NoApplicationProtocol");
+    match (no_h2, garbled, attempt.tls) {
+        (true, ..) => Some("the server offers no HTTP/2 on this port; is it one for OTLP/HTTP?"),
+        (_, true, true) => Some("the server does not speak HTTP/2 on this port"),
+        (_, true, false) => {
+            Some("the server does not speak HTTP/2 on this port; is it one for OTLP/HTTP or https?")
+        }
+        _ => None,
+    }
+}
+
+fn http_port(attempt: Attempt) -> Option<&'static str> {
+    (attempt.port == HTTP_PORT)
+        .then_some("port 4318 is the usual one for OTLP/HTTP; OTLP/gRPC has 4317")
+}

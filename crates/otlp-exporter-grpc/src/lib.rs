@@ -1,0 +1,52 @@
+//! Exports encoded OTLP over gRPC.
+//!
+//! [`GrpcExporter`] sends a [`Payload`](otlp_core::Payload) as one unary call and says what became
+//! of it. Retry, queueing and batching belong to whoever drives it: the SDK's pipeline, the bridge
+//! to the official SDK, the collector.
+//!
+//! ```
+//! use otlp_core::Signal;
+//! use otlp_exporter_grpc::GrpcExporter;
+//!
+//! # fn main() -> Result<(), otlp_exporter_grpc::BuildError> {
+//! let exporter = GrpcExporter::builder(Signal::Traces)
+//!     .with_endpoint("http://localhost:4317")
+//!     .with_header("x-tenant", "blue")
+//!     .build()?;
+//! # drop(exporter);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - The pieces of a payload go to the socket without being copied into a message, and a payload
+//!   is compressed once, however often it is sent.
+//! - Whatever the server answers is bounded: 4 MiB of message, before and after inflating, 16 KiB
+//!   of headers and trailers. Text from the server is escaped and cut before it enters a message.
+//! - Building does no network I/O and needs no runtime; the connection is made by the first call,
+//!   on the Tokio runtime that drives it, and again whenever it was lost.
+//! - Header values never appear in a message or in `Debug`.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tls` | no | `https` endpoints, mTLS: rustls with ring; the system's roots or a CA of your own |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+mod connection;
+mod error;
+mod exporter;
+mod frame;
+mod hint;
+mod outcome;
+mod status;
+mod text;
+#[cfg(feature = "tls")]
+mod tls;
+mod unary;
+
+pub use self::builder::GrpcExporterBuilder;
+pub use self::error::BuildError;
+pub use self::exporter::GrpcExporter;

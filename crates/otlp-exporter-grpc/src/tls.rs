@@ -1,0 +1,89 @@
+//! TLS of the channel: roots, client certificate, checked when the exporter is built.
+
+use std::error::Error as _;
+use std::fs;
+use std::time::Duration;
+
+use otlp_core::export::{ExporterConfig, Pem, PemSource, TlsConfig};
+use rustls_pki_types::pem::{self, PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+
+use crate::error::BuildError;
+use crate::text::Cause;
+
+/// Sets up TLS for an `https` endpoint; the server is always verified.
+///
+/// Roots are those of the configured CA, else those of the operating system. The provider is the
+/// one that the application has installed for its process, else ring.
+pub(crate) fn secured(
+    endpoint: Endpoint,
+    config: &ExporterConfig,
+    handshake_timeout: Duration,
+) -> Result<Endpoint, BuildError> {
+    let tls = ClientTlsConfig::new()
+        // Without the brackets of an IPv6 address, which are no part of a server's name.
+        .domain_name(config.endpoint.host())
+        .timeout(handshake_timeout);
+    let tls = with_roots(tls, &config.tls)?;
+    let tls = with_identity(tls, &config.tls)?;
+    endpoint.tls_config(tls).map_err(|error| {
+        // The outermost text is "transport error", which it is not.
+        let cause = error.source().unwrap_or(&error);
+        BuildError::new("TLS", "cannot be set up").with_source(Cause::of(cause))
+    })
+}
+
+fn with_roots(tls: ClientTlsConfig, config: &TlsConfig) -> Result<ClientTlsConfig, BuildError> {
+    match &config.ca {
+        None => Ok(tls.with_native_roots()),
+        Some(ca) => Ok(tls.ca_certificate(Certificate::from_pem(certificates(ca, "CA certificate")?))),
+    }
+}
+
+fn with_identity(tls: ClientTlsConfig, config: &TlsConfig) -> Result<ClientTlsConfig, BuildError> {
+    match (&config.client_cert, &config.client_key) {
+        (None, None) => Ok(tls),
+        (Some(cert), Some(key)) => {
+            let cert = certificates(cert, "client certificate")?;
+            Ok(tls.identity(Identity::from_pem(cert, private_key(key)?)))
+        }
+        (Some(_), None) => Err(BuildError::new("client certificate", "is set without its key")),
+        (None, Some(_)) => Err(BuildError::new("client key", "is set without its certificate")),
+    }
+}
+
+/// Tonic skips what it cannot read, which would end in a puzzling handshake error much later.
+fn certificates(pem: &Pem, what: &str) -> Result<Vec<u8>, BuildError> {
+    let text = read(pem, what)?;
+    let setting = || format!("{what} ({pem})");
+    let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+    match found {
+        Ok(found) if found.is_empty() => {
+            Err(BuildError::new(setting(), "holds no PEM certificate"))
+        }
+        Ok(_) => Ok(text),
+        Err(error) => {
+            Err(BuildError::new(setting(), "is not valid PEM").with_source(Cause::of(&error)))
+        }
+    }
+}
+
+fn private_key(pem: &Pem) -> Result<Vec<u8>, BuildError> {
+    let text = read(pem, "client key")?;
+    match PrivateKeyDer::from_pem_slice(&text) {
+        Ok(_) => Ok(text),
+        // The reason could quote the file, and the file is a secret.
+        Err(_) => Err(BuildError::new(format!("client key ({pem})"), "holds no PEM private key")),
+    }
+}
+
+fn read(pem: &Pem, what: &str) -> Result<Vec<u8>, BuildError> {
+    match pem.source() {
+        PemSource::Bytes(bytes) => Ok(bytes.to_vec()),
+        PemSource::Path(path) => fs::read(path).map_err(|error| {
+            BuildError::new(format!("{what} ({pem})"), "cannot be read").with_source(error)
+        }),
+        _ => Err(BuildError::new(what, "comes from a source that is not supported")),
+    }
+}

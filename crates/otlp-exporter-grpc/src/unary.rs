@@ -1,0 +1,172 @@
+//! One unary call on a channel: bytes in, bytes and a status out.
+//!
+//! The channel is used as the HTTP/2 client that it is, without generated stubs and without a
+//! codec: the request is framed but not copied, the answer is bounded from its first byte.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::Body as _;
+use otlp_core::export::{Compression, DecompressError, decompress};
+use tonic::body::Body;
+use tonic::transport::Channel;
+use tower_service::Service;
+
+use crate::frame::{FrameError, Message, MessageReader};
+use crate::status::Status;
+
+/// Where a message says how it is compressed.
+pub(crate) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// How long the server may take, for the server to know.
+pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// The media type of gRPC with protobuf messages, and the prefix of every gRPC media type.
+pub(crate) const GRPC_MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// What is read of an answer that is not gRPC, to quote it.
+const QUOTED_MAX: usize = 1024;
+
+/// A complete answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: Status,
+    /// The message, inflated; empty when there was none.
+    pub(crate) message: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The channel cannot carry calls any more; the call was not sent.
+    #[error("the channel's task has ended")]
+    ChannelClosed(#[source] tonic::transport::Error),
+    /// No connection, or it ended before the answer began.
+    #[error(transparent)]
+    Unanswered(tonic::transport::Error),
+    /// The connection or the stream ended inside the answer.
+    #[error("the answer broke off")]
+    BrokenOff(#[source] tonic::Status),
+    /// The answer is HTTP, but not gRPC.
+    #[error("{}", .0.message)]
+    NotGrpc(Status),
+    /// The body is not one gRPC message within the limit.
+    #[error("the answer is not one gRPC message: it has {0}")]
+    Frame(#[source] FrameError),
+    /// The message does not inflate within the limit.
+    #[error(transparent)]
+    Inflate(#[from] DecompressError),
+    /// The stream ended properly, but without a status.
+    #[error("the answer ended without a gRPC status")]
+    NoStatus,
+}
+
+impl CallError {
+    /// The outermost error that says something: the channel's own wrapper says only "transport
+    /// error".
+    pub(crate) fn telling(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Unanswered(error) => error.source().unwrap_or(error),
+            other => other,
+        }
+    }
+}
+
+/// Waits until the channel takes a call.
+///
+/// # Errors
+///
+/// It never will again: its task has ended, with the runtime that it was spawned on.
+pub(crate) async fn ready(channel: &mut Channel) -> Result<(), CallError> {
+    poll_fn(|cx| channel.poll_ready(cx)).await.map_err(CallError::ChannelClosed)
+}
+
+/// Sends `request` on a channel that is [`ready`] and reads the answer, of which at most `limit`
+/// bytes are taken (Z2).
+pub(crate) async fn call(
+    channel: &mut Channel,
+    request: http::Request<Body>,
+    limit: usize,
+) -> Result<Answer, CallError> {
+    let response = channel.call(request).await.map_err(CallError::Unanswered)?;
+    read_answer(response, limit).await
+}
+
+async fn read_answer(response: Response<Body>, limit: usize) -> Result<Answer, CallError> {
+    let (head, body) = response.into_parts();
+    if let Some(status) = Status::from_headers(&head.headers) {
+        return Ok(Answer { status, message: Bytes::new() });
+    }
+    if head.status != StatusCode::OK || !is_grpc(&head.headers) {
+        return Err(CallError::NotGrpc(quote(head.status, &head.headers, body).await));
+    }
+    let (message, trailers) = read_message(body, limit).await?;
+    let status = trailers.as_ref().and_then(Status::from_headers).ok_or(CallError::NoStatus)?;
+    let message = match message {
+        Some(message) => inflate(message, &head.headers, limit)?,
+        None => Bytes::new(),
+    };
+    Ok(Answer { status, message })
+}
+
+async fn read_message(
+    mut body: Body,
+    limit: usize,
+) -> Result<(Option<Message>, Option<HeaderMap>), CallError> {
+    let mut reader = MessageReader::new(limit);
+    let mut trailers = None;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(CallError::BrokenOff)?;
+        match frame.into_data() {
+            Ok(chunk) => reader.push(&chunk).map_err(CallError::Frame)?,
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    // A status other than OK explains a missing or cut message, so it comes first.
+    let failed = trailers.as_ref().and_then(Status::from_headers).is_some_and(|s| !s.is_ok());
+    let message = match reader.finish() {
+        Ok(message) => message,
+        Err(_) if failed => None,
+        Err(error) => return Err(CallError::Frame(error)),
+    };
+    Ok((message, trailers))
+}
+
+/// We never ask for compressed answers, but one that comes is read.
+fn inflate(message: Message, headers: &HeaderMap, limit: usize) -> Result<Bytes, DecompressError> {
+    if !message.compressed {
+        return Ok(message.bytes);
+    }
+    let encoding = headers.get(GRPC_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let compression = Compression::from_content_encoding(encoding)?;
+    decompress(compression, &message.bytes, limit)
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(GRPC_MEDIA_TYPE.as_bytes()))
+}
+
+/// The status of an answer that is not gRPC, with the beginning of what it says.
+async fn quote(http: StatusCode, headers: &HeaderMap, mut body: Body) -> Status {
+    let mut text = Vec::new();
+    while text.len() < QUOTED_MAX {
+        let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else { break };
+        if let Ok(chunk) = frame.into_data() {
+            text.extend(chunk.iter().take(QUOTED_MAX - text.len()));
+        }
+    }
+    let mut status = Status::from_http(http);
+    if let Some(media) = headers.get(CONTENT_TYPE) {
+        status.message.push_str(&format!(" ({})", String::from_utf8_lossy(media.as_bytes())));
+    }
+    if !text.is_empty() {
+        status.message.push_str(&format!(": {}", String::from_utf8_lossy(&text)));
+    }
+    status
+}

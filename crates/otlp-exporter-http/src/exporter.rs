@@ -1,0 +1,321 @@
+//! The exporter: one payload, one `POST`, one outcome.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use otlp_core::export::{
+    Compression, Deadline, Endpoint, ErrorKind, ExportError, Exporter, ExporterConfig,
+    HeaderProvider, Headers, Outcome, Protocol,
+};
+use otlp_core::{Payload, Signal};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Method, Request, Response, Url};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::body::RopeBody;
+use crate::builder::HttpExporterBuilder;
+use crate::error::BuildError;
+use crate::outcome::Tried;
+use crate::response;
+use crate::text::{Cause, provider_failure};
+
+/// Exports over HTTP with protobuf bodies, any number of requests at a time.
+///
+/// Connections are made by requests and belong to the Tokio runtime that drives them. Drive one
+/// exporter on one runtime; when that one ends, later requests connect anew on their own.
+///
+/// # Outcomes
+///
+/// | answer | outcome |
+/// |---|---|
+/// | 2xx | delivered, or partly rejected |
+/// | 429, 502, 503, 504 | retryable, after `Retry-After` if given |
+/// | 413 | too large |
+/// | every other status, redirects too | permanent |
+/// | no connection, connection lost, deadline passed | retryable |
+/// | larger than the limit, or not OTLP | permanent |
+pub struct HttpExporter {
+    signal: Signal,
+    endpoint: Endpoint,
+    url: Url,
+    headers: HeaderMap,
+    header_provider: Option<HeaderProvider>,
+    compression: Compression,
+    max_request_size: usize,
+    max_response_size: usize,
+    client: Client,
+    is_shutdown: AtomicBool,
+}
+
+impl HttpExporter {
+    /// Starts to build an exporter of `signal`.
+    pub fn builder(signal: Signal) -> HttpExporterBuilder {
+        HttpExporterBuilder::new(signal)
+    }
+
+    /// Builds the exporter from a resolved configuration.
+    ///
+    /// Reads the PEM files, but opens no connection and needs no runtime. The proxy variables are
+    /// read from this process's environment.
+    ///
+    /// # Errors
+    ///
+    /// The protocol is not [`Protocol::HttpProtobuf`] (`http/json` is not built in yet), the
+    /// endpoint is `https` without the feature `tls`, a PEM file cannot be read.
+    pub fn from_config(config: ExporterConfig) -> Result<Self, BuildError> {
+        Self::new(config, None)
+    }
+
+    pub(crate) fn new(config: ExporterConfig, client: Option<Client>) -> Result<Self, BuildError> {
+        check_protocol(config.protocol)?;
+        // The error of the URL parser says nothing about its input.
+        let url = Url::parse(config.endpoint.url()).map_err(|error| {
+            BuildError::new("endpoint", format!("{} is not a URL: {error}", config.endpoint))
+        })?;
+        let client = match client {
+            Some(client) => client,
+            None => build_client(&config)?,
+        };
+        Ok(Self {
+            signal: config.signal,
+            url,
+            headers: base_headers(&config)?,
+            endpoint: config.endpoint,
+            header_provider: config.header_provider,
+            compression: config.compression,
+            max_request_size: config.max_request_size,
+            max_response_size: config.max_response_size,
+            client,
+            is_shutdown: AtomicBool::new(false),
+        })
+    }
+
+    /// Sends the request. `Err` is the outcome when there is no answer.
+    async fn send(&self, payload: &Payload) -> Result<Response, Outcome> {
+        let tried = self.tried();
+        let request = self.request(payload).await?;
+        self.client.execute(request).await.map_err(|error| tried.unanswered(error))
+    }
+
+    async fn request(&self, payload: &Payload) -> Result<Request, Outcome> {
+        let tried = self.tried();
+        if payload.signal() != self.signal {
+            let problem = format_args!("it holds {}, the exporter sends {}", payload.signal(), self.signal);
+            return Err(tried.not_sent(problem));
+        }
+        tried.check_size(payload.len(), self.max_request_size)?;
+        let body = payload.body(self.compression).map_err(|error| {
+            tried.not_sent(format_args!("it cannot be compressed: {error}"))
+        })?;
+        // Bytes that do not compress grow a little.
+        tried.check_size(body.len(), self.max_request_size)?;
+
+        let mut headers = self.headers.clone();
+        if let Some(provider) = &self.header_provider {
+            let fresh = provider.headers().await.map_err(|error| {
+                tried.no_headers(&provider_failure(&*error))
+            })?;
+            add_headers(&mut headers, &fresh);
+        }
+        if let Some(encoding) = body.compression().content_encoding() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
+        let mut request = Request::new(Method::POST, self.url.clone());
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(match body.rope().parts() {
+            [] => reqwest::Body::from(""),
+            [only] => reqwest::Body::from(only.clone()),
+            _ => reqwest::Body::wrap(RopeBody::new(body.rope())),
+        });
+        Ok(request)
+    }
+
+    /// Reads the answer as far as it matters.
+    async fn answer(&self, response: Response, until: Option<Instant>) -> Outcome {
+        let tried = self.tried();
+        let status = response.status();
+        let headers = response.headers().clone();
+        if status.is_success() {
+            let body = response::read(response, self.max_response_size);
+            return match within(until, body).await {
+                Some(Ok(body)) => tried.accepted(&headers, &body),
+                Some(Err(error)) => tried.unreadable(error),
+                None => tried.timed_out(),
+            };
+        }
+        let body = response::read_error(response, until).await;
+        tried.refused(status, &headers, &body, SystemTime::now())
+    }
+
+    fn tried(&self) -> Tried<'_> {
+        Tried { endpoint: &self.endpoint, signal: self.signal, limit: self.max_response_size }
+    }
+}
+
+impl Exporter for HttpExporter {
+    async fn export(&self, payload: Payload, deadline: Deadline) -> Outcome {
+        if self.is_shutdown.load(Ordering::Acquire) {
+            let problem = "the exporter was shut down";
+            return Outcome::permanent(ExportError::new(ErrorKind::AlreadyShutdown, problem));
+        }
+        if Handle::try_current().is_err() {
+            let problem = "the exporter must be driven on a Tokio runtime with time and I/O";
+            return Outcome::permanent(ExportError::new(ErrorKind::Request, problem));
+        }
+        let until = deadline.instant().map(Instant::from_std);
+        match within(until, self.send(&payload)).await {
+            Some(Ok(response)) => self.answer(response, until).await,
+            Some(Err(outcome)) => outcome,
+            None => self.tried().timed_out(),
+        }
+    }
+
+    /// Later calls are refused. Requests that are in flight may still end.
+    async fn shutdown(&self, _: Deadline) -> Result<(), ExportError> {
+        self.is_shutdown.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn component_type(&self) -> &'static str {
+        match self.signal {
+            Signal::Traces => "otlp_http_span_exporter",
+            Signal::Metrics => "otlp_http_metric_exporter",
+            Signal::Logs => "otlp_http_log_exporter",
+            _ => "otlp_http_exporter",
+        }
+    }
+
+    fn destination(&self) -> String {
+        self.endpoint.to_string()
+    }
+}
+
+impl fmt::Debug for HttpExporter {
+    /// Header values are marked as sensitive; the URL and the client are left out, since they may
+    /// hold a query and a proxy's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpExporter")
+            .field("signal", &self.signal)
+            .field("endpoint", &self.endpoint)
+            .field("headers", &self.headers)
+            .field("header_provider", &self.header_provider)
+            .field("compression", &self.compression)
+            .field("max_request_size", &self.max_request_size)
+            .field("max_response_size", &self.max_response_size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `None` when `until` comes first.
+async fn within<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match until {
+        None => Some(work.await),
+        Some(until) => timeout_at(until, work).await.ok(),
+    }
+}
+
+fn check_protocol(protocol: Protocol) -> Result<(), BuildError> {
+    let problem = match protocol {
+        Protocol::HttpProtobuf => return Ok(()),
+        Protocol::HttpJson => "is http/json, which is not built in yet; use http/protobuf",
+        _ => "is not http/protobuf; otlp-exporter-grpc speaks grpc",
+    };
+    Err(BuildError::new("protocol", problem))
+}
+
+fn build_client(config: &ExporterConfig) -> Result<Client, BuildError> {
+    let builder = tuned(Client::builder());
+    let builder = if config.endpoint.is_tls() { secured(builder, config)? } else { builder };
+    builder
+        .build()
+        .map_err(|error| BuildError::new("HTTP client", Cause::of(&error.without_url()).to_string()))
+}
+
+/// The settings of the client that do not come from the configuration.
+fn tuned(client: ClientBuilder) -> ClientBuilder {
+    client
+        // Headers go to the host that was configured and to no other.
+        .redirect(Policy::none())
+        .referer(false)
+        // One attempt is one attempt; the driver counts them.
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEP_ALIVE_INTERVAL)
+        // Servers close idle connections too, and the one who closes first loses no request.
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(POOL_MAX_IDLE)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .http2_keep_alive_while_idle(false)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(HEADER_LIST_MAX)
+}
+
+/// How long a connection, TLS handshake included, may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A ping goes out after this long without a byte from the server, while a request is open.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A connection whose ping is not answered in this time is given up.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a connection is kept for the next request. The Go collector closes after 60 s.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// Most connections that are kept; twice the default of concurrent exports.
+const POOL_MAX_IDLE: usize = 8;
+
+/// How much of answers the server may send ahead. Answers are small; a hostile one that is large
+/// costs no more than this.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Most bytes of headers in an answer over HTTP/2.
+const HEADER_LIST_MAX: u32 = 16 * 1024;
+
+#[cfg(feature = "tls")]
+fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {
+    Ok(client.tls_backend_preconfigured(crate::tls::client_config(&config.tls)?))
+}
+
+#[cfg(not(feature = "tls"))]
+fn secured(_: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {
+    let problem = format!(
+        "{} needs TLS, which is not built in; enable the feature `tls` of otlp-exporter-http, \
+         or use http://",
+        config.endpoint
+    );
+    Err(BuildError::new("endpoint", problem))
+}
+
+/// The headers of every request.
+fn base_headers(config: &ExporterConfig) -> Result<HeaderMap, BuildError> {
+    let mut headers = HeaderMap::new();
+    add_headers(&mut headers, &config.headers);
+    let user_agent = HeaderValue::from_str(&config.user_agent)
+        .map_err(|_| BuildError::new("user agent", "is not a valid header value"))?;
+    headers.insert(USER_AGENT, user_agent);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+    Ok(headers)
+}
+
+/// Adds headers whose names and values [`Headers`] has checked; equal names are replaced.
+fn add_headers(map: &mut HeaderMap, headers: &Headers) {
+    for (name, value) in headers.iter() {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_str(value.expose());
+        if let (Ok(name), Ok(mut value)) = (name, value) {
+            // Kept out of `Debug` and out of the compression table of HTTP/2.
+            value.set_sensitive(true);
+            map.insert(name, value);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a reader of an error message most probably has to change.
+
+/// What is known about a failed attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt<'a> {
+    /// Whether the URL begins with `https`.
+    pub(crate) tls: bool,
+    pub(crate) port: u16,
+    /// The path that requests of this signal usually have.
+    pub(crate) usual_path: &'a str,
+    /// The path that was used.
+    pub(crate) path: &'a str,
+}
+
+/// The default port of OTLP/gRPC.
+const GRPC_PORT: u16 = 4317;
+
+/// A hint for an answer with an error status.
+pub(crate) fn for_status(status: u16, attempt: Attempt<'_>) -> Option<String> {
+    let path = attempt.path.trim_end_matches('/');
+    match status {
+        404 | 405 if !path.ends_with(attempt.usual_path) => Some(format!(
+            "the path is {}, while OTLP servers usually listen on /{}; an endpoint that is set \
+             for one signal is used as it is",
+            attempt.path, attempt.usual_path
+        )),
+        404 | 405 => Some("is this the URL of an OTLP/HTTP server?".to_owned()),
+        401 | 403 => Some("check the headers that carry the credentials".to_owned()),
+        407 => Some("the proxy asks for credentials".to_owned()),
+        415 => Some("the server takes no protobuf, or not this compression".to_owned()),
+        300..=399 => Some("redirects are not followed; set the endpoint to the final URL".to_owned()),
+        _ => grpc_port(attempt),
+    }
+}
+
+/// A hint for an attempt without an answer, from the texts of its causes. `garbled`: something
+/// came back that is not HTTP.
+pub(crate) fn for_failure(causes: &str, garbled: bool, attempt: Attempt<'_>) -> Option<String> {
+    if attempt.tls && causes.contains("InvalidContentType") {
+        return Some("the server does not speak TLS on this port; use http://".to_owned());
+    }
+    // The second: a CA of the same name, but another one.
+    if ["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"].iter().any(|e| causes.contains(e)) {
+        return Some("set the certificate of the CA that signed the server's".to_owned());
+    }
+    if let Some(hint) = grpc_port(attempt) {
+        return Some(hint);
+    }
+    garbled.then(|| {
+        let tls = if attempt.tls { "" } else { " or https" };
+        format!("the server does not speak HTTP/1.1 on this port; is it one for gRPC{tls}?")
+    })
+}
+
+fn grpc_port(attempt: Attempt<'_>) -> Option<String> {
+    (attempt.port == GRPC_PORT)
+        .then(|| "port 4317 is the usual one for OTLP/gRPC; OTLP/HTTP has 4318".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Attempt<'static> =
+        Attempt { tls: false, port: 4318, usual_path: "v1/traces", path: "/" };
+
+    #[test]
+    fn a_missing_path_is_named() {
+        let hint = for_status(404, PLAIN).unwrap();
+        assert!(hint.contains("the path is /,") && hint.contains("/v1/traces"), "{hint}");
+        let right = Attempt { path: "/base/v1/traces/", ..PLAIN };
+        assert!(!for_status(404, right).unwrap().contains("the path is"));
+    }
+
+    #[test]
+    fn the_wrong_port_and_the_wrong_protocol_are_named() {
+        let grpc = Attempt { port: 4317, ..PLAIN };
+        assert!(for_failure("", false, grpc).unwrap().contains("4318"));
+        assert!(for_failure("", true, PLAIN).unwrap().contains("gRPC or https"));
+        assert_eq!(for_failure("Connection refused", false, PLAIN), None);
+        let tls = Attempt { tls: true, ..PLAIN };
+        let corrupt = "received corrupt message of type InvalidContentType";
+        assert!(for_failure(corrupt, false, tls).unwrap().contains("http://"));
+    }
+}

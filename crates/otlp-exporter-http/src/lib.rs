@@ -1,0 +1,58 @@
+//! Exports encoded OTLP over HTTP with protobuf bodies.
+//!
+//! [`HttpExporter`] sends a [`Payload`](otlp_core::Payload) as one `POST` and says what became of
+//! it. Retry, queueing and batching belong to whoever drives it: the SDK's pipeline, the bridge to
+//! the official SDK, the collector.
+//!
+//! ```
+//! use otlp_core::Signal;
+//! use otlp_exporter_http::HttpExporter;
+//!
+//! # fn main() -> Result<(), otlp_exporter_http::BuildError> {
+//! // Requests go to http://localhost:4318/v1/traces.
+//! let exporter = HttpExporter::builder(Signal::Traces)
+//!     .with_endpoint("http://localhost:4318")
+//!     .with_header("x-tenant", "blue")
+//!     .build()?;
+//! # drop(exporter);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - The pieces of a payload go to the socket without being copied into one body, and a payload
+//!   is compressed once, however often it is sent.
+//! - Whatever the server answers is bounded: 4 MiB, before and after inflating, and 64 KiB of the
+//!   body of an error. Text from the server is escaped and cut before it enters a message.
+//! - Redirects are not followed, so headers never reach a host that was not configured.
+//! - HTTP/1.1 over `http`; over `https` HTTP/2 where the server offers it. `HTTP_PROXY`,
+//!   `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured as they stand when the exporter is
+//!   built.
+//! - Building does no network I/O and needs no runtime; connections are made by requests, on the
+//!   Tokio runtime that drives them, kept for later requests, and made anew when they were lost.
+//! - Header values never appear in a message or in `Debug`.
+//!
+//! JSON bodies (`http/json`) are not built in yet.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tls` | no | `https` endpoints, mTLS: rustls with ring; the system's roots or a CA of your own |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod body;
+mod builder;
+mod error;
+mod exporter;
+mod hint;
+mod outcome;
+mod response;
+mod retry_after;
+mod text;
+#[cfg(feature = "tls")]
+mod tls;
+
+pub use self::builder::HttpExporterBuilder;
+pub use self::error::BuildError;
+pub use self::exporter::HttpExporter;

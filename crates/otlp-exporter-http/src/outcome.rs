@@ -1,0 +1,254 @@
+//! From an answer, or the lack of one, to the outcome that the driver acts on (table 1.5).
+
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use otlp_core::Signal;
+use otlp_core::export::{DecompressError, Endpoint, ErrorKind, ExportError, Outcome};
+use otlp_core::wire::response as wire;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+
+use crate::hint::{self, Attempt};
+use crate::response::{BodyError, Media};
+use crate::retry_after::retry_after;
+use crate::text::{Cause, find, outside, raw_texts};
+
+/// What was tried, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tried<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) signal: Signal,
+    /// The limit for answers.
+    pub(crate) limit: usize,
+}
+
+impl fmt::Display for Tried<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An endpoint shows no query and no password.
+        write!(f, "POST {}", self.endpoint)
+    }
+}
+
+impl Tried<'_> {
+    /// The outcome of a request that was answered with a success and this body.
+    pub(crate) fn accepted(self, headers: &HeaderMap, body: &Bytes) -> Outcome {
+        if body.is_empty() {
+            return Outcome::delivered();
+        }
+        match Media::of(headers) {
+            Media::Protobuf => self.read_success(body),
+            Media::Html => {
+                let problem = format!(
+                    "{self}: the answer is a web page (hint: is this the URL of an OTLP server?)"
+                );
+                Outcome::permanent(ExportError::new(ErrorKind::InvalidResponse, problem))
+            }
+            Media::Other => self.unread_success(headers, body),
+        }
+    }
+
+    fn read_success(self, body: &[u8]) -> Outcome {
+        match wire::decode_partial_success(self.signal, body) {
+            Ok(partial) => Outcome::from_partial_success(
+                partial.map(|partial| (partial.rejected, outside(&partial.message))),
+            ),
+            Err(error) => {
+                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error))
+            }
+        }
+    }
+
+    /// A success in words that are not ours: taken as one, but not without saying so.
+    fn unread_success(self, headers: &HeaderMap, body: &[u8]) -> Outcome {
+        // The empty response in JSON, which careless servers send whatever the request was.
+        if body.trim_ascii() == b"{}" {
+            return Outcome::delivered();
+        }
+        let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        Outcome::Delivered {
+            warning: Some(format!(
+                "the server answered in {} instead of protobuf, so whether it rejected items is \
+                 not known: {}",
+                outside(media),
+                quote(body)
+            )),
+        }
+    }
+
+    /// The outcome of a request that was answered with an error or a redirect.
+    pub(crate) fn refused(
+        self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Outcome {
+        let code = status.as_u16();
+        let error =
+            ExportError::new(ErrorKind::HttpStatus(code), self.refusal(status, headers, body));
+        match code {
+            413 => Outcome::TooLarge { error },
+            429 | 502 | 503 | 504 => {
+                Outcome::Retryable { error, retry_after: delay(headers, body, now) }
+            }
+            _ => Outcome::permanent(error),
+        }
+    }
+
+    fn refusal(self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+        let mut text = format!("{self}: {status}");
+        if let Some(location) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
+            // What follows the path may hold a secret.
+            let location = String::from_utf8_lossy(location.as_bytes());
+            let location = location.split(['?', '#']).next().unwrap_or_default();
+            text.push_str(&format!(" to {}", outside(without_user(location))));
+        }
+        let words = words(headers, body);
+        if !words.is_empty() {
+            text.push_str(&format!(": {words}"));
+        }
+        if let Some(hint) = hint::for_status(status.as_u16(), self.attempt()) {
+            text.push_str(&format!(" (hint: {hint})"));
+        }
+        text
+    }
+
+    /// The outcome of a request that got no answer.
+    pub(crate) fn unanswered(self, error: reqwest::Error) -> Outcome {
+        // The library puts the whole URL into its messages, and a URL may hold secrets.
+        let error = error.without_url();
+        if error.is_builder() {
+            return Outcome::permanent(self.error(ErrorKind::Request, None, &error));
+        }
+        let hyper = find::<hyper::Error>(&error);
+        let texts = raw_texts(&error);
+        let too_large = texts.contains("message head is too large");
+        let garbled = !too_large && hyper.is_some_and(hyper::Error::is_parse);
+        let kind = match () {
+            () if error.is_connect() => ErrorKind::Connect,
+            () if too_large => ErrorKind::ResponseTooLarge,
+            () if garbled => ErrorKind::InvalidResponse,
+            () => ErrorKind::Disconnected,
+        };
+        let hint = hint::for_failure(&texts, garbled, self.attempt());
+        // The outermost text says no more than that it failed.
+        let cause = error.source().unwrap_or(&error);
+        let export_error = self.error(kind, hint.as_deref(), cause);
+        // A head beyond the parser's limits comes again; all else may be the server restarting.
+        if too_large { Outcome::permanent(export_error) } else { Outcome::retryable(export_error) }
+    }
+
+    /// The outcome of a request whose success came with a body that cannot be read.
+    pub(crate) fn unreadable(self, error: BodyError) -> Outcome {
+        let (kind, retryable) = match &error {
+            BodyError::BrokenOff(_) => (ErrorKind::Disconnected, true),
+            BodyError::TooLarge { .. } | BodyError::Inflate(DecompressError::TooLarge { .. }) => {
+                (ErrorKind::ResponseTooLarge, false)
+            }
+            BodyError::Inflate(_) => (ErrorKind::InvalidResponse, false),
+        };
+        let error = match error {
+            BodyError::BrokenOff(error) => BodyError::BrokenOff(error.without_url()),
+            other => other,
+        };
+        let error = self.error(kind, None, &error);
+        if retryable { Outcome::retryable(error) } else { Outcome::permanent(error) }
+    }
+
+    /// The outcome of a request that was not answered in time.
+    pub(crate) fn timed_out(self) -> Outcome {
+        Outcome::retryable(ExportError::new(
+            ErrorKind::Timeout,
+            format!("{self}: the deadline passed before the server had answered"),
+        ))
+    }
+
+    /// Refuses a request that is over the limit (Z1).
+    pub(crate) fn check_size(self, size: usize, limit: usize) -> Result<(), Outcome> {
+        if size <= limit {
+            return Ok(());
+        }
+        let problem = format!("{self} not sent: {size} bytes are over the limit of {limit}");
+        Err(Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, problem) })
+    }
+
+    /// The request cannot be made, now or later.
+    pub(crate) fn not_sent(self, problem: fmt::Arguments<'_>) -> Outcome {
+        let text = format!("{self} not sent: {problem}");
+        Outcome::permanent(ExportError::new(ErrorKind::Request, text))
+    }
+
+    /// The header provider failed; the next time it may not.
+    pub(crate) fn no_headers(self, problem: &str) -> Outcome {
+        let text = format!("{self} not sent: {problem}");
+        Outcome::retryable(ExportError::new(ErrorKind::Request, text))
+    }
+
+    fn attempt(&self) -> Attempt<'_> {
+        Attempt {
+            tls: self.endpoint.is_tls(),
+            port: self.endpoint.port(),
+            usual_path: self.signal.http_path(),
+            path: self.endpoint.path(),
+        }
+    }
+
+    fn error(
+        self,
+        kind: ErrorKind,
+        hint: Option<&str>,
+        cause: &(dyn Error + 'static),
+    ) -> ExportError {
+        let mut text = format!("{self} failed");
+        if kind == ErrorKind::ResponseTooLarge {
+            text.push_str(&format!(" (the limit for answers is {} bytes)", self.limit));
+        }
+        if let Some(hint) = hint {
+            text.push_str(&format!(" (hint: {hint})"));
+        }
+        ExportError::new(kind, text).with_source(Cause::of(cause))
+    }
+}
+
+/// How long the server asks to wait: `Retry-After`, else a `RetryInfo` in its status (H7).
+fn delay(headers: &HeaderMap, body: &[u8], now: SystemTime) -> Option<Duration> {
+    retry_after(headers, now).or_else(|| {
+        (Media::of(headers) == Media::Protobuf)
+            .then(|| wire::decode_status(body).ok()?.retry_delay)
+            .flatten()
+    })
+}
+
+/// What the server says, escaped and cut: the message of its `google.rpc.Status` (H12), else the
+/// text of the body.
+fn words(headers: &HeaderMap, body: &[u8]) -> String {
+    if Media::of(headers) == Media::Protobuf
+        && let Ok(status) = wire::decode_status(body)
+        && !status.message.is_empty()
+    {
+        return outside(&status.message);
+    }
+    match Media::of(headers) {
+        Media::Html => String::new(),
+        _ => quote(body),
+    }
+}
+
+/// A body as text, if it is text.
+fn quote(body: &[u8]) -> String {
+    let start = body.get(..body.len().min(1024)).unwrap_or_default();
+    let text = String::from_utf8_lossy(start);
+    // Binary that nobody can read stays out.
+    let unreadable = text.chars().filter(|c| c.is_control() || *c == '\u{fffd}').count();
+    if unreadable * 8 > text.len() { String::new() } else { outside(&text) }
+}
+
+fn without_user(url: &str) -> &str {
+    match url.rsplit_once('@') {
+        Some((_, rest)) => rest,
+        None => url,
+    }
+}

@@ -1,0 +1,87 @@
+//! The rustls configuration of a client: roots, client certificate, one provider.
+
+use std::fs;
+use std::sync::Arc;
+
+use otlp_core::export::{Pem, PemSource, TlsConfig};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::error::BuildError;
+use crate::text::Cause;
+
+/// Reads the PEM files and puts the configuration together. The server is always verified.
+///
+/// Roots are those of `config.ca`, else those of the operating system.
+pub(crate) fn client_config(config: &TlsConfig) -> Result<ClientConfig, BuildError> {
+    // What the application has chosen for the whole process goes first (FIPS builds do so).
+    let provider =
+        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed("TLS", "cannot be set up", &error))?
+        .with_root_certificates(roots(config.ca.as_ref())?);
+    match (&config.client_cert, &config.client_key) {
+        (None, None) => Ok(builder.with_no_client_auth()),
+        (Some(cert), Some(key)) => builder
+            .with_client_auth_cert(certificates(cert, "client certificate")?, private_key(key)?)
+            .map_err(|error| failed("client certificate and key", "cannot be used", &error)),
+        (Some(_), None) => Err(BuildError::new("client certificate", "is set without its key")),
+        (None, Some(_)) => Err(BuildError::new("client key", "is set without its certificate")),
+    }
+}
+
+fn roots(ca: Option<&Pem>) -> Result<RootCertStore, BuildError> {
+    let mut roots = RootCertStore::empty();
+    let Some(ca) = ca else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return if roots.is_empty() {
+            Err(BuildError::new("TLS", "finds no trusted certificates on this system; set a CA"))
+        } else {
+            Ok(roots)
+        };
+    };
+    for certificate in certificates(ca, "CA certificate")? {
+        roots
+            .add(certificate)
+            .map_err(|error| failed(format!("CA certificate ({ca})"), "cannot be used", &error))?;
+    }
+    Ok(roots)
+}
+
+fn certificates(pem: &Pem, what: &str) -> Result<Vec<CertificateDer<'static>>, BuildError> {
+    let setting = || format!("{what} ({pem})");
+    let text = read(pem, what)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.map_err(|error| failed(setting(), "is not valid PEM", &error))?;
+    if found.is_empty() {
+        return Err(BuildError::new(setting(), "holds no PEM certificate"));
+    }
+    Ok(found)
+}
+
+fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, BuildError> {
+    let text = read(pem, "client key")?;
+    // The reason may quote the file, and the file is a secret.
+    PrivateKeyDer::from_pem_slice(&text)
+        .map_err(|_| BuildError::new(format!("client key ({pem})"), "holds no PEM private key"))
+}
+
+fn read(pem: &Pem, what: &str) -> Result<Vec<u8>, BuildError> {
+    match pem.source() {
+        PemSource::Bytes(bytes) => Ok(bytes.to_vec()),
+        PemSource::Path(path) => fs::read(path)
+            .map_err(|error| failed(format!("{what} ({pem})"), "cannot be read", &error)),
+        _ => Err(BuildError::new(what, "comes from a source that is not supported")),
+    }
+}
+
+fn failed(
+    setting: impl Into<String>,
+    problem: &str,
+    cause: &(dyn std::error::Error + 'static),
+) -> BuildError {
+    BuildError::new(setting, problem).with_source(Cause::of(cause))
+}

@@ -1,0 +1,156 @@
+//! TLS and its absence.
+
+use super::*;
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_the_feature_an_https_endpoint_is_refused_by_name() {
+    let error = builder("https://localhost:4318").build_with(&Env::empty()).unwrap_err();
+    assert!(error.to_string().contains("feature `tls`"), "{error}");
+}
+
+#[cfg(feature = "tls")]
+mod with_the_feature {
+    use otlp_core::export::{Pem, TlsConfig};
+    use otlp_testing::tls::Certificates;
+    use otlp_testing::{RawAnswer, RawServer, Server};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    fn trusting(certificates: &Certificates) -> TlsConfig {
+        TlsConfig::new().with_ca(Pem::from_bytes(certificates.ca_pem()))
+    }
+
+    fn identified(certificates: &Certificates, tls: TlsConfig) -> TlsConfig {
+        tls.with_client_identity(
+            Pem::from_bytes(certificates.client_certificate_pem()),
+            Pem::from_bytes(certificates.client_key_pem()),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_trusted_server_is_spoken_to() {
+        let certificates = Certificates::generate().unwrap();
+        let server = Server::builder().with_tls(&certificates).start().unwrap();
+        let by_name = format!("https://localhost:{}", server.http_addr().port());
+        for endpoint in [server.http_endpoint(), by_name] {
+            let exporter = built(builder(endpoint).with_tls(trusting(&certificates)));
+            let outcome = export(&exporter).await;
+            assert!(is_delivered(&outcome), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn http_2_is_spoken_where_it_is_offered() {
+        // H2
+        let certificates = Certificates::generate().unwrap();
+        let server = Server::builder().with_tls(&certificates).start().unwrap();
+        let exporter = built(builder(server.http_endpoint()).with_tls(trusting(&certificates)));
+        assert!(is_delivered(&export(&exporter).await));
+        assert_eq!(format!("{:?}", server.requests()[0].http_version), "HTTP/2.0");
+    }
+
+    #[tokio::test]
+    async fn http_1_is_spoken_where_nothing_else_is_offered() {
+        // H2
+        let certificates = Certificates::generate().unwrap();
+        let tls = certificates.server_config(false, &[b"http/1.1"]).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("https://{}", listener.local_addr().unwrap());
+        let served = async {
+            let (socket, _) = listener.accept().await.unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(tls));
+            let mut socket = acceptor.accept(socket).await.unwrap();
+            let mut request = vec![0; 16];
+            socket.read_exact(&mut request).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            socket.write_all(answer).await.unwrap();
+            socket.flush().await.unwrap();
+            (request, socket)
+        };
+        let exporter = built(builder(endpoint).with_tls(trusting(&certificates)));
+        let (outcome, (request, _)) = tokio::join!(export(&exporter), served);
+        assert!(is_delivered(&outcome), "{outcome:?}");
+        assert_eq!(request, b"POST /v1/traces ");
+    }
+
+    #[tokio::test]
+    async fn a_stranger_is_not_trusted() {
+        let (ours, theirs) = (Certificates::generate().unwrap(), Certificates::generate().unwrap());
+        let server = Server::builder().with_tls(&theirs).start().unwrap();
+        let outcome = export(&built(
+            builder(server.http_endpoint()).with_tls(trusting(&ours)),
+        ))
+        .await;
+        assert_eq!(kind(&outcome), Some(ErrorKind::Connect), "{outcome:?}");
+        let text = message(&outcome);
+        assert!(text.contains("invalid peer certificate") && text.contains("hint: set the cert"), "{text}");
+        assert_eq!(server.counts().arrived, 0);
+    }
+
+    #[tokio::test]
+    async fn a_client_shows_its_certificate() {
+        let certificates = Certificates::generate().unwrap();
+        let server = Server::builder().with_mutual_tls(&certificates).start().unwrap();
+        let tls = trusting(&certificates);
+        let nameless = built(builder(server.http_endpoint()).with_tls(tls.clone()));
+        let outcome = export(&nameless).await;
+        assert!(is_retryable(&outcome), "{outcome:?}");
+
+        let tls = identified(&certificates, tls);
+        let exporter = built(builder(server.http_endpoint()).with_tls(tls));
+        assert!(is_delivered(&export(&exporter).await));
+        assert!(server.requests()[0].client_certificate);
+    }
+
+    #[tokio::test]
+    async fn tls_to_a_plain_port_and_the_reverse_are_recognised() {
+        let certificates = Certificates::generate().unwrap();
+        let plain = Server::start();
+        let endpoint = plain.http_endpoint().replace("http://", "https://");
+        let outcome = export(&built(builder(endpoint).with_tls(trusting(&certificates)))).await;
+        assert!(is_retryable(&outcome), "{outcome:?}");
+        assert!(message(&outcome).contains("use http://"), "{outcome:?}");
+
+        let secure = Server::builder().with_tls(&certificates).start().unwrap();
+        let endpoint = secure.http_endpoint().replace("https://", "http://");
+        let outcome = export(&exporter(endpoint)).await;
+        assert!(is_retryable(&outcome), "{outcome:?}");
+        assert!(message(&outcome).contains("or https"), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_shakes_hands_ends_at_the_deadline() {
+        let silent = RawServer::start(RawAnswer::Silent);
+        let certificates = Certificates::generate().unwrap();
+        let exporter =
+            built(builder(silent.endpoint("https")).with_tls(trusting(&certificates)));
+        let deadline = Deadline::after(Instant::now(), Duration::from_millis(300));
+        let outcome = exporter.export(payload(&["one"]), deadline).await;
+        assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+    }
+
+    #[test]
+    fn pem_that_cannot_be_used_is_named_when_the_exporter_is_built() {
+        let certificates = Certificates::generate().unwrap();
+        let refused = |tls| {
+            let error = builder("https://localhost").with_tls(tls).build_with(&Env::empty());
+            error.unwrap_err().to_string()
+        };
+        let text = refused(TlsConfig::new().with_ca(Pem::from_path("/no/such/ca.pem")));
+        assert!(text.contains("/no/such/ca.pem") && text.contains("No such file"), "{text}");
+        let text = refused(TlsConfig::new().with_ca(Pem::from_bytes("s3cr3t")));
+        assert!(text.contains("CA certificate") && !text.contains("s3cr3t"), "{text}");
+        let text = refused(TlsConfig::new().with_client_identity(
+            Pem::from_bytes(certificates.client_certificate_pem()),
+            Pem::from_bytes("-----BEGIN PRIVATE KEY-----\ns3cr3t\n-----END PRIVATE KEY-----\n"),
+        ));
+        assert!(text.contains("private key") && !text.contains("s3cr3t"), "{text}");
+        let text = refused(TlsConfig::new().with_client_identity(
+            Pem::from_bytes(certificates.client_certificate_pem()),
+            Pem::from_bytes(certificates.ca_pem()),
+        ));
+        assert!(text.contains("client key") && text.contains("no PEM private key"), "{text}");
+    }
+}

@@ -1,0 +1,170 @@
+//! How a pipeline batches, waits and bounds itself.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use otlp_core::export::ExportError;
+use otlp_core::export::retry::RetryPolicy;
+
+/// Settings of a batch processor (specification rows R6, R7; variables `OTEL_BSP_*`).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BatchConfig {
+    /// Longest time that an item waits for its batch to fill. Default 5 s
+    /// (`OTEL_BSP_SCHEDULE_DELAY`).
+    pub schedule_delay: Duration,
+    /// Longest time of one export attempt. Default 30 s (`OTEL_BSP_EXPORT_TIMEOUT`); zero means no
+    /// limit. The exporter's own timeout holds as well.
+    pub export_timeout: Duration,
+    /// Most items of one request. Default 512 (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`).
+    pub max_export_batch_size: NonZeroUsize,
+    /// Most items held: in threads' buffers, in the queue, in requests and waiting for a retry.
+    /// Not set by default, since items differ in size and memory is what must be bounded; set it
+    /// (`OTEL_BSP_MAX_QUEUE_SIZE`) and it holds beside the bytes.
+    pub max_queue_size: Option<NonZeroUsize>,
+    /// Most bytes held, encoded. Default 32 MiB. What does not fit is dropped and counted as
+    /// `queue_full`; what is held already stays.
+    pub max_queue_bytes: usize,
+    /// Most bytes of one request. Default 4 MiB, which every gRPC server takes.
+    pub max_request_bytes: usize,
+    /// Most requests in flight. Default 4.
+    pub max_concurrent_exports: NonZeroUsize,
+    /// Longest time that shutdown waits in `Drop`. Default 5 s.
+    pub shutdown_timeout: Duration,
+    /// What happens to requests that fail and may succeed later.
+    pub retry: RetryPolicy,
+}
+
+impl BatchConfig {
+    /// A request per item, one at a time, at once: what a simple processor does (row R5).
+    #[must_use]
+    pub fn simple() -> Self {
+        Self {
+            max_export_batch_size: NonZeroUsize::MIN,
+            max_concurrent_exports: NonZeroUsize::MIN,
+            schedule_delay: Duration::ZERO,
+            ..Self::default()
+        }
+    }
+
+    /// Sets [`schedule_delay`](Self::schedule_delay).
+    #[must_use]
+    pub fn with_schedule_delay(mut self, delay: Duration) -> Self {
+        self.schedule_delay = delay;
+        self
+    }
+
+    /// Sets [`export_timeout`](Self::export_timeout).
+    #[must_use]
+    pub fn with_export_timeout(mut self, timeout: Duration) -> Self {
+        self.export_timeout = timeout;
+        self
+    }
+
+    /// Sets [`max_export_batch_size`](Self::max_export_batch_size); zero is read as one.
+    #[must_use]
+    pub fn with_max_export_batch_size(mut self, items: usize) -> Self {
+        self.max_export_batch_size = NonZeroUsize::new(items).unwrap_or(NonZeroUsize::MIN);
+        self
+    }
+
+    /// Sets [`max_queue_size`](Self::max_queue_size); zero is read as one.
+    #[must_use]
+    pub fn with_max_queue_size(mut self, items: usize) -> Self {
+        self.max_queue_size = Some(NonZeroUsize::new(items).unwrap_or(NonZeroUsize::MIN));
+        self
+    }
+
+    /// Sets [`max_queue_bytes`](Self::max_queue_bytes).
+    #[must_use]
+    pub fn with_max_queue_bytes(mut self, bytes: usize) -> Self {
+        self.max_queue_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_request_bytes`](Self::max_request_bytes).
+    #[must_use]
+    pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
+        self.max_request_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_concurrent_exports`](Self::max_concurrent_exports); zero is read as one.
+    #[must_use]
+    pub fn with_max_concurrent_exports(mut self, exports: usize) -> Self {
+        self.max_concurrent_exports = NonZeroUsize::new(exports).unwrap_or(NonZeroUsize::MIN);
+        self
+    }
+
+    /// Sets [`retry`](Self::retry).
+    #[must_use]
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Sets [`shutdown_timeout`](Self::shutdown_timeout).
+    #[must_use]
+    pub fn with_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// The batch size that is in force: never more than the queue takes (row R7).
+    pub(crate) fn batch_items(&self) -> usize {
+        let queue = self.max_queue_size.unwrap_or(NonZeroUsize::MAX);
+        self.max_export_batch_size.min(queue).get()
+    }
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            schedule_delay: Duration::from_secs(5),
+            export_timeout: Duration::from_secs(30),
+            max_export_batch_size: const { NonZeroUsize::new(512).expect("not zero") },
+            max_queue_size: None,
+            max_queue_bytes: 32 * 1024 * 1024,
+            max_request_bytes: 4 * 1024 * 1024,
+            max_concurrent_exports: const { NonZeroUsize::new(4).expect("not zero") },
+            shutdown_timeout: Duration::from_secs(5),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// Why a flush or a shutdown did not do all that was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The time was over; what is still held stays held (flush) or was dropped and counted
+    /// (shutdown).
+    #[error("the timeout passed with {held} items undelivered{}", cause(.last_error.as_ref()))]
+    Timeout {
+        /// Items that were not delivered.
+        held: u64,
+        /// The last failure of an export, which is usually the reason.
+        last_error: Option<ExportError>,
+    },
+    /// Everything was dealt with, but not everything was delivered.
+    #[error("{lost} items were not delivered{}", cause(.last_error.as_ref()))]
+    Lost {
+        /// Items rejected or dropped since the call began.
+        lost: u64,
+        /// The last failure of an export, which is usually the reason.
+        last_error: Option<ExportError>,
+    },
+    /// The exporter's own flush or shutdown failed.
+    #[error("the exporter failed")]
+    Exporter(#[source] ExportError),
+    /// The pipeline was shut down before.
+    #[error("already shut down")]
+    AlreadyShutdown,
+    /// The worker is not there: its thread could not be started, or it is the caller itself.
+    #[error("{0}")]
+    NoWorker(&'static str),
+}
+
+fn cause(error: Option<&ExportError>) -> String {
+    error.map_or_else(String::new, |error| format!("; last error: {error}"))
+}

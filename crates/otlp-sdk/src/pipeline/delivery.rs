@@ -1,0 +1,148 @@
+//! One request on its way: an attempt that always comes back, and what its outcome means.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use otlp_core::Payload;
+use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
+
+/// A request that is waiting for an attempt, or being tried.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) payload: Payload,
+    /// Reserved in the budget for its items.
+    pub(crate) bytes: usize,
+    /// Position of its first item among all that ever entered the queue.
+    pub(crate) first_item: u64,
+    /// When it was tried for the first time.
+    pub(crate) first_attempt: Option<Instant>,
+}
+
+/// An attempt that has ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) pending: Pending,
+    pub(crate) started: Instant,
+    pub(crate) result: AttemptResult,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) enum AttemptResult {
+    /// The exporter answered, or ran out of time.
+    Answered(Outcome),
+    /// The exporter panicked.
+    Panicked(ExportError),
+}
+
+impl Pending {
+    pub(crate) fn items(&self) -> u64 {
+        self.payload.items() as u64
+    }
+
+    /// Two halves; `None` if there is nothing to halve, or the request cannot be cut.
+    pub(crate) fn halve(&self) -> Result<Option<[Self; 2]>, otlp_core::wire::WireError> {
+        let Some((first, second)) = self.payload.halve()? else { return Ok(None) };
+        let items = self.payload.items().max(1);
+        // The shares add up to the whole exactly; which half has how much does not matter.
+        let first_bytes = (self.bytes / items).saturating_mul(first.items()).min(self.bytes);
+        let second_item = self.first_item + first.items() as u64;
+        let part = |payload, bytes, first_item| Self {
+            payload,
+            bytes,
+            first_item,
+            first_attempt: self.first_attempt,
+        };
+        Ok(Some([
+            part(first, first_bytes, self.first_item),
+            part(second, self.bytes - first_bytes, second_item),
+        ]))
+    }
+}
+
+/// Tries a request once, with a deadline that the exporter cannot miss and a panic that it cannot
+/// spread.
+pub(crate) async fn attempt<E: Exporter>(
+    exporter: Arc<E>,
+    pending: Pending,
+    started: Instant,
+    deadline: Deadline,
+) -> Done {
+    let payload = pending.payload.clone();
+    // The exporter's call itself may panic, so it runs inside the guarded future too.
+    let export = async { exporter.export(payload, deadline).await };
+    let result = match guarded(export, deadline).await {
+        Ok(outcome) => AttemptResult::Answered(outcome),
+        Err(Failure::TimedOut) => AttemptResult::Answered(Outcome::retryable(timed_out(&*exporter, started, deadline))),
+        Err(Failure::Panicked(error)) => AttemptResult::Panicked(error),
+    };
+    Done { pending, started, result }
+}
+
+/// Calls the exporter's own flush.
+pub(crate) async fn force_flush<E: Exporter>(
+    exporter: &E,
+    deadline: Deadline,
+) -> Result<(), ExportError> {
+    settle(guarded(async { exporter.force_flush(deadline).await }, deadline).await)
+}
+
+/// Shuts the exporter down.
+pub(crate) async fn shutdown<E: Exporter>(
+    exporter: &E,
+    deadline: Deadline,
+) -> Result<(), ExportError> {
+    settle(guarded(async { exporter.shutdown(deadline).await }, deadline).await)
+}
+
+enum Failure {
+    TimedOut,
+    Panicked(ExportError),
+}
+
+fn settle(result: Result<Result<(), ExportError>, Failure>) -> Result<(), ExportError> {
+    match result {
+        Ok(result) => result,
+        Err(Failure::TimedOut) => {
+            Err(ExportError::new(ErrorKind::Timeout, "the exporter did not finish in time"))
+        }
+        Err(Failure::Panicked(error)) => Err(error),
+    }
+}
+
+async fn guarded<T>(call: impl Future<Output = T>, deadline: Deadline) -> Result<T, Failure> {
+    let guarded = AssertUnwindSafe(call).catch_unwind();
+    let result = match deadline.instant() {
+        None => Ok(guarded.await),
+        Some(at) => tokio::time::timeout_at((at + GRACE).into(), guarded).await,
+    };
+    match result {
+        Err(_) => Err(Failure::TimedOut),
+        Ok(Err(panic)) => Err(Failure::Panicked(panicked(&*panic))),
+        Ok(Ok(value)) => Ok(value),
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> ExportError {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let text: String = text.chars().take(TEXT_CHARS).flat_map(char::escape_debug).collect();
+    ExportError::new(ErrorKind::Panic, format!("the exporter panicked: {text}"))
+}
+
+fn timed_out<E: Exporter>(exporter: &E, started: Instant, deadline: Deadline) -> ExportError {
+    let after = deadline.remaining(started).unwrap_or_default();
+    let text = format!("no answer from {} within {after:?}", exporter.destination());
+    ExportError::new(ErrorKind::Timeout, text)
+}
+
+/// An exporter that keeps its deadline knows more about what happened than we do, so it gets a
+/// moment to say so.
+const GRACE: Duration = Duration::from_millis(100);
+const TEXT_CHARS: usize = 256;

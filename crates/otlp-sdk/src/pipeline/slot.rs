@@ -1,0 +1,360 @@
+//! Where instrumented threads leave encoded items: two lanes per thread and pipeline.
+//!
+//! The owner appends under the lock of the first lane; if somebody else holds it, under the
+//! second's. Others (the worker that collects, whoever takes a picture of the account) come one at
+//! a time, since they hold the account's lock, and lock one lane at a time. So one of the two lanes
+//! is always free for the owner, and it never waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+
+use super::account::{DropReason, Drops, Entries};
+use super::buffer::BufferPool;
+use super::budget::Budget;
+use crate::sync::Mutex;
+
+/// Something that knows its encoded length and writes itself as an item of its scope.
+pub(crate) trait Item {
+    fn item_len(&self) -> usize;
+    fn put_item(&self, buf: &mut Vec<u8>);
+}
+
+/// The lanes of one thread (or, at thread exit, of all threads that have no slot any more).
+#[derive(Debug)]
+pub(crate) struct Slot<S> {
+    lanes: [Mutex<Lane<S>>; 2],
+    /// Whether a sealed chunk waits: spares the worker the lock of idle threads.
+    has_sealed: AtomicBool,
+}
+
+/// What a lane needs to know about its pipeline.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) bytes: Budget,
+    /// Only where the user set a queue size in items.
+    pub(crate) items: Option<Budget>,
+    /// Bytes reserved at a time.
+    pub(crate) bytes_step: usize,
+    /// Items reserved at a time.
+    pub(crate) items_step: usize,
+    /// Most bytes of one item.
+    pub(crate) item_bytes_max: usize,
+    /// A chunk of so many bytes or items is sealed.
+    pub(crate) chunk_bytes: usize,
+    pub(crate) chunk_items: u32,
+}
+
+/// Encoded items of one thread, in the order in which they ended.
+#[derive(Debug)]
+struct Lane<S> {
+    buf: Vec<u8>,
+    runs: Vec<Run<S>>,
+    items: u32,
+    sealed: Vec<Chunk<S>>,
+    /// Reserved and not yet used.
+    bytes_credit: usize,
+    items_credit: usize,
+    ended: u64,
+    /// Items in `buf` and `sealed`.
+    held: u64,
+    drops: Drops,
+    closed: bool,
+}
+
+/// Consecutive items of one scope within a chunk.
+#[derive(Debug)]
+struct Run<S> {
+    scope: Arc<S>,
+    end: usize,
+    items: u32,
+}
+
+/// A full buffer that waits for the worker.
+#[derive(Debug)]
+struct Chunk<S> {
+    buf: Vec<u8>,
+    runs: Vec<Run<S>>,
+}
+
+/// Items of one scope on their way through the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment<S> {
+    pub(crate) scope: Arc<S>,
+    pub(crate) bytes: Bytes,
+    pub(crate) items: u32,
+}
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// Kept; the chunk has room.
+    Kept,
+    /// Kept, and a chunk of so many items was sealed: the worker may have enough for a batch.
+    Sealed(u32),
+    /// Dropped and counted.
+    Dropped(DropReason),
+}
+
+impl<S> Slot<S> {
+    pub(crate) fn new() -> Self {
+        Self { lanes: [Mutex::new(Lane::new()), Mutex::new(Lane::new())], has_sealed: AtomicBool::new(false) }
+    }
+
+    /// Appends an item; called by the owning thread only. Never waits.
+    #[inline]
+    pub(crate) fn append(
+        &self,
+        item: &impl Item,
+        scope: &Arc<S>,
+        limits: &Limits,
+        pool: &BufferPool,
+    ) -> Appended {
+        let [first, second] = &self.lanes;
+        let appended = match first.try_lock() {
+            Some(mut lane) => lane.append(item, scope, limits, pool),
+            None => second.lock().append(item, scope, limits, pool),
+        };
+        if let Appended::Sealed(_) = appended {
+            // Relaxed: a worker that misses it comes again; the chunk itself is under the lock.
+            self.has_sealed.store(true, Ordering::Relaxed);
+        }
+        appended
+    }
+
+    /// Moves what is here to the worker: sealed chunks only, or everything.
+    ///
+    /// `account` is locked by the caller and takes over exactly what the lanes give away.
+    pub(crate) fn collect(
+        &self,
+        what: Collect,
+        limits: &Limits,
+        pool: &Arc<BufferPool>,
+        account: &mut Entries,
+        out: &mut impl Extend<Segment<S>>,
+    ) {
+        if what == Collect::Sealed && !self.has_sealed.load(Ordering::Relaxed) {
+            return;
+        }
+        self.has_sealed.store(false, Ordering::Relaxed);
+        for lane in &self.lanes {
+            let chunks = lane.lock().give(what, limits, account);
+            for chunk in chunks {
+                chunk.into_segments(pool, out);
+            }
+        }
+    }
+
+    /// Adds the lanes to a picture of the account: ended, held, drops.
+    pub(crate) fn add_to(&self, ended: &mut u64, held: &mut u64, drops: &mut Drops) {
+        for lane in &self.lanes {
+            let lane = lane.lock();
+            *ended += lane.ended;
+            *held += lane.held;
+            drops.merge(&lane.drops);
+        }
+    }
+
+    /// From now on every item is dropped as ended after shutdown.
+    pub(crate) fn close(&self) {
+        for lane in &self.lanes {
+            lane.lock().closed = true;
+        }
+    }
+
+    /// Moves the sums of a thread that is gone into the account. Collect everything before.
+    pub(crate) fn retire(&self, account: &mut Entries) {
+        for lane in &self.lanes {
+            let mut lane = lane.lock();
+            account.retired_ended += std::mem::take(&mut lane.ended);
+            account.retired_drops.merge(&std::mem::take(&mut lane.drops));
+            debug_assert_eq!(lane.held, 0, "collected before it was retired");
+        }
+    }
+}
+
+/// How much [`Slot::collect`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Collect {
+    /// Full chunks.
+    Sealed,
+    /// Everything that has ended.
+    All,
+}
+
+impl<S> Lane<S> {
+    const fn new() -> Self {
+        Self {
+            buf: Vec::new(),
+            runs: Vec::new(),
+            items: 0,
+            sealed: Vec::new(),
+            bytes_credit: 0,
+            items_credit: 0,
+            ended: 0,
+            held: 0,
+            drops: Drops::NONE,
+            closed: false,
+        }
+    }
+
+    #[inline]
+    fn append(
+        &mut self,
+        item: &impl Item,
+        scope: &Arc<S>,
+        limits: &Limits,
+        pool: &BufferPool,
+    ) -> Appended {
+        self.ended += 1;
+        let len = item.item_len();
+        if let Err(reason) = self.admit(len, limits) {
+            self.drops.add(reason, 1);
+            return Appended::Dropped(reason);
+        }
+        let sealed = self.make_room(len, limits, pool);
+        item.put_item(&mut self.buf);
+        self.held += 1;
+        self.items += 1;
+        let end = self.buf.len();
+        match self.runs.last_mut() {
+            Some(run) if Arc::ptr_eq(&run.scope, scope) => {
+                run.end = end;
+                run.items += 1;
+            }
+            _ => self.runs.push(Run { scope: Arc::clone(scope), end, items: 1 }),
+        }
+        if self.items >= limits.chunk_items {
+            return Appended::Sealed(sealed + self.seal());
+        }
+        if sealed > 0 { Appended::Sealed(sealed) } else { Appended::Kept }
+    }
+
+    /// Seals the chunk when the item does not fit any more, and sees that the next has memory.
+    /// Returns the number of items sealed.
+    #[inline]
+    fn make_room(&mut self, len: usize, limits: &Limits, pool: &BufferPool) -> u32 {
+        let end = self.buf.len() + len;
+        if end <= self.buf.capacity() {
+            return 0;
+        }
+        self.grow(end, limits, pool)
+    }
+
+    /// From nothing to a small buffer, from there to a whole chunk: a thread with a few spans costs
+    /// little, and one with many does not copy its way up through every size.
+    #[cold]
+    fn grow(&mut self, end: usize, limits: &Limits, pool: &BufferPool) -> u32 {
+        let mut sealed = 0;
+        if end > limits.chunk_bytes && self.items > 0 {
+            sealed = self.seal();
+        }
+        if self.buf.capacity() == 0 {
+            self.buf = pool.take();
+            self.buf.reserve_exact(SMALL_BYTES.min(limits.chunk_bytes));
+        } else {
+            let missing = limits.chunk_bytes.saturating_sub(self.buf.len());
+            self.buf.reserve_exact(missing);
+        }
+        sealed
+    }
+
+    /// Takes the item's room from the credit, which is filled up from the budget when it is short.
+    #[inline]
+    fn admit(&mut self, len: usize, limits: &Limits) -> Result<(), DropReason> {
+        if self.closed {
+            return Err(DropReason::AfterShutdown);
+        }
+        if len > limits.item_bytes_max {
+            return Err(DropReason::TooLarge);
+        }
+        if self.bytes_credit < len {
+            let missing = len - self.bytes_credit;
+            // A thread that writes little reserves little: the room it holds back from others
+            // grows with what it has used.
+            let granted = limits.bytes.reserve(missing, self.buf.len().min(limits.bytes_step));
+            if granted == 0 {
+                return Err(DropReason::QueueFull);
+            }
+            self.bytes_credit += granted;
+        }
+        if let Some(items) = &limits.items {
+            if self.items_credit == 0 {
+                self.items_credit = items.reserve(1, limits.items_step);
+                if self.items_credit == 0 {
+                    return Err(DropReason::QueueFull);
+                }
+            }
+            self.items_credit -= 1;
+        }
+        self.bytes_credit -= len;
+        Ok(())
+    }
+
+    fn seal(&mut self) -> u32 {
+        let chunk = Chunk { buf: std::mem::take(&mut self.buf), runs: std::mem::take(&mut self.runs) };
+        self.sealed.push(chunk);
+        std::mem::take(&mut self.items)
+    }
+
+    fn give(&mut self, what: Collect, limits: &Limits, account: &mut Entries) -> Vec<Chunk<S>> {
+        if what == Collect::All {
+            if self.items > 0 {
+                self.seal();
+            }
+            limits.bytes.release(std::mem::take(&mut self.bytes_credit));
+            if let Some(items) = &limits.items {
+                items.release(std::mem::take(&mut self.items_credit));
+            }
+        }
+        let chunks = std::mem::take(&mut self.sealed);
+        let given: u64 = chunks.iter().map(Chunk::items).sum();
+        self.held -= given;
+        account.held += given;
+        chunks
+    }
+}
+
+impl<S> Chunk<S> {
+    fn items(&self) -> u64 {
+        self.runs.iter().map(|run| u64::from(run.items)).sum()
+    }
+
+    /// One segment per scope. Runs of one scope that lie apart are put together, so that threads
+    /// which alternate between scopes do not make requests of hundreds of tiny pieces.
+    fn into_segments(self, pool: &Arc<BufferPool>, out: &mut impl Extend<Segment<S>>) {
+        let Self { buf, runs } = self;
+        if let [run] = runs.as_slice() {
+            let segment = Segment { scope: Arc::clone(&run.scope), items: run.items, bytes: pool.freeze(buf) };
+            return out.extend([segment]);
+        }
+        let mut done: Vec<&Arc<S>> = Vec::new();
+        for run in &runs {
+            if done.iter().any(|scope| Arc::ptr_eq(scope, &run.scope)) {
+                continue;
+            }
+            done.push(&run.scope);
+            out.extend([gather(&run.scope, &buf, &runs, pool)]);
+        }
+        pool.put_back(buf);
+    }
+}
+
+/// Copies all runs of one scope into a segment.
+fn gather<S>(scope: &Arc<S>, buf: &[u8], runs: &[Run<S>], pool: &Arc<BufferPool>) -> Segment<S> {
+    let mut items = 0;
+    let mut gathered = pool.take();
+    let mut start = 0;
+    for run in runs {
+        if Arc::ptr_eq(&run.scope, scope) {
+            gathered.extend_from_slice(buf.get(start..run.end).unwrap_or_default());
+            items += run.items;
+        }
+        start = run.end;
+    }
+    Segment { scope: Arc::clone(scope), bytes: pool.freeze(gathered), items }
+}
+
+/// The first memory of a thread that has none to reuse: room for a handful of spans.
+const SMALL_BYTES: usize = 2 * 1024;

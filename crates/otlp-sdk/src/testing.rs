@@ -1,0 +1,77 @@
+//! For tests and debugging: an exporter that keeps what it is given.
+
+use std::sync::Arc;
+
+use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
+use otlp_core::span::EncodedSpan;
+use otlp_core::wire::{TracesRequestView, WireError};
+use otlp_core::{Payload, Signal};
+use parking_lot::Mutex;
+
+/// Keeps the payloads it is given; clones share them (specification row R11).
+///
+/// It grows without bound, so it is for tests.
+#[derive(Clone, Debug, Default)]
+pub struct InMemoryExporter {
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    payloads: Vec<Payload>,
+    shut_down: bool,
+}
+
+impl InMemoryExporter {
+    /// All payloads so far, in the order of their export.
+    #[must_use]
+    pub fn payloads(&self) -> Vec<Payload> {
+        self.kept.lock().payloads.clone()
+    }
+
+    /// All spans so far, without their resource and scope.
+    ///
+    /// # Errors
+    ///
+    /// A payload is not valid OTLP, which would be a bug of whoever encoded it.
+    pub fn spans(&self) -> Result<Vec<EncodedSpan>, WireError> {
+        let mut spans = Vec::new();
+        for payload in self.payloads().iter().filter(|payload| payload.signal() == Signal::Traces) {
+            let request = payload.rope().to_bytes();
+            for resource in TracesRequestView::parse(&request)?.resource_spans() {
+                for scope in resource?.scope_spans() {
+                    for span in scope?.spans() {
+                        spans.push(EncodedSpan::from_bytes(request.slice_ref(span?.encoded()))?);
+                    }
+                }
+            }
+        }
+        Ok(spans)
+    }
+
+    /// Forgets everything so far.
+    pub fn reset(&self) {
+        self.kept.lock().payloads.clear();
+    }
+}
+
+impl Exporter for InMemoryExporter {
+    async fn export(&self, payload: Payload, _deadline: Deadline) -> Outcome {
+        let mut kept = self.kept.lock();
+        if kept.shut_down {
+            let error = ExportError::new(ErrorKind::AlreadyShutdown, "already shut down");
+            return Outcome::permanent(error);
+        }
+        kept.payloads.push(payload);
+        Outcome::delivered()
+    }
+
+    async fn shutdown(&self, _deadline: Deadline) -> Result<(), ExportError> {
+        self.kept.lock().shut_down = true;
+        Ok(())
+    }
+
+    fn component_type(&self) -> &'static str {
+        "in_memory_exporter"
+    }
+}

@@ -1,0 +1,16 @@
+//! Traces: provider, tracer and span behind the API traits of `opentelemetry`.
+
+pub mod id_generator;
+mod local;
+mod processor;
+mod provider;
+mod recorder;
+pub mod sampler;
+mod span;
+mod tracer;
+
+pub use self::processor::{ActiveSpan, FinishedSpan, SpanProcessor};
+pub use self::provider::{TracerProvider, TracerProviderBuilder};
+pub use self::span::Span;
+pub use self::tracer::Tracer;
+pub use crate::pipeline::{BatchConfig, DropReason, Ledger, PipelineError};

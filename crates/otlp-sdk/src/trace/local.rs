@@ -1,0 +1,186 @@
+//! What each thread keeps for itself: its slots, its counters and a stock of recorders.
+//!
+//! Everything here is reached through `try_with`: spans end in destructors of other thread-locals
+//! too, and no user code runs while anything here is borrowed.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::provider::{Provider, Scope};
+use super::recorder::Recorder;
+use crate::clock::Started;
+use crate::pipeline::slot::Slot;
+
+/// Counts of one thread. Only the owner writes, so a load and a store do.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) created: AtomicU64,
+    pub(crate) sampled_out: AtomicU64,
+    pub(crate) record_only: AtomicU64,
+}
+
+/// Which counters a new span moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Sampled,
+    SampledOut,
+    RecordOnly,
+}
+
+impl Counters {
+    #[inline]
+    fn count(&self, what: Counted) {
+        add_one(&self.created);
+        match what {
+            Counted::Sampled => {}
+            Counted::SampledOut => add_one(&self.sampled_out),
+            Counted::RecordOnly => add_one(&self.record_only),
+        }
+    }
+
+    /// For threads whose locals are gone: several may write at once.
+    pub(crate) fn count_shared(&self, what: Counted) {
+        self.created.fetch_add(1, Ordering::Relaxed);
+        match what {
+            Counted::Sampled => {}
+            Counted::SampledOut => drop(self.sampled_out.fetch_add(1, Ordering::Relaxed)),
+            Counted::RecordOnly => drop(self.record_only.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// `[created, sampled_out, record_only]`
+    pub(crate) fn read(&self) -> [u64; 3] {
+        [&self.created, &self.sampled_out, &self.record_only].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// Counts a span that is not recorded.
+#[inline]
+pub(crate) fn count(provider: &Provider, what: Counted) {
+    let counted = LOCAL.try_with(|local| local.with_provider(provider, |own| own.counters.count(what)));
+    if counted.is_err() {
+        provider.counters_of_no_thread.count_shared(what);
+    }
+}
+
+/// Counts a span that is recorded and hands out a recorder for it.
+#[inline]
+pub(crate) fn take_recorder(scope: &Arc<Scope>, started: Started, what: Counted) -> Box<Recorder> {
+    let provider = &*scope.provider;
+    let taken = LOCAL.try_with(|local| {
+        local.with_provider(provider, |own| own.counters.count(what));
+        local.recorders.borrow_mut().pop()
+    });
+    match taken {
+        Ok(Some(mut recorder)) => {
+            if !Arc::ptr_eq(&recorder.scope, scope) {
+                recorder.scope = Arc::clone(scope);
+            }
+            recorder.started = started;
+            recorder
+        }
+        Ok(None) => Box::new(Recorder::new(Arc::clone(scope), started)),
+        Err(_) => {
+            provider.counters_of_no_thread.count_shared(what);
+            Box::new(Recorder::new(Arc::clone(scope), started))
+        }
+    }
+}
+
+/// Clears a recorder and keeps it for this thread's next span.
+#[inline]
+pub(crate) fn put_back(mut recorder: Box<Recorder>) {
+    recorder.encoder.clear();
+    recorder.parent = opentelemetry::trace::SpanContext::NONE;
+    let _ = LOCAL.try_with(|local| {
+        let mut recorders = local.recorders.borrow_mut();
+        if recorders.len() < RECORDERS_MAX {
+            recorders.push(recorder);
+        }
+    });
+}
+
+/// Appends an ended span to pipeline `at` of its provider.
+#[inline]
+pub(crate) fn append(recorder: &Recorder, at: usize) {
+    let scope = &*recorder.scope;
+    let provider = &*scope.provider;
+    let Some(pipeline) = provider.pipelines.get(at) else { return };
+    let appended = LOCAL.try_with(|local| {
+        local.with_provider(provider, |own| {
+            if let Some(slot) = own.slots.get(at) {
+                pipeline.append(slot, recorder, &scope.header);
+            }
+        });
+    });
+    if appended.is_err() {
+        pipeline.append_without_slot(recorder, &scope.header);
+    }
+}
+
+/// The thread's own state.
+struct Local {
+    providers: RefCell<Vec<PerProvider>>,
+    recorders: RefCell<Vec<Box<Recorder>>>,
+}
+
+/// The thread's own state in one provider.
+struct PerProvider {
+    provider: u64,
+    counters: Arc<Counters>,
+    /// One per pipeline.
+    slots: Box<[Arc<Slot<otlp_core::wire::envelope::ScopeHeader>>]>,
+}
+
+impl Local {
+    #[inline]
+    fn with_provider<R>(&self, provider: &Provider, f: impl FnOnce(&PerProvider) -> R) -> R {
+        let providers = self.providers.borrow();
+        if let Some(own) = providers.iter().find(|own| own.provider == provider.id) {
+            return f(own);
+        }
+        drop(providers);
+        self.register(provider);
+        let providers = self.providers.borrow();
+        match providers.iter().find(|own| own.provider == provider.id) {
+            Some(own) => f(own),
+            // Not reached: it was pushed above and nothing else runs on this thread.
+            None => f(&PerProvider::new(provider)),
+        }
+    }
+
+    #[cold]
+    fn register(&self, provider: &Provider) {
+        let own = PerProvider::new(provider);
+        let mut providers = self.providers.borrow_mut();
+        // Counters that nobody else holds belong to a provider that is gone.
+        providers.retain(|own| Arc::strong_count(&own.counters) > 1);
+        providers.push(own);
+    }
+}
+
+impl PerProvider {
+    fn new(provider: &Provider) -> Self {
+        Self {
+            provider: provider.id,
+            counters: provider.register_counters(),
+            slots: provider.pipelines.iter().map(|pipeline| pipeline.register_thread()).collect(),
+        }
+    }
+}
+
+#[inline]
+fn add_one(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local { providers: RefCell::new(Vec::new()), recorders: RefCell::new(Vec::new()) }
+    };
+}
+
+/// Recorders kept per thread: as many spans as are open at once on most threads. Beyond, a span
+/// costs allocations and nothing else.
+const RECORDERS_MAX: usize = 64;

@@ -1,0 +1,534 @@
+//! The provider: what all tracers share, and the pipelines behind them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::SpanContext;
+use opentelemetry::{Context, InstrumentationScope};
+use otlp_core::export::Exporter;
+use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader};
+use otlp_core::{Signal, SpanLimits};
+use parking_lot::Mutex;
+
+use super::id_generator::IdSource;
+use super::local::{self, Counters};
+use super::processor::{ActiveSpan, FinishedSpan, SpanProcessor};
+use super::recorder::Recorder;
+use super::sampler::Sampler;
+use super::tracer::Tracer;
+use crate::pipeline::{BatchConfig, Ledger, Pipeline, PipelineError};
+use crate::resource::Resource;
+use crate::value::with_wire;
+
+/// Makes tracers and delivers their spans.
+///
+/// Clones share everything. When the last clone and the last tracer are gone, what is held is
+/// delivered within [`BatchConfig::shutdown_timeout`]; call [`shutdown`](Self::shutdown) to know
+/// how that went.
+///
+/// ```
+/// use opentelemetry::trace::{Span, Tracer, TracerProvider as _};
+/// use otlp_sdk::testing::InMemoryExporter;
+/// use otlp_sdk::trace::TracerProvider;
+///
+/// let exporter = InMemoryExporter::default();
+/// let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
+///
+/// let mut span = provider.tracer("example").start("work");
+/// span.end();
+/// provider.force_flush()?;
+///
+/// assert_eq!(exporter.spans()?.len(), 1);
+/// assert_eq!(provider.ledger().delivered, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TracerProvider {
+    handle: Arc<Handle>,
+}
+
+/// Shuts the pipelines down when the last user of the provider is gone.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    provider: Arc<Provider>,
+}
+
+/// What spans reach through their scope. Holds no handle: a recorder in a thread's stock must not
+/// keep the pipelines running.
+pub(crate) struct Provider {
+    pub(crate) id: u64,
+    pub(crate) sampler: Sampler,
+    pub(crate) ids: IdSource,
+    pub(crate) limits: SpanLimits,
+    pub(crate) resource: Resource,
+    pub(crate) pipelines: Vec<Pipeline>,
+    stages: Vec<Stage>,
+    has_processors: bool,
+    pub(crate) counters_of_no_thread: Arc<Counters>,
+    counters: Mutex<AllCounters>,
+    scopes: Mutex<HashMap<InstrumentationScope, Weak<Scope>>>,
+    shut_down: AtomicBool,
+    panics: AtomicU64,
+}
+
+/// A tracer's scope, with its header encoded.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) scope: InstrumentationScope,
+    pub(crate) header: Arc<ScopeHeader>,
+}
+
+/// One step of a span's end, in the order of registration.
+#[derive(Debug)]
+enum Stage {
+    Pipeline(usize),
+    Processor(Box<dyn SpanProcessor>),
+}
+
+#[derive(Debug, Default)]
+struct AllCounters {
+    threads: Vec<Arc<Counters>>,
+    retired: [u64; 3],
+}
+
+impl TracerProvider {
+    /// A provider with the defaults of the specification: parent-based always on, random ids,
+    /// limits of 128, and no processor until one is added.
+    #[must_use]
+    pub fn builder() -> TracerProviderBuilder {
+        TracerProviderBuilder::default()
+    }
+
+    /// Delivers every span that ended before the call, and waits for it, 30 s at most.
+    ///
+    /// Works from anywhere: with or without a runtime, on its only worker, in `Drop`, in a panic
+    /// hook.
+    ///
+    /// # Errors
+    ///
+    /// Says what was not delivered and why.
+    pub fn force_flush(&self) -> Result<(), PipelineError> {
+        self.force_flush_with_timeout(FLUSH_TIMEOUT)
+    }
+
+    /// [`force_flush`](Self::force_flush) with a time limit of your own.
+    ///
+    /// # Errors
+    ///
+    /// As for `force_flush`.
+    pub fn force_flush_with_timeout(&self, timeout: Duration) -> Result<(), PipelineError> {
+        let step = |pipeline: &Pipeline, left| pipeline.force_flush(left);
+        self.handle.provider.each(timeout, step, |processor, left| processor.force_flush(left))
+    }
+
+    /// [`force_flush_with_timeout`](Self::force_flush_with_timeout) without blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As for `force_flush`.
+    pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
+        let mut first = Ok(());
+        for pipeline in &self.handle.provider.pipelines {
+            first = first.and(pipeline.force_flush_async(timeout).await);
+        }
+        first
+    }
+
+    /// Delivers what is held and ends the pipelines, within 5 s. Spans that end later are counted as
+    /// `after_shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// Says what was not delivered and why; `AlreadyShutdown` on a second call.
+    pub fn shutdown(&self) -> Result<(), PipelineError> {
+        self.shutdown_with_timeout(SHUTDOWN_TIMEOUT)
+    }
+
+    /// [`shutdown`](Self::shutdown) with a time limit of your own.
+    ///
+    /// # Errors
+    ///
+    /// As for `shutdown`.
+    pub fn shutdown_with_timeout(&self, timeout: Duration) -> Result<(), PipelineError> {
+        self.handle.provider.shutdown(|_| timeout)
+    }
+
+    /// [`shutdown_with_timeout`](Self::shutdown_with_timeout) without blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As for `shutdown`.
+    pub async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
+        let provider = &self.handle.provider;
+        if provider.shut_down.swap(true, Ordering::AcqRel) {
+            return Err(PipelineError::AlreadyShutdown);
+        }
+        let mut first = Ok(());
+        for pipeline in &provider.pipelines {
+            first = first.and(pipeline.shutdown_async(timeout).await);
+        }
+        first
+    }
+
+    /// What became of every span, at this moment, summed over the pipelines.
+    ///
+    /// Each pipeline owes every sampled span to its own exporter, so with two of them a span counts
+    /// twice. Locks each thread's buffer for a moment; never blocks an instrumented thread.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.handle.provider.ledger()
+    }
+
+    /// The resource of all spans.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.handle.provider.resource
+    }
+}
+
+impl opentelemetry::trace::TracerProvider for TracerProvider {
+    type Tracer = Tracer;
+
+    /// A tracer; an invalid (empty) name gives a working one (row T1). Asking again for the same
+    /// scope is cheap.
+    fn tracer_with_scope(&self, scope: InstrumentationScope) -> Tracer {
+        let scope = Provider::scope(&self.handle.provider, scope);
+        Tracer::new(Arc::clone(&self.handle), scope)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let result = self.provider.shutdown(Pipeline::shutdown_timeout);
+        match result {
+            Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
+            Err(error) => {
+                tracing::warn!(target: "otlp_sdk", %error, "shutdown at the end of the tracer provider");
+            }
+        }
+    }
+}
+
+impl Provider {
+    /// Whether spans are recorded at all.
+    #[inline]
+    pub(crate) fn is_active(&self) -> bool {
+        !self.stages.is_empty() && !self.shut_down.load(Ordering::Relaxed)
+    }
+
+    /// A new thread's counters, remembered for the ledger.
+    pub(crate) fn register_counters(&self) -> Arc<Counters> {
+        let counters = Arc::<Counters>::default();
+        let mut all = self.counters.lock();
+        all.retire_ended();
+        all.threads.push(Arc::clone(&counters));
+        counters
+    }
+
+    pub(crate) fn count_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls the processors' `on_start`.
+    #[inline]
+    pub(crate) fn on_start(&self, recorder: &mut Recorder, context: &SpanContext, parent: &Context) {
+        if self.has_processors {
+            self.each_processor(|processor| {
+                processor.on_start(&mut ActiveSpan::new(recorder, context), parent);
+            });
+        }
+    }
+
+    #[cold]
+    fn each_processor(&self, mut call: impl FnMut(&dyn SpanProcessor)) {
+        for stage in &self.stages {
+            if let Stage::Processor(processor) = stage {
+                self.guarded(|| call(&**processor));
+            }
+        }
+    }
+
+    /// Runs user code; a panic in it is counted and goes no further.
+    fn guarded(&self, call: impl FnOnce()) {
+        // The recorder is whole after every single call of a processor, so nothing half-done is
+        // seen afterwards.
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            self.count_panic();
+        }
+    }
+
+    fn scope(self: &Arc<Self>, scope: InstrumentationScope) -> Arc<Scope> {
+        let mut scopes = self.scopes.lock();
+        if let Some(known) = scopes.get(&scope).and_then(Weak::upgrade) {
+            return known;
+        }
+        if scopes.len() >= SCOPES_MAX {
+            scopes.retain(|_, scope| scope.strong_count() > 0);
+        }
+        let made = Arc::new(Scope {
+            provider: Arc::clone(self),
+            header: Arc::new(encode_scope(&scope)),
+            scope: scope.clone(),
+        });
+        // Beyond the bound scopes work as well, they are only not shared.
+        if scopes.len() < SCOPES_MAX {
+            scopes.insert(scope, Arc::downgrade(&made));
+        }
+        made
+    }
+
+    fn shutdown(&self, timeout: impl Fn(&Pipeline) -> Duration) -> Result<(), PipelineError> {
+        if self.shut_down.swap(true, Ordering::AcqRel) {
+            return Err(PipelineError::AlreadyShutdown);
+        }
+        let longest = self.pipelines.iter().map(&timeout).max().unwrap_or(SHUTDOWN_TIMEOUT);
+        let step = |pipeline: &Pipeline, left: Duration| pipeline.shutdown(left.min(timeout(pipeline)));
+        self.each(longest, step, |processor, left| processor.shutdown(left))
+    }
+
+    /// Calls every pipeline and processor in order, within one deadline; the first error is told.
+    fn each(
+        &self,
+        timeout: Duration,
+        pipeline: impl Fn(&Pipeline, Duration) -> Result<(), PipelineError>,
+        processor: impl Fn(&dyn SpanProcessor, Duration) -> Result<(), PipelineError>,
+    ) -> Result<(), PipelineError> {
+        let begun = Instant::now();
+        let mut first = Ok(());
+        for stage in &self.stages {
+            let left = timeout.saturating_sub(begun.elapsed());
+            let result = match stage {
+                Stage::Pipeline(at) => self.pipelines.get(*at).map_or(Ok(()), |it| pipeline(it, left)),
+                Stage::Processor(it) => {
+                    let mut result = Ok(());
+                    self.guarded(|| result = processor(&**it, left));
+                    result
+                }
+            };
+            first = first.and(result);
+        }
+        first
+    }
+
+    fn ledger(&self) -> Ledger {
+        let mut sum = Ledger { panics: self.panics.load(Ordering::Relaxed), ..Ledger::default() };
+        for pipeline in &self.pipelines {
+            sum.add(&pipeline.ledger());
+        }
+        let mut all = self.counters.lock();
+        all.retire_ended();
+        let threads = all.threads.iter().chain([&self.counters_of_no_thread]);
+        [sum.created, sum.sampled_out, sum.record_only] =
+            threads.fold(all.retired, |sum, counters| add(sum, counters.read()));
+        sum
+    }
+}
+
+/// A recorded span has ended: processors see it, and if it is sampled, pipelines take it.
+#[inline]
+pub(crate) fn on_end(recorder: &mut Recorder, context: &SpanContext) {
+    if recorder.scope.provider.has_processors {
+        return on_end_with_processors(recorder, context);
+    }
+    if recorder.sampled {
+        for at in 0..recorder.scope.provider.pipelines.len() {
+            local::append(recorder, at);
+        }
+    }
+}
+
+#[cold]
+fn on_end_with_processors(recorder: &mut Recorder, context: &SpanContext) {
+    let scope = Arc::clone(&recorder.scope);
+    let provider = &scope.provider;
+    provider.each_processor(|processor| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
+    for stage in &provider.stages {
+        match stage {
+            Stage::Pipeline(at) if recorder.sampled => local::append(recorder, *at),
+            Stage::Pipeline(_) => {}
+            Stage::Processor(processor) => {
+                provider.guarded(|| processor.on_end(&FinishedSpan::new(recorder, context)));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("sampler", &self.sampler)
+            .field("limits", &self.limits)
+            .field("stages", &self.stages)
+            .field("shut_down", &self.shut_down)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AllCounters {
+    fn retire_ended(&mut self) {
+        let retired = &mut self.retired;
+        self.threads.retain(|counters| {
+            let ended = Arc::strong_count(counters) == 1;
+            if ended {
+                *retired = add(*retired, counters.read());
+            }
+            !ended
+        });
+    }
+}
+
+fn add(a: [u64; 3], b: [u64; 3]) -> [u64; 3] {
+    let ([a0, a1, a2], [b0, b1, b2]) = (a, b);
+    [a0 + b0, a1 + b1, a2 + b2]
+}
+
+fn encode_scope(scope: &InstrumentationScope) -> ScopeHeader {
+    let mut attributes = otlp_core::wire::AttributeList::new(3);
+    for attribute in scope.attributes() {
+        let set = |value: otlp_core::wire::Value<'_>| {
+            attributes.set(attribute.key.as_str(), value, &otlp_core::AttributeLimits::EXEMPT);
+        };
+        with_wire(&attribute.value, set);
+    }
+    ScopeHeader::from_attributes(
+        scope.name(),
+        scope.version().unwrap_or_default(),
+        &attributes,
+        scope.schema_url().unwrap_or_default(),
+    )
+}
+
+/// Sets a [`TracerProvider`] up.
+#[derive(Debug, Default)]
+pub struct TracerProviderBuilder {
+    sampler: Option<Sampler>,
+    ids: IdSource,
+    limits: SpanLimits,
+    resource: Option<Resource>,
+    stages: Vec<NewStage>,
+}
+
+enum NewStage {
+    Exporter(Box<dyn FnOnce(ResourceHeader) -> Pipeline>),
+    Processor(Box<dyn SpanProcessor>),
+}
+
+impl fmt::Debug for NewStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exporter(_) => f.write_str("Exporter"),
+            Self::Processor(processor) => processor.fmt(f),
+        }
+    }
+}
+
+impl TracerProviderBuilder {
+    /// Adds a batch processor with its defaults and this exporter at its end.
+    #[must_use]
+    pub fn with_batch_exporter(self, exporter: impl Exporter) -> Self {
+        self.with_batch_exporter_config(exporter, BatchConfig::default())
+    }
+
+    /// Adds a batch processor with settings of your own.
+    #[must_use]
+    pub fn with_batch_exporter_config(mut self, exporter: impl Exporter, config: BatchConfig) -> Self {
+        let start = |resource| spawn(resource, exporter, config);
+        self.stages.push(NewStage::Exporter(Box::new(start)));
+        self
+    }
+
+    /// Adds a simple processor: a request per span, at once, one at a time. For debugging.
+    #[must_use]
+    pub fn with_simple_exporter(self, exporter: impl Exporter) -> Self {
+        self.with_batch_exporter_config(exporter, BatchConfig::simple())
+    }
+
+    /// Adds a processor of your own.
+    #[must_use]
+    pub fn with_span_processor(mut self, processor: impl SpanProcessor) -> Self {
+        self.stages.push(NewStage::Processor(Box::new(processor)));
+        self
+    }
+
+    /// Sets the sampler. Default: parent-based always on (row P4).
+    #[must_use]
+    pub fn with_sampler(mut self, sampler: impl Into<Sampler>) -> Self {
+        self.sampler = Some(sampler.into());
+        self
+    }
+
+    /// Sets where ids come from. Default: random.
+    #[must_use]
+    pub fn with_id_generator(mut self, ids: impl Into<IdSource>) -> Self {
+        self.ids = ids.into();
+        self
+    }
+
+    /// Sets the resource. Default: [`Resource::builder`] with what the environment says.
+    #[must_use]
+    pub fn with_resource(mut self, resource: impl Into<Resource>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Sets the limits of every span. Default: those of the specification.
+    #[must_use]
+    pub fn with_span_limits(mut self, limits: SpanLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Starts the pipelines, each with a thread of its own.
+    #[must_use]
+    pub fn build(self) -> TracerProvider {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        // Measured here rather than by the first span.
+        let _ = crate::clock::Clock::global();
+        let resource = self.resource.unwrap_or_else(|| Resource::builder().build());
+        let header = resource.header();
+        let (mut pipelines, mut stages) = (Vec::new(), Vec::new());
+        for stage in self.stages {
+            stages.push(match stage {
+                NewStage::Processor(processor) => Stage::Processor(processor),
+                NewStage::Exporter(start) => {
+                    pipelines.push(start(header.clone()));
+                    Stage::Pipeline(pipelines.len() - 1)
+                }
+            });
+        }
+        let provider = Provider {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            sampler: self.sampler.unwrap_or_default(),
+            ids: self.ids,
+            limits: self.limits,
+            resource,
+            pipelines,
+            has_processors: stages.iter().any(|stage| matches!(stage, Stage::Processor(_))),
+            stages,
+            counters_of_no_thread: Arc::default(),
+            counters: Mutex::default(),
+            scopes: Mutex::default(),
+            shut_down: AtomicBool::new(false),
+            panics: AtomicU64::new(0),
+        };
+        TracerProvider { handle: Arc::new(Handle { provider: Arc::new(provider) }) }
+    }
+}
+
+fn spawn(resource: ResourceHeader, exporter: impl Exporter, config: BatchConfig) -> Pipeline {
+    let (pipeline, started) = Pipeline::spawn(Signal::Traces, resource, exporter, config);
+    if let Err(error) = started {
+        tracing::error!(target: "otlp_sdk", %error, "the export thread could not be started; every span will be dropped and counted");
+    }
+    pipeline
+}
+
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Scopes that are remembered. A program has some dozens; this bounds one that makes up names.
+const SCOPES_MAX: usize = 1024;

@@ -1,0 +1,126 @@
+//! What a recording span owns: its encoder and where it belongs. Recycled per thread.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
+use otlp_core::span::{self, LinkContext, SpanEncoder, StatusCode};
+
+use super::provider::Scope;
+use crate::clock::{Clock, Started, unix_nano};
+use crate::pipeline::slot::Item;
+use crate::value::with_wire;
+
+/// The data of a recording span.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    pub(crate) encoder: SpanEncoder,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) started: Started,
+    /// The whole context of the parent, which processors may read (row T19).
+    pub(crate) parent: SpanContext,
+    pub(crate) sampled: bool,
+    pub(crate) end_unix_nano: u64,
+}
+
+impl Recorder {
+    pub(crate) fn new(scope: Arc<Scope>, started: Started) -> Self {
+        Self {
+            encoder: SpanEncoder::default(),
+            scope,
+            started,
+            parent: SpanContext::NONE,
+            sampled: false,
+            end_unix_nano: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_attribute(&mut self, attribute: &KeyValue) {
+        let limits = &self.scope.provider.limits;
+        let key = attribute.key.as_str();
+        with_wire(&attribute.value, |value| self.encoder.set_attribute(key, value, limits));
+    }
+
+    pub(crate) fn add_event(&mut self, name: &str, time: SystemTime, attributes: &[KeyValue]) {
+        self.add_event_at(name, unix_nano(time), attributes);
+    }
+
+    pub(crate) fn add_event_at(&mut self, name: &str, unix_nano: u64, attributes: &[KeyValue]) {
+        let limits = &self.scope.provider.limits;
+        self.encoder.add_event(name, unix_nano, limits, |set| {
+            for attribute in attributes {
+                with_wire(&attribute.value, |value| set(attribute.key.as_str(), value));
+            }
+        });
+    }
+
+    /// An event of the API that carries its own count of attributes dropped before.
+    pub(crate) fn add_api_event(&mut self, event: &Event) {
+        self.add_event(&event.name, event.timestamp, &event.attributes);
+    }
+
+    /// Rows T14: a link without a valid context is kept if it says anything else.
+    pub(crate) fn add_link(&mut self, linked: &SpanContext, attributes: &[KeyValue]) {
+        let trace_state = linked.trace_state().header();
+        if !linked.is_valid() && attributes.is_empty() && trace_state.is_empty() {
+            return;
+        }
+        let link = LinkContext {
+            trace_id: linked.trace_id().to_bytes(),
+            span_id: linked.span_id().to_bytes(),
+            trace_flags: linked.trace_flags().to_u8(),
+            is_remote: linked.is_remote(),
+            trace_state: &trace_state,
+        };
+        let limits = &self.scope.provider.limits;
+        self.encoder.add_link(link, limits, |set| {
+            for attribute in attributes {
+                with_wire(&attribute.value, |value| set(attribute.key.as_str(), value));
+            }
+        });
+    }
+
+    pub(crate) fn add_api_link(&mut self, link: &Link) {
+        self.add_link(&link.span_context, &link.attributes);
+    }
+
+    pub(crate) fn set_status(&mut self, status: Status) {
+        match status {
+            Status::Unset => {}
+            Status::Ok => self.encoder.set_status(StatusCode::Ok, ""),
+            Status::Error { description } => {
+                self.encoder.set_status(StatusCode::Error, description);
+            }
+        }
+    }
+
+    /// Unix nanoseconds now, on this span's time line.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        Clock::global().since(&self.started)
+    }}
+
+impl Item for Recorder {
+    #[inline]
+    fn item_len(&self) -> usize {
+        self.encoder.item_len(self.end_unix_nano)
+    }
+
+    #[inline]
+    fn put_item(&self, buf: &mut Vec<u8>) {
+        self.encoder.put_item(self.end_unix_nano, buf);
+    }
+}
+
+/// The API's kind as the protocol's.
+pub(crate) fn wire_kind(kind: &SpanKind) -> span::SpanKind {
+    match kind {
+        SpanKind::Internal => span::SpanKind::Internal,
+        SpanKind::Server => span::SpanKind::Server,
+        SpanKind::Client => span::SpanKind::Client,
+        SpanKind::Producer => span::SpanKind::Producer,
+        SpanKind::Consumer => span::SpanKind::Consumer,
+    }
+}

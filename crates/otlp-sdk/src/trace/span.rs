@@ -1,0 +1,147 @@
+//! The span: ids for all, a recorder for those that are recorded.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::time::SystemTime;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{self, SpanContext, Status};
+
+use super::local;
+use super::recorder::Recorder;
+use crate::clock::unix_nano;
+
+/// A span of our [`Tracer`](super::Tracer).
+///
+/// Not recorded, it is its [`SpanContext`] and nothing else: no allocation, no clock read. Recorded,
+/// it owns an encoder from its thread's stock, and what is set goes straight into OTLP bytes.
+///
+/// Dropping it ends it. After its end every call is ignored (row T10).
+#[derive(Debug)]
+pub struct Span {
+    context: SpanContext,
+    recorder: Option<Box<Recorder>>,
+}
+
+impl Span {
+    #[inline]
+    pub(crate) const fn new(context: SpanContext, recorder: Option<Box<Recorder>>) -> Self {
+        Self { context, recorder }
+    }
+
+    #[inline]
+    fn finish(&mut self, end: Option<SystemTime>) {
+        if let Some(mut recorder) = self.recorder.take() {
+            let end = end.map_or_else(|| recorder.now(), unix_nano);
+            // Through a boxed span the end comes from the system clock, which may have been set
+            // back meanwhile: a duration is never negative.
+            recorder.end_unix_nano = end.max(recorder.encoder.start_unix_nano());
+            super::provider::on_end(&mut recorder, &self.context);
+            local::put_back(recorder);
+        }
+    }
+}
+
+impl trace::Span for Span {
+    fn add_event<T>(&mut self, name: T, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        if let Some(recorder) = &mut self.recorder {
+            let now = recorder.now();
+            recorder.add_event_at(&name.into(), now, &attributes);
+        }
+    }
+
+    /// Adds an event `exception` with type, message and causes (row T16).
+    fn record_error(&mut self, error: &dyn Error) {
+        if let Some(recorder) = &mut self.recorder {
+            let now = recorder.now();
+            recorder.add_event_at("exception", now, &exception(error));
+        }
+    }
+
+    fn add_event_with_timestamp<T>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) where
+        T: Into<Cow<'static, str>>,
+    {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add_event(&name.into(), timestamp, &attributes);
+        }
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    fn is_recording(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    #[inline]
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.set_attribute(&attribute);
+        }
+    }
+
+    fn set_status(&mut self, status: Status) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.set_status(status);
+        }
+    }
+
+    fn update_name<T>(&mut self, new_name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.encoder.update_name(new_name);
+        }
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add_link(&span_context, &attributes);
+        }
+    }
+
+    fn end(&mut self) {
+        self.finish(None);
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        self.finish(Some(timestamp));
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        self.finish(None);
+    }
+}
+
+/// The attributes of an exception event. A trait object does not know its type's name, so
+/// `exception.type` is left out rather than invented; the causes stand in for the stack.
+fn exception(error: &dyn Error) -> Vec<KeyValue> {
+    let mut attributes = vec![KeyValue::new("exception.message", error.to_string())];
+    let mut causes = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause.filter(|_| causes.len() < CAUSES_BYTES_MAX) {
+        causes.push_str("caused by: ");
+        causes.push_str(&error.to_string());
+        causes.push('\n');
+        cause = error.source();
+    }
+    if !causes.is_empty() {
+        attributes.push(KeyValue::new("exception.stacktrace", causes));
+    }
+    attributes
+}
+
+/// A chain of causes that refers to itself must end somewhere.
+const CAUSES_BYTES_MAX: usize = 64 * 1024;

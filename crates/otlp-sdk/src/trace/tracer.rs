@@ -1,0 +1,153 @@
+//! The tracer: decides about a span and starts it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use opentelemetry::trace::{SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceState};
+use opentelemetry::Context;
+use otlp_core::span::{ParentContext, SpanIdentity};
+
+use super::local::{self, Counted};
+use super::provider::{Handle, Scope};
+use super::recorder::wire_kind;
+use super::sampler::{Decision, Sampler, SamplingInput, SamplingOutput};
+use super::span::Span;
+use crate::clock::{Clock, unix_nano};
+use crate::propagation::{RANDOM, child_flags, trace_state_header};
+
+/// Starts spans of one instrumentation scope.
+#[derive(Clone, Debug)]
+pub struct Tracer {
+    /// Keeps the pipelines running as long as somebody can start spans.
+    handle: Arc<Handle>,
+    scope: Arc<Scope>,
+}
+
+impl Tracer {
+    pub(crate) fn new(handle: Arc<Handle>, scope: Arc<Scope>) -> Self {
+        Self { handle, scope }
+    }
+
+    /// Whether a span started now could be recorded: false without a processor and after shutdown
+    /// (row T4).
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.scope.provider.is_active()
+    }
+}
+
+impl opentelemetry::trace::Tracer for Tracer {
+    type Span = Span;
+
+    /// Starts a span (rows T7, T8): trace id, sampler, span id, span.
+    ///
+    /// Runs while the thread's context cell may be borrowed, so nothing in here attaches a context.
+    fn build_with_context(&self, builder: SpanBuilder, cx: &Context) -> Span {
+        if cx.is_telemetry_suppressed() {
+            local::count(&self.scope.provider, Counted::SampledOut);
+            return Span::new(SpanContext::NONE, None);
+        }
+        if !cx.has_active_span() {
+            return self.start(builder, cx, None);
+        }
+        let parent = cx.span();
+        let parent = parent.span_context();
+        self.start(builder, cx, parent.is_valid().then_some(parent))
+    }
+}
+
+impl Tracer {
+    #[inline]
+    fn start(&self, builder: SpanBuilder, cx: &Context, parent: Option<&SpanContext>) -> Span {
+        let provider = &*self.scope.provider;
+        if !provider.is_active() {
+            local::count(provider, Counted::SampledOut);
+            return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
+        }
+        let trace_id = parent.map_or_else(|| provider.ids.new_trace_id(), SpanContext::trace_id);
+        let kind = builder.span_kind.as_ref().unwrap_or(&SpanKind::Internal);
+        let sampling = self.sample(&SamplingInput {
+            parent_context: cx,
+            parent,
+            trace_id,
+            name: &builder.name,
+            kind,
+            attributes: builder.attributes.as_deref().unwrap_or_default(),
+            links: builder.links.as_deref().unwrap_or_default(),
+        });
+        let span_id = provider.ids.new_span_id();
+        let sampled = sampling.decision.is_sampled();
+        let flags = match parent {
+            Some(parent) => child_flags(parent.trace_flags(), sampled),
+            None if provider.ids.ids_are_random() => RANDOM.with_sampled(sampled),
+            None => TraceFlags::default().with_sampled(sampled),
+        };
+        let trace_state = match (sampling.trace_state, parent) {
+            (Some(state), _) => state,
+            (None, Some(parent)) => parent.trace_state().clone(),
+            (None, None) => TraceState::NONE,
+        };
+        let context = SpanContext::new(trace_id, span_id, flags, false, trace_state);
+        match sampling.decision {
+            Decision::Drop => {
+                local::count(provider, Counted::SampledOut);
+                Span::new(context, None)
+            }
+            _ => self.record(builder, cx, parent, context, &sampling.attributes),
+        }
+    }
+
+    #[inline]
+    fn record(
+        &self,
+        builder: SpanBuilder,
+        cx: &Context,
+        parent: Option<&SpanContext>,
+        context: SpanContext,
+        sampler_attributes: &[opentelemetry::KeyValue],
+    ) -> Span {
+        let sampled = context.is_sampled();
+        let counted = if sampled { Counted::Sampled } else { Counted::RecordOnly };
+        let started = Clock::global().start();
+        let mut recorder = local::take_recorder(&self.scope, started, counted);
+        recorder.sampled = sampled;
+        recorder.end_unix_nano = 0;
+        if let Some(parent) = parent {
+            recorder.parent = parent.clone();
+        }
+        let SpanBuilder { span_kind, name, start_time, attributes, events, links, .. } = builder;
+        let identity = SpanIdentity {
+            trace_id: context.trace_id().to_bytes(),
+            span_id: context.span_id().to_bytes(),
+            trace_flags: context.trace_flags().to_u8(),
+            trace_state: trace_state_header(cx, &context).unwrap_or_default().into(),
+            parent: parent.map(|parent| ParentContext {
+                span_id: parent.span_id().to_bytes(),
+                is_remote: parent.is_remote(),
+            }),
+        };
+        let kind = wire_kind(span_kind.as_ref().unwrap_or(&SpanKind::Internal));
+        let start = start_time.map_or(started.unix_nano, unix_nano);
+        recorder.encoder.start(identity, name, kind, start);
+        for attribute in attributes.iter().flatten().chain(sampler_attributes) {
+            recorder.set_attribute(attribute);
+        }
+        events.iter().flatten().for_each(|event| recorder.add_api_event(event));
+        links.iter().flatten().for_each(|link| recorder.add_api_link(link));
+        self.scope.provider.on_start(&mut recorder, &context, cx);
+        Span::new(context, Some(recorder))
+    }
+
+    /// Asks the sampler. A foreign one may panic: then the span is dropped and the panic counted.
+    #[inline]
+    fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
+        let provider = &*self.scope.provider;
+        match &provider.sampler {
+            sampler @ (Sampler::AlwaysOn | Sampler::AlwaysOff) => sampler.sample(input),
+            sampler => catch_unwind(AssertUnwindSafe(|| sampler.sample(input))).unwrap_or_else(|_| {
+                provider.count_panic();
+                Decision::Drop.into()
+            }),
+        }
+    }
+}

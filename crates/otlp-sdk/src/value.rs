@@ -1,0 +1,38 @@
+//! The API's values as wire values, borrowed.
+
+use opentelemetry::{Array, Value};
+use otlp_core::wire::{Elements, Value as WireValue};
+
+/// Calls `f` with the wire form of `value`. Nothing is copied.
+#[inline]
+pub(crate) fn with_wire<R>(value: &Value, f: impl FnOnce(WireValue<'_>) -> R) -> R {
+    match value {
+        Value::Bool(value) => f(WireValue::Bool(*value)),
+        Value::I64(value) => f(WireValue::I64(*value)),
+        Value::F64(value) => f(WireValue::F64(*value)),
+        Value::String(value) => f(WireValue::Str(value.as_str())),
+        Value::Array(array) => with_array(array, f),
+        // The API's enumerations are open: a kind that is not known yet is sent as its text.
+        other => f(WireValue::Str(&other.as_str())),
+    }
+}
+
+fn with_array<R>(array: &Array, f: impl FnOnce(WireValue<'_>) -> R) -> R {
+    match array {
+        Array::Bool(list) => f(WireValue::Array(&Items(list, |v| (*v).into()))),
+        Array::I64(list) => f(WireValue::Array(&Items(list, |v| (*v).into()))),
+        Array::F64(list) => f(WireValue::Array(&Items(list, |v| (*v).into()))),
+        Array::String(list) => f(WireValue::Array(&Items(list, |v| v.as_str().into()))),
+        other => f(WireValue::Str(&other.to_string())),
+    }
+}
+
+/// The elements of an API array and how to see one as a wire value.
+struct Items<'a, T>(&'a [T], fn(&T) -> WireValue<'_>);
+
+impl<T> Elements for Items<'_, T> {
+    fn for_each(&self, f: &mut dyn FnMut(WireValue<'_>)) {
+        let Self(items, view) = self;
+        items.iter().for_each(|item| f(view(item)));
+    }
+}

@@ -1,0 +1,15 @@
+//! The scan refuses what prost refuses, and views read what prost decodes.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+// The same properties that `cargo test` checks on generated requests and on the corpus.
+#[allow(dead_code, reason = "each target uses a part of the checks")]
+#[path = "../../crates/otlp-core/tests/wire_checks/mod.rs"]
+mod wire_checks;
+
+fuzz_target!(|data: &[u8]| {
+    wire_checks::scan::agrees_with_prost(data);
+    wire_checks::views::agree_with_prost(data);
+});
