@@ -26,10 +26,7 @@ fn dispatch(criterion: &mut Criterion) {
         bencher.iter(|| export(black_box(&boxed), &payload));
     });
     group.finish();
-    assert!(
-        fixed.0.load(Ordering::Relaxed) > 0,
-        "the exporter was never called"
-    );
+    assert!(fixed.0.load(Ordering::Relaxed) > 0, "the exporter was never called");
 }
 
 /// Counts and discards: what is left is the call itself.

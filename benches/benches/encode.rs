@@ -29,10 +29,7 @@ const BATCH: usize = 512;
 fn encode(criterion: &mut Criterion) {
     let spans = official::made(Work::Root { attributes: 10 }, BATCH);
     let (resource, ours) = (theirs_resource(), Ours::new());
-    assert_same_spans(
-        &ours.request(&spans),
-        &official::encode(spans.clone(), &resource),
-    );
+    assert_same_spans(&ours.request(&spans), &official::encode(spans.clone(), &resource));
 
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Elements(BATCH as u64));
@@ -51,10 +48,7 @@ fn clone(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("clone");
     for attributes in [0, 10, 100] {
         let spans = official::made(Work::Root { attributes }, 1);
-        let encoded: Vec<_> = spans
-            .iter()
-            .map(|span| recorded(span).encode(end(span)))
-            .collect();
+        let encoded: Vec<_> = spans.iter().map(|span| recorded(span).encode(end(span))).collect();
         group.bench_function(BenchmarkId::new("ours", attributes), |bencher| {
             bencher.iter(|| black_box(&encoded).clone());
         });
@@ -63,12 +57,9 @@ fn clone(criterion: &mut Criterion) {
         });
     }
     let request = Ours::new().request(&official::made(Work::Root { attributes: 10 }, BATCH));
-    group.bench_function(
-        BenchmarkId::new("ours", "request of 512 spans"),
-        |bencher| {
-            bencher.iter(|| black_box(&request).clone());
-        },
-    );
+    group.bench_function(BenchmarkId::new("ours", "request of 512 spans"), |bencher| {
+        bencher.iter(|| black_box(&request).clone());
+    });
     group.finish();
 }
 
@@ -96,10 +87,7 @@ impl Ours {
             encoder.put_item(end(span), &mut items);
             encoder.clear();
         }
-        let scope = ScopeItems {
-            scope: &self.scope,
-            items: vec![items.into()],
-        };
+        let scope = ScopeItems { scope: &self.scope, items: vec![items.into()] };
         build_request(Signal::Traces, &self.resource, &[scope], spans.len())
     }
 }
@@ -137,9 +125,7 @@ fn end(span: &SpanData) -> u64 {
 }
 
 fn nanos(since_epoch: Option<std::time::Duration>) -> u64 {
-    since_epoch
-        .and_then(|time| u64::try_from(time.as_nanos()).ok())
-        .unwrap_or(0)
+    since_epoch.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or(0)
 }
 
 fn theirs_resource() -> ResourceAttributesWithSchema {
@@ -150,28 +136,16 @@ fn theirs_resource() -> ResourceAttributesWithSchema {
 fn assert_same_spans(ours: &Payload, theirs: &[u8]) {
     let spans = |request: Bytes| {
         let request = ExportTraceServiceRequest::decode(request).unwrap_or_default();
-        let scopes = request
-            .resource_spans
-            .into_iter()
-            .flat_map(|spans| spans.scope_spans);
+        let scopes = request.resource_spans.into_iter().flat_map(|spans| spans.scope_spans);
         scopes.flat_map(|scope| scope.spans).collect::<Vec<_>>()
     };
     let ours = spans(ours.rope().to_bytes());
     let theirs = spans(Bytes::copy_from_slice(theirs));
     assert_eq!(ours.len(), BATCH);
     for (our, their) in ours.iter().zip(&theirs) {
-        assert_eq!(
-            (&our.trace_id, &our.span_id),
-            (&their.trace_id, &their.span_id)
-        );
-        assert_eq!(
-            (our.start_time_unix_nano, our.end_time_unix_nano),
-            times(their)
-        );
-        assert_eq!(
-            (&our.name, &our.attributes),
-            (&their.name, &their.attributes)
-        );
+        assert_eq!((&our.trace_id, &our.span_id), (&their.trace_id, &their.span_id));
+        assert_eq!((our.start_time_unix_nano, our.end_time_unix_nano), times(their));
+        assert_eq!((&our.name, &our.attributes), (&their.name, &their.attributes));
     }
 }
 

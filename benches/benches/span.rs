@@ -41,18 +41,12 @@ fn samplers(criterion: &mut Criterion) {
         ("parent-based ratio 0.01", Sampling::ParentBasedRatio(0.01)),
     ];
     for (name, sampling) in samplers {
-        compare(
-            criterion,
-            "sampler",
-            name,
-            Work::Root { attributes: 10 },
-            sampling,
-        );
+        compare(criterion, "sampler", name, Work::Root { attributes: 10 }, sampling);
     }
 }
 
 fn compare(criterion: &mut Criterion, group: &str, name: &str, work: Work, sampling: Sampling) {
-    let ours = ours::local(sampling, LocalExport::Count, Queue::Default);
+    let ours = done(ours::local(sampling, LocalExport::Count, Queue::Default));
     let peer = official::local(sampling, LocalExport::Count, Queue::Default);
     let mut group = criterion.benchmark_group(group);
     group.throughput(Throughput::Elements(1));
@@ -74,18 +68,13 @@ fn make(subject: &dyn Subject, work: Work, spans: u64) -> Duration {
         let start = Instant::now();
         subject.make(work, burst as usize);
         total += start.elapsed();
-        flushed(subject.flush());
+        done(subject.flush());
         left -= burst;
     }
     total.mul_f64(spans as f64 / whole as f64)
 }
 
-#[expect(
-    clippy::panic,
-    reason = "a bench without its flush would measure a full queue"
-)]
-fn flushed(result: Result<(), Failure>) {
-    if let Err(error) = result {
-        panic!("flush: {error}");
-    }
+#[expect(clippy::panic, reason = "a bench that goes on would measure something else")]
+fn done<T>(result: Result<T, Failure>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -4,10 +4,7 @@
 //! forwards every call unchanged to the system allocator. Counting is off except between
 //! [`start`] and [`stop`], and rows that count run in a process of their own.
 
-#![expect(
-    unsafe_code,
-    reason = "`GlobalAlloc` is an unsafe trait with unsafe methods"
-)]
+#![expect(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait with unsafe methods")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -36,10 +33,7 @@ pub fn start() {
 /// Stops counting and reads both counters.
 pub fn stop() -> Allocations {
     ON.store(false, Ordering::SeqCst);
-    Allocations {
-        caller: CALLER.get(),
-        process: PROCESS.load(Ordering::SeqCst),
-    }
+    Allocations { caller: CALLER.get(), process: PROCESS.load(Ordering::SeqCst) }
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -96,9 +90,7 @@ mod tests {
         drop(vec![0_u8; 64]);
         start();
         drop(std::hint::black_box(vec![0_u8; 64]));
-        std::thread::spawn(|| drop(std::hint::black_box(vec![1_u8; 64])))
-            .join()
-            .unwrap();
+        std::thread::spawn(|| drop(std::hint::black_box(vec![1_u8; 64]))).join().unwrap();
         let counted = stop();
         drop(std::hint::black_box(vec![0_u8; 64]));
 

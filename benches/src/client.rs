@@ -219,11 +219,7 @@ fn make_paced(
 
 fn finished(subject: &dyn Subject, report: ClientReport) -> ClientReport {
     let (exported, account) = (subject.progress().spans(), subject.account());
-    ClientReport {
-        exported,
-        account,
-        ..report
-    }
+    ClientReport { exported, account, ..report }
 }
 
 const WORK: Work = Work::Root { attributes: 10 };

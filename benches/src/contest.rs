@@ -20,20 +20,12 @@ pub fn run(row: &Row, effort: &Effort) -> Result<Rounds, Failure> {
     match row.kind {
         Kind::Spans(contest, gauge) => spans(contest, gauge, effort.plan),
         Kind::ThreadScaling => {
-            let ours = deep_ours();
-            threads(
-                effort.plan,
-                &Threads::rate(&ours, 2),
-                &Threads::rate(&ours, 1),
-            )
+            let ours = deep_ours()?;
+            threads(effort.plan, &Threads::rate(&ours, 2), &Threads::rate(&ours, 1))
         }
         Kind::TwoThreads => {
-            let (ours, peer) = (deep_ours(), deep_peer());
-            threads(
-                effort.plan,
-                &Threads::cost(&ours, 2),
-                &Threads::cost(&peer, 2),
-            )
+            let (ours, peer) = (deep_ours()?, deep_peer());
+            threads(effort.plan, &Threads::cost(&ours, 2), &Threads::cost(&peer, 2))
         }
         Kind::Export(..) | Kind::Loss { .. } | Kind::ServerAway { .. } => {
             Err(format!("{} needs several processes", row.name).into())
@@ -43,33 +35,22 @@ pub fn run(row: &Row, effort: &Effort) -> Result<Rounds, Failure> {
 
 fn spans(contest: Contest, gauge: Gauge, plan: Plan) -> Result<Rounds, Failure> {
     match contest {
-        Contest::Root {
-            attributes,
-            sampling,
-            export,
-        } => {
+        Contest::Root { attributes, sampling, export } => {
             let work = Work::Root { attributes };
             let recorded = sampling == Sampling::On;
-            let ours = ours::local(sampling, export, Queue::Default);
+            let ours = ours::local(sampling, export, Queue::Default)?;
             let peer = official::local(sampling, export, Queue::Default);
             pair(plan, gauge, work, recorded, &ours, &peer)
         }
         Contest::Tree => {
-            let ours = ours::local(Sampling::On, LocalExport::Count, Queue::Default);
+            let ours = ours::local(Sampling::On, LocalExport::Count, Queue::Default)?;
             let peer = official::local(Sampling::On, LocalExport::Count, Queue::Default);
             pair(plan, gauge, Work::Tree, true, &ours, &peer)
         }
         Contest::Tracing => {
             let ours = tracing::bridged(ours::local_parts());
             let peer = tracing::bridged(official::local_parts());
-            pair(
-                plan,
-                gauge,
-                Work::Root { attributes: 10 },
-                true,
-                &ours,
-                &peer,
-            )
+            pair(plan, gauge, Work::Root { attributes: 10 }, true, &ours, &peer)
         }
         Contest::FastraceRoot => against_fastrace(plan, gauge, Work::Root { attributes: 10 }),
         Contest::FastraceTree => against_fastrace(plan, gauge, Work::Tree),
@@ -77,7 +58,7 @@ fn spans(contest: Contest, gauge: Gauge, plan: Plan) -> Result<Rounds, Failure> 
 }
 
 fn against_fastrace(plan: Plan, gauge: Gauge, work: Work) -> Result<Rounds, Failure> {
-    let ours = ours::local(Sampling::On, LocalExport::Count, Queue::Default);
+    let ours = ours::local(Sampling::On, LocalExport::Count, Queue::Default)?;
     pair(plan, gauge, work, true, &ours, &fastrace::local())
 }
 
@@ -93,7 +74,7 @@ fn pair(
     rounds::run(plan, gauge, side(ours), side(peer))
 }
 
-fn deep_ours() -> impl Subject {
+fn deep_ours() -> Result<impl Subject, Failure> {
     ours::local(Sampling::On, LocalExport::Count, Queue::Deep)
 }
 
@@ -115,19 +96,11 @@ struct Threads<'a> {
 
 impl<'a> Threads<'a> {
     fn rate(subject: &'a dyn Subject, threads: usize) -> Self {
-        Self {
-            subject,
-            threads,
-            value: |spans, seconds| spans / seconds,
-        }
+        Self { subject, threads, value: |spans, seconds| spans / seconds }
     }
 
     fn cost(subject: &'a dyn Subject, threads: usize) -> Self {
-        Self {
-            subject,
-            threads,
-            value: |spans, seconds| seconds * 1e9 / spans,
-        }
+        Self { subject, threads, value: |spans, seconds| seconds * 1e9 / spans }
     }
 }
 
@@ -180,17 +153,11 @@ fn together(side: &Threads<'_>) -> f64 {
     let times: Vec<_> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..side.threads).map(|_| scope.spawn(work)).collect();
         let own = work();
-        others
-            .into_iter()
-            .filter_map(|other| other.join().ok())
-            .chain([own])
-            .collect()
+        others.into_iter().filter_map(|other| other.join().ok()).chain([own]).collect()
     });
     let start = times.iter().map(|(start, _)| *start).min();
     let end = times.iter().map(|(_, end)| *end).max();
-    start
-        .zip(end)
-        .map_or(f64::NAN, |(start, end)| (end - start).as_secs_f64())
+    start.zip(end).map_or(f64::NAN, |(start, end)| (end - start).as_secs_f64())
 }
 
 const WORK: Work = Work::Root { attributes: 10 };

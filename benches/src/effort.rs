@@ -27,10 +27,7 @@ pub struct Effort {
 impl Effort {
     /// What published figures are made with.
     pub const FULL: Self = Self {
-        plan: Plan {
-            rounds: 15,
-            bursts: 25,
-        },
+        plan: Plan { rounds: 15, bursts: 25 },
         export_rounds: 7,
         export_spans: 384_000,
         loss_rounds: 5,
@@ -40,10 +37,7 @@ impl Effort {
 
     /// All rows within two minutes.
     pub const QUICK: Self = Self {
-        plan: Plan {
-            rounds: 7,
-            bursts: 10,
-        },
+        plan: Plan { rounds: 7, bursts: 10 },
         export_rounds: 3,
         export_spans: 96_000,
         loss_rounds: 3,

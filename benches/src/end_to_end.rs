@@ -20,10 +20,7 @@ use crate::subject::{Codec, Failure, Queue, Target, Transport};
 pub fn export(effort: &Effort, transport: Transport, codec: Codec) -> Result<Rounds, Failure> {
     validate(transport, codec)?;
     let mut sink = Sink::start(transport, false)?;
-    let pace = Pace::Lossless {
-        warm_up: 2 * WINDOW,
-        spans: effort.spans(codec),
-    };
+    let pace = Pace::Lossless { warm_up: 2 * WINDOW, spans: effort.spans(codec) };
     let mut last = [Delivery::default(); 2];
     let mut rounds = alternate(effort.export_rounds, |side| {
         let delivery = sink.deliver(side, codec, Queue::Deep, pace)?;
@@ -35,9 +32,7 @@ pub fn export(effort: &Effort, transport: Transport, codec: Codec) -> Result<Rou
         Ok(report.cpu_seconds * 1e6 / report.measured as f64)
     })?;
     for (name, delivery) in ["ours", "peer"].into_iter().zip(&last) {
-        rounds
-            .notes
-            .push(format!("{name}: {}", delivery.describe()));
+        rounds.notes.push(format!("{name}: {}", delivery.describe()));
     }
     Ok(rounds)
 }
@@ -59,11 +54,7 @@ pub fn loss(effort: &Effort, transport: Transport, rate: u64) -> Result<Rounds, 
         notes.push(format!(
             "{side:?}: {lost} of {spans} lost, made at {:.2} M spans/s{}",
             spans as f64 / delivery.client.made_seconds / 1e6,
-            if delivery.client.account.is_some() {
-                ", all counted by its account"
-            } else {
-                ""
-            },
+            if delivery.client.account.is_some() { ", all counted by its account" } else { "" },
         ));
         Ok(lost as f64)
     })?;
@@ -91,17 +82,11 @@ pub fn server_away(effort: &Effort, rate: u64) -> Result<Rounds, Failure> {
             queue: Queue::Default,
         };
         let client = run_client(side, target, Pace::Away { spans, rate })?;
-        let delivery = Delivery {
-            client,
-            ..Delivery::default()
-        };
+        let delivery = Delivery { client, ..Delivery::default() };
         delivery.check_account()?;
         notes.push(match client.account {
             Some(account) => format!("{side:?}: of {} spans {account:?}", client.ended),
-            None => format!(
-                "{side:?}: {} spans lost, cannot count them itself",
-                client.ended
-            ),
+            None => format!("{side:?}: {} spans lost, cannot count them itself", client.ended),
         });
         Ok(client.resident_growth as f64 / f64::from(1 << 20))
     })?;
@@ -131,12 +116,8 @@ fn alternate(
 fn validate(transport: Transport, codec: Codec) -> Result<(), Failure> {
     let mut sink = Sink::start(transport, true)?;
     for side in [SideName::Ours, SideName::Peer] {
-        let pace = Pace::Lossless {
-            warm_up: 0,
-            spans: 4 * WINDOW,
-        };
-        sink.deliver(side, codec, Queue::Deep, pace)?
-            .check_complete()?;
+        let pace = Pace::Lossless { warm_up: 0, spans: 4 * WINDOW };
+        sink.deliver(side, codec, Queue::Deep, pace)?.check_complete()?;
     }
     Ok(())
 }
@@ -149,16 +130,9 @@ struct Sink {
 
 impl Sink {
     fn start(transport: Transport, validate: bool) -> Result<Self, Failure> {
-        let mut process = Running::start(&Task::Sink(SinkTask {
-            transport,
-            validate,
-        }))?;
+        let mut process = Running::start(&Task::Sink(SinkTask { transport, validate }))?;
         let Listening { port } = process.read(START_PATIENCE)?;
-        Ok(Self {
-            process,
-            transport,
-            endpoint: format!("http://127.0.0.1:{port}"),
-        })
+        Ok(Self { process, transport, endpoint: format!("http://127.0.0.1:{port}") })
     }
 
     fn deliver(
@@ -169,12 +143,7 @@ impl Sink {
         pace: Pace,
     ) -> Result<Delivery, Failure> {
         let endpoint = self.endpoint.clone();
-        let target = Target {
-            transport: self.transport,
-            codec,
-            endpoint,
-            queue,
-        };
+        let target = Target { transport: self.transport, codec, endpoint, queue };
         let client = run_client(side, target, pace)?;
         self.process.prompt()?;
         let report: SinkReport = self.process.read(REPORT_PATIENCE)?;
@@ -191,10 +160,7 @@ impl Sink {
 }
 
 fn run_client(side: SideName, target: Target, pace: Pace) -> Result<ClientReport, Failure> {
-    ask(
-        &Task::Client(ClientTask { side, target, pace }),
-        CLIENT_PATIENCE,
-    )
+    ask(&Task::Client(ClientTask { side, target, pace }), CLIENT_PATIENCE)
 }
 
 /// What a client sent and what arrived.
@@ -209,9 +175,7 @@ struct Delivery {
 impl Delivery {
     /// A lossless row: all that ended was exported and arrived.
     fn check_complete(&self) -> Result<(), Failure> {
-        let ClientReport {
-            ended, exported, ..
-        } = self.client;
+        let ClientReport { ended, exported, .. } = self.client;
         if (ended, ended) != (exported, self.sink_spans) {
             let arrived = self.sink_spans;
             return Err(format!("{ended} ended, {exported} exported, {arrived} arrived").into());

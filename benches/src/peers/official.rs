@@ -41,14 +41,7 @@ pub fn local(sampling: Sampling, export: LocalExport, queue: Queue) -> impl Subj
 #[must_use]
 pub fn local_parts() -> (SdkTracer, impl Control + use<>, Arc<Progress>) {
     let (provider, progress) = local_provider(Sampling::On, LocalExport::Count, Queue::Default);
-    (
-        provider.tracer("bench"),
-        Provider {
-            provider,
-            _runtime: None,
-        },
-        progress,
-    )
+    (provider.tracer("bench"), Provider { provider, _runtime: None }, progress)
 }
 
 /// A provider that exports to a server.
@@ -73,20 +66,10 @@ pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
             (exporter, Some(runtime))
         }
     };
-    let exporter = Watched {
-        inner: exporter,
-        progress: Arc::clone(&progress),
-    };
+    let exporter = Watched { inner: exporter, progress: Arc::clone(&progress) };
     let provider = provider(exporter, Sampling::On, target.queue);
     let tracer = provider.tracer("bench");
-    Ok(ApiSubject {
-        tracer,
-        control: Provider {
-            provider,
-            _runtime: runtime,
-        },
-        progress,
-    })
+    Ok(ApiSubject { tracer, control: Provider { provider, _runtime: runtime }, progress })
 }
 
 /// What `force_flush` of the real exporter would have to make: the message, then its bytes.
@@ -100,23 +83,14 @@ pub fn encode(batch: Vec<SpanData>, resource: &ResourceAttributesWithSchema) -> 
 #[must_use]
 pub fn made(work: Work, spans: usize) -> Vec<SpanData> {
     let kept = Keep::default();
-    let provider = SdkTracerProvider::builder()
-        .with_simple_exporter(kept.clone())
-        .build();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
     workload::run(&provider.tracer("bench"), work, spans);
     std::mem::take(&mut *kept.0.lock())
 }
 
 fn subject((provider, progress): (SdkTracerProvider, Arc<Progress>)) -> impl Subject {
     let tracer = provider.tracer("bench");
-    ApiSubject {
-        tracer,
-        control: Provider {
-            provider,
-            _runtime: None,
-        },
-        progress,
-    }
+    ApiSubject { tracer, control: Provider { provider, _runtime: None }, progress }
 }
 
 fn local_provider(
@@ -146,18 +120,13 @@ where
         }
     };
     let resource = Resource::builder().with_service_name("bench").build();
-    let builder = SdkTracerProvider::builder()
-        .with_sampler(sampler)
-        .with_resource(resource);
+    let builder = SdkTracerProvider::builder().with_sampler(sampler).with_resource(resource);
     match queue {
         Queue::Default => builder.with_batch_exporter(exporter).build(),
         Queue::Deep => {
-            let config = BatchConfigBuilder::default()
-                .with_max_queue_size(DEEP_QUEUE_SPANS)
-                .build();
-            let processor = BatchSpanProcessor::builder(exporter)
-                .with_batch_config(config)
-                .build();
+            let config =
+                BatchConfigBuilder::default().with_max_queue_size(DEEP_QUEUE_SPANS).build();
+            let processor = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
             builder.with_span_processor(processor).build()
         }
     }
@@ -175,9 +144,8 @@ fn http(target: &Target) -> Result<opentelemetry_otlp::SpanExporter, Failure> {
 }
 
 fn grpc(target: &Target) -> Result<opentelemetry_otlp::SpanExporter, Failure> {
-    let builder = opentelemetry_otlp::SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(&target.endpoint);
+    let builder =
+        opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(&target.endpoint);
     let builder = match compression(target.codec) {
         Some(compression) => builder.with_compression(compression),
         None => builder,
@@ -240,9 +208,7 @@ impl SpanExporter for Local {
 
 impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Local")
-            .field("export", &self.export)
-            .finish_non_exhaustive()
+        f.debug_struct("Local").field("export", &self.export).finish_non_exhaustive()
     }
 }
 

@@ -24,11 +24,7 @@ where
 {
     let layer = tracing_opentelemetry::layer().with_tracer(tracer);
     let subscriber = tracing_subscriber::registry().with(layer);
-    Bridged {
-        dispatch: Dispatch::new(subscriber),
-        control,
-        progress,
-    }
+    Bridged { dispatch: Dispatch::new(subscriber), control, progress }
 }
 
 struct Bridged<C> {

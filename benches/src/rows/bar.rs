@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::ours;
 use crate::stats::Spread;
 
 /// One condition on a row.
@@ -13,6 +14,8 @@ pub enum Bar {
     Ours(f64),
     /// Our value is at most this in every round, in the row's unit.
     OursAlways(f64),
+    /// Our value, in MiB, is at most the queue of the default configuration and so many more.
+    QueueAndMebibytes(f64),
 }
 
 impl Bar {
@@ -23,6 +26,7 @@ impl Bar {
             Self::Ratio(least) => ratio.median >= least,
             Self::Ours(most) => ours.median <= most,
             Self::OursAlways(most) => ours.max <= most,
+            Self::QueueAndMebibytes(more) => ours.max <= queue_mebibytes() + more,
         }
     }
 }
@@ -33,19 +37,22 @@ impl fmt::Display for Bar {
             Self::Ratio(least) => write!(f, "ratio ≥ {least}"),
             Self::Ours(most) => write!(f, "ours ≤ {most}"),
             Self::OursAlways(most) => write!(f, "ours always ≤ {most}"),
+            Self::QueueAndMebibytes(more) => {
+                write!(f, "ours ≤ queue of {} + {more}", queue_mebibytes())
+            }
         }
     }
+}
+
+fn queue_mebibytes() -> f64 {
+    ours::queue_bytes() as f64 / f64::from(1 << 20)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FIGURES: Spread = Spread {
-        min: 1.0,
-        median: 2.0,
-        max: 3.0,
-    };
+    const FIGURES: Spread = Spread { min: 1.0, median: 2.0, max: 3.0 };
 
     #[test]
     fn a_bar_on_every_round_looks_at_the_worst_one() {
@@ -56,16 +63,9 @@ mod tests {
 
     #[test]
     fn an_infinite_ratio_reaches_every_bar_and_one_that_is_not_a_number_none() {
-        let endless = Spread {
-            min: 1.0,
-            median: f64::INFINITY,
-            max: f64::INFINITY,
-        };
+        let endless = Spread { min: 1.0, median: f64::INFINITY, max: f64::INFINITY };
         assert!(Bar::Ratio(1e9).reached(&FIGURES, &endless));
-        let unknown = Spread {
-            median: f64::NAN,
-            ..endless
-        };
+        let unknown = Spread { median: f64::NAN, ..endless };
         assert!(!Bar::Ratio(0.0).reached(&FIGURES, &unknown));
     }
 }

@@ -31,18 +31,10 @@ pub(super) fn validate(request: Bytes) -> Result<u64, String> {
     let mut spans = 0;
     for resource_spans in &request.resource_spans {
         let resource = resource_spans.resource.as_ref().ok_or("no resource")?;
-        if !resource
-            .attributes
-            .iter()
-            .any(|attribute| attribute.key == "service.name")
-        {
+        if !resource.attributes.iter().any(|attribute| attribute.key == "service.name") {
             return Err("a resource without service.name".to_owned());
         }
-        for span in resource_spans
-            .scope_spans
-            .iter()
-            .flat_map(|scope| &scope.spans)
-        {
+        for span in resource_spans.scope_spans.iter().flat_map(|scope| &scope.spans) {
             check(span).map_err(|what| format!("{what}: {span:?}"))?;
             spans += 1;
         }

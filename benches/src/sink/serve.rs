@@ -18,9 +18,7 @@ use crate::subject::{Failure, Transport};
 
 /// Starts to serve on a thread of its own and returns the port.
 pub(super) fn start(transport: Transport, inbox: Arc<Inbox>) -> Result<u16, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
     let port = listener.local_addr()?.port();
     std::thread::spawn(move || runtime.block_on(accept(transport, listener, inbox)));
@@ -98,11 +96,7 @@ fn messages(encoding: Encoding, mut body: Bytes, inbox: &Inbox) {
         if length > body.len() {
             return inbox.refuse("a gRPC message that is shorter than its prefix says".to_owned());
         }
-        let encoding = if flag == 0 {
-            Encoding::Identity
-        } else {
-            encoding
-        };
+        let encoding = if flag == 0 { Encoding::Identity } else { encoding };
         inbox.take(encoding, body.split_to(length));
     }
 }
@@ -118,10 +112,7 @@ fn encoding(headers: &HeaderMap, name: &HeaderName) -> Result<Encoding, String> 
 
 async fn body(request: Request<Incoming>) -> Result<Bytes, String> {
     let body = Limited::new(request.into_body(), BODY_MAX);
-    let collected = body
-        .collect()
-        .await
-        .map_err(|error| format!("a broken body: {error}"))?;
+    let collected = body.collect().await.map_err(|error| format!("a broken body: {error}"))?;
     Ok(collected.to_bytes())
 }
 

@@ -10,22 +10,14 @@ use crate::subject::{Codec, Queue, Subject, Target};
 use crate::workload::Work;
 
 fn inbox(validate: bool) -> Arc<Inbox> {
-    Arc::new(Inbox {
-        validate,
-        state: Mutex::default(),
-    })
+    Arc::new(Inbox { validate, state: Mutex::default() })
 }
 
 fn arrived(transport: Transport, codec: Codec, validate: bool) -> SinkReport {
     let inbox = inbox(validate);
     let port = serve::start(transport, Arc::clone(&inbox)).unwrap();
     let endpoint = format!("http://127.0.0.1:{port}");
-    let target = Target {
-        transport,
-        codec,
-        endpoint,
-        queue: Queue::Default,
-    };
+    let target = Target { transport, codec, endpoint, queue: Queue::Default };
     let client = official::remote(&target).unwrap();
     client.make(Work::Root { attributes: 10 }, 700);
     client.flush().unwrap();
@@ -59,14 +51,9 @@ fn a_span_without_its_attributes_fails_the_validation() {
 #[test]
 fn damaged_bytes_are_a_fault_and_not_a_count() {
     let span = opentelemetry_proto::tonic::trace::v1::Span::default();
-    let whole = request_with(opentelemetry_proto::tonic::trace::v1::Span {
-        name: "x".repeat(300),
-        ..span
-    });
-    for damaged in [
-        whole.slice(..whole.len() - 1),
-        Bytes::from_static(&[0xff; 11]),
-    ] {
+    let whole =
+        request_with(opentelemetry_proto::tonic::trace::v1::Span { name: "x".repeat(300), ..span });
+    for damaged in [whole.slice(..whole.len() - 1), Bytes::from_static(&[0xff; 11])] {
         let inbox = inbox(false);
         inbox.take(Encoding::Identity, damaged);
         let report = inbox.report();
@@ -79,11 +66,7 @@ fn damaged_bytes_are_a_fault_and_not_a_count() {
 fn a_report_starts_the_count_anew() {
     let inbox = inbox(false);
     inbox.take(Encoding::Identity, official_batch());
-    assert_eq!(
-        inbox.report().spans,
-        0,
-        "an empty batch has a resource and no span"
-    );
+    assert_eq!(inbox.report().spans, 0, "an empty batch has a resource and no span");
     assert_eq!(inbox.report().requests, 0);
 }
 
@@ -98,24 +81,9 @@ fn request_with(span: opentelemetry_proto::tonic::trace::v1::Span) -> Bytes {
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
     use prost::Message;
 
-    let attributes = vec![KeyValue {
-        key: "service.name".to_owned(),
-        ..KeyValue::default()
-    }];
-    let resource = Some(Resource {
-        attributes,
-        ..Resource::default()
-    });
-    let scope_spans = vec![ScopeSpans {
-        spans: vec![span],
-        ..ScopeSpans::default()
-    }];
-    let resource_spans = vec![ResourceSpans {
-        resource,
-        scope_spans,
-        ..ResourceSpans::default()
-    }];
-    ExportTraceServiceRequest { resource_spans }
-        .encode_to_vec()
-        .into()
+    let attributes = vec![KeyValue { key: "service.name".to_owned(), ..KeyValue::default() }];
+    let resource = Some(Resource { attributes, ..Resource::default() });
+    let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec().into()
 }

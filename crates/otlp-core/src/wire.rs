@@ -26,5 +26,5 @@ pub use self::common::{AnyValueView, Attributes, KeyValueView, ScopeView};
 pub use self::error::WireError;
 pub use self::resource::ResourceView;
 pub use self::trace::{SpanView, TracesRequestView};
-pub use self::view::{View, Views};
 pub use self::value::{Elements, Entries, Value};
+pub use self::view::{View, Views};

@@ -1,5 +1,12 @@
 //! The reading half of the wire format against prost and opentelemetry-proto.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in the modules that its functions share"
+)]
+
 use std::env;
 use std::path::Path;
 
@@ -17,9 +24,7 @@ mod wire_generate;
 
 /// `PROPTEST_CASES` runs more.
 fn cases(default: u32) -> ProptestConfig {
-    let cases = env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok());
+    let cases = env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: cases.unwrap_or(default),
         failure_persistence: None,
@@ -130,15 +135,9 @@ fn the_fuzz_corpus_holds() {
 }
 
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(target);
-    let files = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|file| file.unwrap().path());
-    let count = files
-        .map(|file| check(&std::fs::read(file).unwrap()))
-        .count();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    let count = files.map(|file| check(&std::fs::read(file).unwrap())).count();
     assert!(count > 0, "no corpus for {target}");
 }
 
@@ -163,18 +162,12 @@ fn a_rope_may_be_cut_at_any_byte() {
 
 #[test]
 fn a_split_shares_the_items_bytes() {
-    let item = [0x2a, 200, 1]
-        .into_iter()
-        .chain([b'x'; 200])
-        .collect::<Vec<u8>>();
+    let item = [0x2a, 200, 1].into_iter().chain([b'x'; 200]).collect::<Vec<u8>>();
     let spans: Vec<u8> = (0..4).flat_map(|_| framed(2, &item)).collect();
     let request = bytes::Bytes::from(framed(1, &framed(2, &spans)));
     let from = request.as_ptr_range();
-    let limit = SplitLimit {
-        items: 2,
-        ..SplitLimit::NONE
-    };
-    let parts = request::split(Signal::Traces, &request.clone().into(), limit).unwrap();
+    let limit = SplitLimit { items: 2, ..SplitLimit::NONE };
+    let parts = request::split(Signal::Traces, &request.into(), limit).unwrap();
     let shared: usize = parts
         .iter()
         .flat_map(|part| part.rope().parts())
@@ -187,16 +180,10 @@ fn a_split_shares_the_items_bytes() {
 #[test]
 fn a_split_fills_each_part_to_the_byte() {
     let span = framed(2, &[0x30, 1]);
-    let two = framed(1, &framed(2, &[span.clone(), span.clone()].concat()));
-    let three = framed(
-        1,
-        &framed(2, &[span.clone(), span.clone(), span.clone()].concat()),
-    );
+    let two = framed(1, &framed(2, &span.repeat(2)));
+    let three = framed(1, &framed(2, &span.repeat(3)));
     let parts = |bytes| {
-        let limit = SplitLimit {
-            bytes,
-            ..SplitLimit::NONE
-        };
+        let limit = SplitLimit { bytes, ..SplitLimit::NONE };
         let parts = request::split(Signal::Traces, &three.clone().into(), limit).unwrap();
         parts.iter().map(|part| part.items()).collect::<Vec<_>>()
     };
@@ -210,16 +197,10 @@ fn a_split_fills_each_part_to_the_byte() {
 fn a_split_repeats_unknown_fields_of_the_envelopes() {
     let unknown = |value| [0xa0, 0x06, value];
     let span = framed(2, &[0x30, 1]);
-    let scope = framed(
-        2,
-        &[&unknown(3)[..], &span, &framed(3, b"scope"), &span].concat(),
-    );
+    let scope = framed(2, &[&unknown(3)[..], &span, &framed(3, b"scope"), &span].concat());
     let resource = framed(1, &[&framed(3, b"res")[..], &scope, &unknown(2)].concat());
     let request = [&resource[..], &unknown(1)].concat();
-    let limit = SplitLimit {
-        items: 1,
-        ..SplitLimit::NONE
-    };
+    let limit = SplitLimit { items: 1, ..SplitLimit::NONE };
     let parts = request::split(Signal::Logs, &request.into(), limit).unwrap();
     let scope = framed(2, &[&unknown(3)[..], &framed(3, b"scope"), &span].concat());
     let resource = framed(1, &[&framed(3, b"res")[..], &unknown(2), &scope].concat());
@@ -277,10 +258,7 @@ fn the_scan_refuses_elements_above_the_limit() {
     assert_eq!((report.items, report.elements), (1, 100));
     limits.elements = 99;
     let refused = scan(Signal::Traces, &request, &limits);
-    assert!(
-        matches!(refused, Err(WireError::TooManyElements { limit: 99, .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(WireError::TooManyElements { limit: 99, .. })), "{refused:?}");
 }
 
 // F2
@@ -292,16 +270,12 @@ fn the_scan_refuses_ids_of_another_length_unless_told_otherwise() {
         for found in 0..20 {
             let request = request(field, found);
             let allowed = found == 0 || found == length;
-            assert_eq!(
-                scan(Signal::Traces, &request, &ScanLimits::default()).is_ok(),
-                allowed
-            );
+            assert_eq!(scan(Signal::Traces, &request, &ScanLimits::default()).is_ok(), allowed);
             assert!(scan(Signal::Traces, &request, &verdict::loose()).is_ok());
         }
     }
 }
 
-// W1 of the server's limits: what a small request makes the decoder take is known beforehand.
 #[test]
 fn the_decoded_size_covers_what_prost_takes() {
     for seed in 0..500 {
@@ -309,11 +283,7 @@ fn the_decoded_size_covers_what_prost_takes() {
         let encoded = request.encode_to_vec();
         let report = scan(Signal::Traces, &encoded, &verdict::loose()).unwrap();
         let decoded = prost_size::of(&Message::decode(encoded.as_slice()).unwrap());
-        assert!(
-            report.decoded_size >= decoded,
-            "{} < {decoded}",
-            report.decoded_size
-        );
+        assert!(report.decoded_size >= decoded, "{} < {decoded}", report.decoded_size);
         assert!(
             report.decoded_size <= 2 * decoded + encoded.len(),
             "{} for {decoded}",
@@ -357,14 +327,9 @@ mod prost_size {
             + span.parent_span_id.len()
             + span.trace_state.len()
             + span.name.len()
-            + span
-                .status
-                .as_ref()
-                .map_or(0, |status| status.message.len())
+            + span.status.as_ref().map_or(0, |status| status.message.len())
             + attributes(&span.attributes)
-            + list(&span.events, |event| {
-                event.name.len() + attributes(&event.attributes)
-            })
+            + list(&span.events, |event| event.name.len() + attributes(&event.attributes))
             + list(&span.links, |link| {
                 link.trace_id.len()
                     + link.span_id.len()

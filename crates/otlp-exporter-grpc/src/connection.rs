@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::HttpConnector;
 use parking_lot::Mutex;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::gather::GatherConnector;
 
 /// How long a TCP connection and, after it, a TLS handshake may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,19 +25,28 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// The settings of the connection that do not come from the configuration.
+/// The settings of HTTP/2 that do not come from the configuration.
 ///
 /// No pings on an idle connection: servers answer those with GOAWAY (gRPC, "too many pings").
-/// Nagle's algorithm is off; it costs 40 ms a request against a delayed acknowledgement.
 pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
     endpoint
         .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
         .http2_keep_alive_interval(PING_AFTER_IDLE)
         .keep_alive_timeout(PING_TIMEOUT)
         .keep_alive_while_idle(false)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+/// The settings of TCP. Nagle's algorithm is off: it costs 40 ms a request against a delayed
+/// acknowledgement.
+fn tcp() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(PING_AFTER_IDLE));
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector
 }
 
 /// Hands out the channel.
@@ -46,6 +58,7 @@ pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
 pub(crate) struct Connection {
     source: Source,
     current: Mutex<State>,
+    has_answered: AtomicBool,
 }
 
 enum Source {
@@ -69,14 +82,16 @@ pub(crate) struct Lane {
 
 impl Connection {
     pub(crate) fn to(endpoint: Endpoint) -> Self {
-        Self {
-            source: Source::Endpoint(Box::new(endpoint)),
-            current: Mutex::new(State::Unused),
-        }
+        Self::from_source(Source::Endpoint(Box::new(endpoint)))
     }
 
     pub(crate) fn over(channel: Channel) -> Self {
-        Self { source: Source::Channel(channel), current: Mutex::new(State::Unused) }
+        Self::from_source(Source::Channel(channel))
+    }
+
+    fn from_source(source: Source) -> Self {
+        let current = Mutex::new(State::Unused);
+        Self { source, current, has_answered: AtomicBool::new(false) }
     }
 
     /// The lane for one call; `None` after [`close`](Self::close).
@@ -89,7 +104,10 @@ impl Connection {
             State::Closed => None,
             State::Unused => {
                 let channel = match &self.source {
-                    Source::Endpoint(endpoint) => endpoint.connect_lazy(),
+                    Source::Endpoint(endpoint) => {
+                        if std::env::var_os("NOGATHER").is_some() { endpoint.connect_lazy() } else {
+                        endpoint.connect_with_connector_lazy(GatherConnector(tcp())) }
+                    }
                     Source::Channel(channel) => channel.clone(),
                 };
                 let lane = Lane { channel, answers: Arc::default() };
@@ -107,6 +125,17 @@ impl Connection {
         }
     }
 
+    /// Notes that the server has answered on this lane.
+    pub(crate) fn count_answer(&self, lane: &Lane) {
+        lane.answers.fetch_add(1, Ordering::Relaxed);
+        self.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server has ever answered, on any lane.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
     /// Gives the connection up for good.
     pub(crate) fn close(&self) {
         *self.current.lock() = State::Closed;
@@ -117,10 +146,6 @@ impl Lane {
     /// How many answers have come over this lane so far.
     pub(crate) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn count_answer(&self) {
-        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -44,7 +44,8 @@ use crate::unary::{self, CallError, GRPC_ENCODING, GRPC_MEDIA_TYPE, GRPC_TIMEOUT
 pub struct GrpcExporter {
     signal: Signal,
     origin: String,
-    attempt: Attempt,
+    is_tls: bool,
+    port: u16,
     headers: HeaderMap,
     header_provider: Option<HeaderProvider>,
     compression: Compression,
@@ -86,7 +87,8 @@ impl GrpcExporter {
         Ok(Self {
             signal: config.signal,
             origin: config.endpoint.origin().to_owned(),
-            attempt: Attempt { tls: config.endpoint.is_tls(), port: config.endpoint.port() },
+            is_tls: config.endpoint.is_tls(),
+            port: config.endpoint.port(),
             headers: base_headers(&config)?,
             header_provider: config.header_provider,
             compression: config.compression,
@@ -116,7 +118,7 @@ impl GrpcExporter {
         }
         let result = unary::call(&mut lane.channel, request, self.max_response_size).await;
         if matches!(result, Ok(_) | Err(CallError::NotGrpc(_))) {
-            lane.count_answer();
+            self.connection.count_answer(&lane);
         }
         tried.outcome(result)
     }
@@ -159,8 +161,13 @@ impl GrpcExporter {
     }
 
     fn tried(&self, signal: Signal) -> Tried<'_> {
-        let limit = self.max_response_size;
-        Tried { origin: &self.origin, signal, attempt: self.attempt, limit }
+        let answered = self.connection.has_answered();
+        Tried {
+            origin: &self.origin,
+            signal,
+            attempt: Attempt { tls: self.is_tls, port: self.port, answered },
+            limit: self.max_response_size,
+        }
     }
 }
 

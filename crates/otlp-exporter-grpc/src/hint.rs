@@ -8,6 +8,8 @@ pub(crate) struct Attempt {
     /// Whether the endpoint begins with `https`.
     pub(crate) tls: bool,
     pub(crate) port: u16,
+    /// Whether the server has answered anything before, so that it is the right one.
+    pub(crate) answered: bool,
 }
 
 /// The default port of OTLP/HTTP.
@@ -25,8 +27,9 @@ pub(crate) fn for_status(code: Code, attempt: Attempt) -> Option<&'static str> {
     }
 }
 
-/// A hint for an attempt without an answer, from the texts of its causes.
-pub(crate) fn for_failure(causes: &str, attempt: Attempt) -> Option<&'static str> {
+/// A hint for an attempt without an answer, from the texts of its causes. `cut`: there was a
+/// connection, but it ended.
+pub(crate) fn for_failure(causes: &str, cut: bool, attempt: Attempt) -> Option<&'static str> {
     if attempt.tls && causes.contains("InvalidContentType") {
         return Some("the server does not speak TLS on this port; use http://");
     }
@@ -46,6 +49,10 @@ pub(crate) fn for_failure(causes: &str, attempt: Attempt) -> Option<&'static str
         (_, true, false) => {
             Some("the server does not speak HTTP/2 on this port; is it one for OTLP/HTTP or https?")
         }
+        // Some servers say nothing to a protocol that they do not know.
+        (_, _, false) if cut && !attempt.answered => {
+            Some("the server has answered nothing yet; is this port one for OTLP/HTTP or https?")
+        }
         _ => None,
     }
 }
@@ -53,4 +60,30 @@ pub(crate) fn for_failure(causes: &str, attempt: Attempt) -> Option<&'static str
 fn http_port(attempt: Attempt) -> Option<&'static str> {
     (attempt.port == HTTP_PORT)
         .then_some("port 4318 is the usual one for OTLP/HTTP; OTLP/gRPC has 4317")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Attempt = Attempt { tls: false, port: 4317, answered: false };
+
+    #[test]
+    fn the_wrong_port_and_the_wrong_protocol_are_named() {
+        let http = Attempt { port: 4318, ..PLAIN };
+        assert!(for_failure("", false, http).unwrap().contains("4317"));
+        assert!(for_status(Code::UNIMPLEMENTED, http).unwrap().contains("4317"));
+        assert!(for_failure("frame with invalid size", true, PLAIN).unwrap().contains("https?"));
+        assert_eq!(for_failure("Connection refused", false, PLAIN), None);
+        let tls = Attempt { tls: true, ..PLAIN };
+        let corrupt = "received corrupt message of type InvalidContentType";
+        assert!(for_failure(corrupt, false, tls).unwrap().contains("http://"));
+    }
+
+    #[test]
+    fn a_server_that_has_answered_before_is_not_suspected() {
+        assert!(for_failure("broken pipe", true, PLAIN).unwrap().contains("answered nothing"));
+        let known = Attempt { answered: true, ..PLAIN };
+        assert_eq!(for_failure("broken pipe", true, known), None);
+    }
 }

@@ -39,6 +39,7 @@ mod connection;
 mod error;
 mod exporter;
 mod frame;
+mod gather;
 mod hint;
 mod outcome;
 mod status;

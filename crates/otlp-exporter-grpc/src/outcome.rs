@@ -126,7 +126,8 @@ impl Tried<'_> {
             | CallError::NotGrpc(_) => (ErrorKind::InvalidResponse, false),
         };
         let causes = raw_texts(error);
-        let error = self.error(kind, hint::for_failure(&causes, self.attempt), error.telling());
+        let hint = hint::for_failure(&causes, kind == ErrorKind::Disconnected, self.attempt);
+        let error = self.error(kind, hint, error.telling());
         if retryable { Outcome::retryable(error) } else { Outcome::permanent(error) }
     }
 

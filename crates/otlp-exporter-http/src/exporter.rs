@@ -1,6 +1,7 @@
 //! The exporter: one payload, one `POST`, one outcome.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -49,6 +50,7 @@ pub struct HttpExporter {
     max_request_size: usize,
     max_response_size: usize,
     client: Client,
+    has_answered: AtomicBool,
     is_shutdown: AtomicBool,
 }
 
@@ -91,6 +93,7 @@ impl HttpExporter {
             max_request_size: config.max_request_size,
             max_response_size: config.max_response_size,
             client,
+            has_answered: AtomicBool::new(false),
             is_shutdown: AtomicBool::new(false),
         })
     }
@@ -138,6 +141,7 @@ impl HttpExporter {
     /// Reads the answer as far as it matters.
     async fn answer(&self, response: Response, until: Option<Instant>) -> Outcome {
         let tried = self.tried();
+        self.has_answered.store(true, Ordering::Relaxed);
         let status = response.status();
         let headers = response.headers().clone();
         if status.is_success() {
@@ -153,7 +157,12 @@ impl HttpExporter {
     }
 
     fn tried(&self) -> Tried<'_> {
-        Tried { endpoint: &self.endpoint, signal: self.signal, limit: self.max_response_size }
+        Tried {
+            endpoint: &self.endpoint,
+            signal: self.signal,
+            limit: self.max_response_size,
+            answered: self.has_answered.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -229,11 +238,21 @@ fn check_protocol(protocol: Protocol) -> Result<(), BuildError> {
 }
 
 fn build_client(config: &ExporterConfig) -> Result<Client, BuildError> {
-    let builder = tuned(Client::builder());
-    let builder = if config.endpoint.is_tls() { secured(builder, config)? } else { builder };
-    builder
-        .build()
-        .map_err(|error| BuildError::new("HTTP client", Cause::of(&error.without_url()).to_string()))
+    let builder = secured(tuned(Client::builder()), config)?;
+    // The library panics when another crate has switched on its TLS and nobody has chosen a
+    // provider; with our own feature `tls` that cannot happen.
+    match catch_unwind(AssertUnwindSafe(|| builder.build())) {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => {
+            let cause = Cause::of(&error.without_url()).to_string();
+            Err(BuildError::new("HTTP client", cause))
+        }
+        Err(_) => Err(BuildError::new(
+            "HTTP client",
+            "cannot be built: the TLS of reqwest is enabled without a crypto provider; enable the \
+             feature `tls` of otlp-exporter-http, or install a provider first",
+        )),
+    }
 }
 
 /// The settings of the client that do not come from the configuration.
@@ -283,11 +302,18 @@ const HEADER_LIST_MAX: u32 = 16 * 1024;
 
 #[cfg(feature = "tls")]
 fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {
-    Ok(client.tls_backend_preconfigured(crate::tls::client_config(&config.tls)?))
+    let tls = match config.endpoint.is_tls() {
+        true => crate::tls::client_config(&config.tls)?,
+        false => crate::tls::unused()?,
+    };
+    Ok(client.tls_backend_preconfigured(tls))
 }
 
 #[cfg(not(feature = "tls"))]
-fn secured(_: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {
+fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {
+    if !config.endpoint.is_tls() {
+        return Ok(client);
+    }
     let problem = format!(
         "{} needs TLS, which is not built in; enable the feature `tls` of otlp-exporter-http, \
          or use http://",

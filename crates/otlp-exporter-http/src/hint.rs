@@ -10,6 +10,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) usual_path: &'a str,
     /// The path that was used.
     pub(crate) path: &'a str,
+    /// Whether the server has answered anything before, so that it is the right one.
+    pub(crate) answered: bool,
 }
 
 /// The default port of OTLP/gRPC.
@@ -33,9 +35,18 @@ pub(crate) fn for_status(status: u16, attempt: Attempt<'_>) -> Option<String> {
     }
 }
 
-/// A hint for an attempt without an answer, from the texts of its causes. `garbled`: something
-/// came back that is not HTTP.
-pub(crate) fn for_failure(causes: &str, garbled: bool, attempt: Attempt<'_>) -> Option<String> {
+/// How an attempt without an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    NoConnection,
+    /// The connection ended.
+    Cut,
+    /// Something came back that is not HTTP.
+    Garbled,
+}
+
+/// A hint for an attempt without an answer, from the texts of its causes.
+pub(crate) fn for_failure(causes: &str, failure: Failure, attempt: Attempt<'_>) -> Option<String> {
     if attempt.tls && causes.contains("InvalidContentType") {
         return Some("the server does not speak TLS on this port; use http://".to_owned());
     }
@@ -46,10 +57,17 @@ pub(crate) fn for_failure(causes: &str, garbled: bool, attempt: Attempt<'_>) -> 
     if let Some(hint) = grpc_port(attempt) {
         return Some(hint);
     }
-    garbled.then(|| {
-        let tls = if attempt.tls { "" } else { " or https" };
-        format!("the server does not speak HTTP/1.1 on this port; is it one for gRPC{tls}?")
-    })
+    let tls = if attempt.tls { "" } else { " or https" };
+    match failure {
+        Failure::Garbled => {
+            Some(format!("the server does not speak HTTP/1.1 on this port; is it one for gRPC{tls}?"))
+        }
+        // Some servers say nothing to a protocol that they do not know.
+        Failure::Cut if !attempt.answered => {
+            Some(format!("the server has answered nothing yet; is this port one for gRPC{tls}?"))
+        }
+        Failure::Cut | Failure::NoConnection => None,
+    }
 }
 
 fn grpc_port(attempt: Attempt<'_>) -> Option<String> {
@@ -62,7 +80,7 @@ mod tests {
     use super::*;
 
     const PLAIN: Attempt<'static> =
-        Attempt { tls: false, port: 4318, usual_path: "v1/traces", path: "/" };
+        Attempt { tls: false, port: 4318, usual_path: "v1/traces", path: "/", answered: false };
 
     #[test]
     fn a_missing_path_is_named() {
@@ -75,11 +93,19 @@ mod tests {
     #[test]
     fn the_wrong_port_and_the_wrong_protocol_are_named() {
         let grpc = Attempt { port: 4317, ..PLAIN };
-        assert!(for_failure("", false, grpc).unwrap().contains("4318"));
-        assert!(for_failure("", true, PLAIN).unwrap().contains("gRPC or https"));
-        assert_eq!(for_failure("Connection refused", false, PLAIN), None);
+        assert!(for_failure("", Failure::NoConnection, grpc).unwrap().contains("4318"));
+        assert!(for_failure("", Failure::Garbled, PLAIN).unwrap().contains("gRPC or https"));
+        assert_eq!(for_failure("Connection refused", Failure::NoConnection, PLAIN), None);
         let tls = Attempt { tls: true, ..PLAIN };
         let corrupt = "received corrupt message of type InvalidContentType";
-        assert!(for_failure(corrupt, false, tls).unwrap().contains("http://"));
+        assert!(for_failure(corrupt, Failure::NoConnection, tls).unwrap().contains("http://"));
+    }
+
+    #[test]
+    fn a_server_that_has_answered_before_is_not_suspected() {
+        let hint = for_failure("reset", Failure::Cut, PLAIN).unwrap();
+        assert!(hint.contains("answered nothing"), "{hint}");
+        let known = Attempt { answered: true, ..PLAIN };
+        assert_eq!(for_failure("reset", Failure::Cut, known), None);
     }
 }

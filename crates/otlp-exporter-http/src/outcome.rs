@@ -11,7 +11,7 @@ use otlp_core::wire::response as wire;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
-use crate::hint::{self, Attempt};
+use crate::hint::{self, Attempt, Failure};
 use crate::response::{BodyError, Media};
 use crate::retry_after::retry_after;
 use crate::text::{Cause, find, outside, raw_texts};
@@ -23,6 +23,8 @@ pub(crate) struct Tried<'a> {
     pub(crate) signal: Signal,
     /// The limit for answers.
     pub(crate) limit: usize,
+    /// Whether the server has answered anything before.
+    pub(crate) answered: bool,
 }
 
 impl fmt::Display for Tried<'_> {
@@ -126,14 +128,15 @@ impl Tried<'_> {
         let hyper = find::<hyper::Error>(&error);
         let texts = raw_texts(&error);
         let too_large = texts.contains("message head is too large");
-        let garbled = !too_large && hyper.is_some_and(hyper::Error::is_parse);
-        let kind = match () {
-            () if error.is_connect() => ErrorKind::Connect,
-            () if too_large => ErrorKind::ResponseTooLarge,
-            () if garbled => ErrorKind::InvalidResponse,
-            () => ErrorKind::Disconnected,
+        let (kind, failure) = match () {
+            () if error.is_connect() => (ErrorKind::Connect, Failure::NoConnection),
+            () if too_large => (ErrorKind::ResponseTooLarge, Failure::Cut),
+            () if hyper.is_some_and(hyper::Error::is_parse) => {
+                (ErrorKind::InvalidResponse, Failure::Garbled)
+            }
+            () => (ErrorKind::Disconnected, Failure::Cut),
         };
-        let hint = hint::for_failure(&texts, garbled, self.attempt());
+        let hint = hint::for_failure(&texts, failure, self.attempt());
         // The outermost text says no more than that it failed.
         let cause = error.source().unwrap_or(&error);
         let export_error = self.error(kind, hint.as_deref(), cause);
@@ -193,6 +196,7 @@ impl Tried<'_> {
             port: self.endpoint.port(),
             usual_path: self.signal.http_path(),
             path: self.endpoint.path(),
+            answered: self.answered,
         }
     }
 

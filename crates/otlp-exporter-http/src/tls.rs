@@ -16,13 +16,26 @@ use crate::text::Cause;
 ///
 /// Roots are those of `config.ca`, else those of the operating system.
 pub(crate) fn client_config(config: &TlsConfig) -> Result<ClientConfig, BuildError> {
+    let mut client = with_roots(config, roots(config.ca.as_ref())?)?;
+    // H2: HTTP/2 where the server offers it, else HTTP/1.1.
+    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(client)
+}
+
+/// A configuration that trusts nobody, for a client that connects without TLS: the HTTP library
+/// wants one all the same, and reading the system's roots would be work for nothing.
+pub(crate) fn unused() -> Result<ClientConfig, BuildError> {
+    with_roots(&TlsConfig::new(), RootCertStore::empty())
+}
+
+fn with_roots(config: &TlsConfig, roots: RootCertStore) -> Result<ClientConfig, BuildError> {
     // What the application has chosen for the whole process goes first (FIPS builds do so).
     let provider =
         CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed("TLS", "cannot be set up", &error))?
-        .with_root_certificates(roots(config.ca.as_ref())?);
+        .with_root_certificates(roots);
     match (&config.client_cert, &config.client_key) {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(cert), Some(key)) => builder

@@ -241,13 +241,15 @@ async fn connect(client: TcpStream, line: Line) {
         return;
     };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let requests = pump(from_client, to_server, Direction::Request, line.clone());
-    let answers = pump(from_server, to_client, Direction::Answer, line.clone());
-    // A cut in one direction ends both; an ordinary end of one lets the other finish.
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let (counts, answers) = (Arc::clone(&line.counts), line.clone());
+    let requests = pump(&mut from_client, &mut to_server, Direction::Request, line);
+    let answers = pump(&mut from_server, &mut to_client, Direction::Answer, answers);
+    // A cut in one direction ends both; an ordinary end of one lets the other finish. The cut is
+    // counted while the sockets are open: whoever sees it finds it counted.
     if tokio::try_join!(requests, answers).is_err_and(|end| end == End::Cut) {
-        line.counts.cuts.fetch_add(1, Ordering::Relaxed);
+        counts.cuts.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -259,8 +261,8 @@ enum End {
 }
 
 async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
     direction: Direction,
     mut line: Line,
 ) -> Result<(), End> {
@@ -284,13 +286,14 @@ async fn pump(
         }
         // What was read before a stall began is held with it.
         let _ = self::room(&mut line.fault, direction, passed).await?;
+        passed = passed.saturating_add(count(read));
+        let total = line.counts.bytes(direction);
+        total.fetch_add(count(read), Ordering::Relaxed);
         let bytes = window.get(..read).unwrap_or_default();
         tokio::select! {
             written = to.write_all(bytes) => written.map_err(|_| End::Broken)?,
             () = refused(line.fault.clone()) => return Err(End::Cut),
         }
-        passed = passed.saturating_add(count(read));
-        line.counts.bytes(direction).fetch_add(count(read), Ordering::Relaxed);
     }
 }
 

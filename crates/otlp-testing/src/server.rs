@@ -29,10 +29,13 @@ use crate::background::{Background, Phase, started};
 
 /// A loopback OTLP server; gRPC and HTTP each on a port of its own, on a thread of its own.
 ///
-/// It accepts every signal, protobuf and (over HTTP) JSON, uncompressed, gzip and zstd, up to 64 MiB. Dropping it stops it.
+/// It accepts every signal, protobuf and (over HTTP) JSON, uncompressed, gzip and zstd, up to
+/// 64 MiB. Dropping it cuts its connections and waits for its thread; [`stop`](Self::stop) lets it
+/// answer what is under way first.
 ///
 /// ```
-/// /// use otlp_testing::{Reply, Server};
+/// use std::time::Duration;
+/// use otlp_testing::{Reply, Server};
 ///
 /// let server = Server::start();
 /// server.respond_with([Reply::grpc(14, "try again"), Reply::ok()]);

@@ -194,3 +194,16 @@ async fn http_speaks_tls_in_both_versions() {
     }
     assert_eq!(server.duplicate_spans().len(), 1);
 }
+
+#[test]
+fn client_files_hold_what_a_client_needs_and_no_server_key() {
+    let certificates = Certificates::generate().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificates.write_client_files(folder.path()).unwrap();
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&files.ca), certificates.ca_pem());
+    assert_eq!(read(&files.certificate), certificates.client_certificate_pem());
+    assert_eq!(read(&files.key), certificates.client_key_pem());
+    assert!(!format!("{certificates:?}").contains("PRIVATE"));
+    certificates.write_client_files(&folder.path().join("missing")).unwrap_err();
+}

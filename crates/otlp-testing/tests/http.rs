@@ -312,3 +312,32 @@ async fn json_is_read_and_answered_in_json() {
         http().post(&url).header("content-type", "application/json").body("{").send().await;
     assert_eq!(broken.unwrap().status(), StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn connections_are_kept_counted_and_closed() {
+    let server = Server::start();
+    let client = http();
+    for id in 1..=3 {
+        let post = client.post(format!("{}/v1/traces", server.http_endpoint()));
+        let post = post.header("content-type", "application/x-protobuf");
+        let response = post.body(request([id]).encode_to_vec()).send().await.unwrap();
+        response.bytes().await.unwrap();
+    }
+    assert_eq!((server.connections(), server.connections_open()), (1, 1));
+    drop(client);
+    server.until(PATIENCE, |log| log.connections_open() == 0).await.unwrap();
+}
+
+#[test]
+fn a_bomb_of_10_gib_is_planned_without_being_made() {
+    // S4: 10 MiB at most are ever held, one block of it at a time.
+    let reply = Reply::http(400).with_gzip_bomb(10 << 30);
+    let server = Server::start();
+    server.respond_with(reply);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let wire = runtime.block_on(async {
+        let response = post(&server, [1]).send().await.unwrap();
+        response.bytes().await.unwrap().len()
+    });
+    assert!((1 << 20..12 << 20).contains(&wire), "{wire}");
+}

@@ -206,12 +206,7 @@ impl<'a> ScopeView<'a> {
     const NAME: &'static str = "InstrumentationScope";
 
     pub(super) fn read_merged(fields: Merged<'a>) -> Result<Self, WireError> {
-        let mut scope = Self {
-            name: "",
-            version: "",
-            dropped_attributes_count: 0,
-            fields,
-        };
+        let mut scope = Self { name: "", version: "", dropped_attributes_count: 0, fields };
         for field in fields {
             let field = field?;
             match field.number {

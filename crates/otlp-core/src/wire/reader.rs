@@ -82,20 +82,12 @@ impl<'a> Reader<'a> {
     /// Reads the fields of `message`.
     #[must_use]
     pub const fn new(message: &'a [u8]) -> Self {
-        Self {
-            rest: message,
-            offset: 0,
-            nesting: NESTING_MAX,
-        }
+        Self { rest: message, offset: 0, nesting: NESTING_MAX }
     }
 
     /// Reads the fields of a message that stands `levels` deep in another.
     pub(super) const fn within(message: &'a [u8], levels: u32) -> Self {
-        Self {
-            rest: message,
-            offset: 0,
-            nesting: NESTING_MAX.saturating_sub(levels),
-        }
+        Self { rest: message, offset: 0, nesting: NESTING_MAX.saturating_sub(levels) }
     }
 
     /// What has not been read yet.
@@ -121,21 +113,14 @@ impl<'a> Reader<'a> {
                 FieldValue::Group
             }
         };
-        Ok(Field {
-            number,
-            value,
-            offset,
-            nesting: self.nesting,
-        })
+        Ok(Field { number, value, offset, nesting: self.nesting })
     }
 
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let (value, rest) = self
             .rest
             .split_first_chunk::<N>()
-            .ok_or(WireError::Truncated {
-                offset: self.offset + self.rest.len(),
-            })?;
+            .ok_or(WireError::Truncated { offset: self.offset + self.rest.len() })?;
         self.rest = rest;
         self.offset += N;
         Ok(*value)
@@ -146,15 +131,8 @@ impl<'a> Reader<'a> {
     pub(super) fn nested(&mut self) -> Result<Self, WireError> {
         let length = self.length()?;
         let offset = self.offset;
-        let nesting = self
-            .nesting
-            .checked_sub(1)
-            .ok_or_else(|| too_deep(offset))?;
-        Ok(Self {
-            rest: self.take(length),
-            offset,
-            nesting,
-        })
+        let nesting = self.nesting.checked_sub(1).ok_or_else(|| too_deep(offset))?;
+        Ok(Self { rest: self.take(length), offset, nesting })
     }
 
     /// Passes over the value of a field that is not known.
@@ -169,10 +147,7 @@ impl<'a> Reader<'a> {
     /// The next `length` bytes, which [`Input::length`] has found to be there.
     #[inline]
     pub(super) fn take(&mut self, length: usize) -> &'a [u8] {
-        let (content, rest) = self
-            .rest
-            .split_at_checked(length)
-            .unwrap_or((self.rest, &[]));
+        let (content, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
         self.rest = rest;
         self.offset += content.len();
         content
@@ -238,15 +213,8 @@ impl<'a> Field<'a> {
 
     /// The message nested in `message` by this field.
     pub(super) fn message(&self, message: &'static str) -> Result<Reader<'a>, WireError> {
-        let nesting = self
-            .nesting
-            .checked_sub(1)
-            .ok_or_else(|| too_deep(self.offset))?;
-        Ok(Reader {
-            rest: self.bytes(message)?,
-            offset: self.offset,
-            nesting,
-        })
+        let nesting = self.nesting.checked_sub(1).ok_or_else(|| too_deep(self.offset))?;
+        Ok(Reader { rest: self.bytes(message)?, offset: self.offset, nesting })
     }
 
     /// The value of a varint field of `message`.
@@ -292,12 +260,7 @@ impl<'a> Field<'a> {
             FieldValue::Group => WireType::StartGroup,
         };
         let (field, found) = (self.number, found as u8);
-        WireError::WrongWireType {
-            message,
-            field,
-            found,
-            offset: self.offset,
-        }
+        WireError::WrongWireType { message, field, found, offset: self.offset }
     }
 }
 
@@ -354,10 +317,9 @@ pub(super) trait Input {
             WireType::Fixed32 => self.skip_fixed(4),
             WireType::Len => self.length().map(|n| self.advance(n)),
             WireType::StartGroup => self.skip_group(number, inner_nesting),
-            WireType::EndGroup => Err(WireError::UnexpectedEndGroup {
-                field: number,
-                offset: self.offset(),
-            }),
+            WireType::EndGroup => {
+                Err(WireError::UnexpectedEndGroup { field: number, offset: self.offset() })
+            }
         }
     }
 
@@ -374,9 +336,7 @@ pub(super) trait Input {
     /// Passes over a value of `n` bytes.
     fn skip_fixed(&mut self, n: usize) -> Result<(), WireError> {
         if self.remaining() < n {
-            return Err(WireError::Truncated {
-                offset: self.offset() + self.remaining(),
-            });
+            return Err(WireError::Truncated { offset: self.offset() + self.remaining() });
         }
         self.advance(n);
         Ok(())
@@ -385,10 +345,7 @@ pub(super) trait Input {
 
 #[cold]
 fn too_deep(offset: usize) -> WireError {
-    WireError::TooDeep {
-        limit: NESTING_MAX,
-        offset,
-    }
+    WireError::TooDeep { limit: NESTING_MAX, offset }
 }
 
 #[inline]

@@ -37,11 +37,7 @@ pub fn count_items(signal: Signal, request: &Rope) -> Result<usize, WireError> {
 
 /// How many items of the protocol's count a child of a scope envelope is.
 fn weight(signal: Signal, item: Cursor<'_>) -> Result<usize, WireError> {
-    if signal.counts_points() {
-        count_points(item)
-    } else {
-        Ok(1)
-    }
+    if signal.counts_points() { count_points(item) } else { Ok(1) }
 }
 
 /// Counts the data points of a metric.

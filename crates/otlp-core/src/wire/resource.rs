@@ -37,10 +37,7 @@ impl<'a> ResourceView<'a> {
     const NAME: &'static str = "Resource";
 
     pub(super) fn read_merged(fields: Merged<'a>) -> Result<Self, WireError> {
-        let mut resource = Self {
-            dropped_attributes_count: 0,
-            fields,
-        };
+        let mut resource = Self { dropped_attributes_count: 0, fields };
         for field in fields {
             let field = field?;
             if field.number == 2 {

@@ -64,10 +64,7 @@ pub fn decode_partial_success(
         }
     }
     let populated = rejected != 0 || !message.is_empty();
-    Ok(populated.then(|| PartialSuccess {
-        rejected,
-        message: cut(message),
-    }))
+    Ok(populated.then(|| PartialSuccess { rejected, message: cut(message) }))
 }
 
 /// Writes the response of any signal: full success (`None`, no bytes at all, row W11) or partial.
@@ -120,11 +117,7 @@ pub fn decode_status(status: &[u8]) -> Result<Status, WireError> {
             _ => {}
         }
     }
-    Ok(Status {
-        code,
-        message: cut(message),
-        retry_delay,
-    })
+    Ok(Status { code, message: cut(message), retry_delay })
 }
 
 impl Status {
@@ -216,10 +209,7 @@ fn cut(text: &str) -> String {
 const fn names(signal: Signal) -> (&'static str, &'static str) {
     match signal {
         Signal::Traces => ("ExportTraceServiceResponse", "ExportTracePartialSuccess"),
-        Signal::Metrics => (
-            "ExportMetricsServiceResponse",
-            "ExportMetricsPartialSuccess",
-        ),
+        Signal::Metrics => ("ExportMetricsServiceResponse", "ExportMetricsPartialSuccess"),
         Signal::Logs => ("ExportLogsServiceResponse", "ExportLogsPartialSuccess"),
     }
 }

@@ -28,11 +28,7 @@ pub struct ScanLimits {
 
 impl Default for ScanLimits {
     fn default() -> Self {
-        Self {
-            depth: 64,
-            elements: 1_000_000,
-            id_lengths: true,
-        }
+        Self { depth: 64, elements: 1_000_000, id_lengths: true }
     }
 }
 
@@ -79,10 +75,7 @@ pub fn scan(signal: Signal, request: &[u8], limits: &ScanLimits) -> Result<ScanR
         Signal::Metrics => Type::MetricsRequest,
         Signal::Logs => Type::LogsRequest,
     };
-    let mut scan = Scan {
-        limits,
-        report: ScanReport::default(),
-    };
+    let mut scan = Scan { limits, report: ScanReport::default() };
     scan.message(Reader::new(request), root.definition(), 0)?;
     Ok(scan.report)
 }
@@ -94,15 +87,8 @@ pub fn scan(signal: Signal, request: &[u8], limits: &ScanLimits) -> Result<ScanR
 /// The first thing found that is wrong.
 pub fn check_span(span: &[u8]) -> Result<(), WireError> {
     let limits = ScanLimits::default();
-    let mut scan = Scan {
-        limits: &limits,
-        report: ScanReport::default(),
-    };
-    scan.message(
-        Reader::within(span, SPAN_NESTING),
-        Type::Span.definition(),
-        0,
-    )
+    let mut scan = Scan { limits: &limits, report: ScanReport::default() };
+    scan.message(Reader::within(span, SPAN_NESTING), Type::Span.definition(), 0)
 }
 
 /// How many messages a span stands in: request, resource envelope, scope envelope.
@@ -164,19 +150,11 @@ impl Scan<'_> {
                 Step::WrongWireType(found) => {
                     let (message, offset) = (definition.name, fields.offset());
                     let found = found as u8;
-                    return Err(WireError::WrongWireType {
-                        message,
-                        field: number,
-                        found,
-                        offset,
-                    });
+                    return Err(WireError::WrongWireType { message, field: number, found, offset });
                 }
                 Step::InvalidKey => {
                     let offset = fields.offset().saturating_sub(1);
-                    return Err(WireError::InvalidKey {
-                        key: u64::from(first),
-                        offset,
-                    });
+                    return Err(WireError::InvalidKey { key: u64::from(first), offset });
                 }
             }
         }
@@ -225,11 +203,7 @@ impl Scan<'_> {
             return Ok(());
         }
         let (message, offset) = (definition.name, fields.offset().saturating_sub(text.len()));
-        Err(WireError::InvalidUtf8 {
-            message,
-            field,
-            offset,
-        })
+        Err(WireError::InvalidUtf8 { message, field, offset })
     }
 
     fn id(
@@ -245,13 +219,7 @@ impl Scan<'_> {
             return Ok(());
         }
         let (message, offset) = (definition.name, fields.offset().saturating_sub(length));
-        Err(WireError::InvalidIdLength {
-            message,
-            field,
-            length,
-            expected,
-            offset,
-        })
+        Err(WireError::InvalidIdLength { message, field, length, expected, offset })
     }
 
     fn packed_fixed64(&mut self, fields: &mut Reader<'_>) -> Result<(), WireError> {
@@ -259,9 +227,7 @@ impl Scan<'_> {
         if numbers.len() % size_of::<u64>() == 0 {
             return Ok(());
         }
-        Err(WireError::Truncated {
-            offset: fields.offset(),
-        })
+        Err(WireError::Truncated { offset: fields.offset() })
     }
 
     fn packed_varint(&mut self, fields: &mut Reader<'_>) -> Result<(), WireError> {
@@ -273,9 +239,7 @@ impl Scan<'_> {
             count += 1;
         }
         if fields.remaining() < end {
-            return Err(WireError::Truncated {
-                offset: fields.offset(),
-            });
+            return Err(WireError::Truncated { offset: fields.offset() });
         }
         // A number of one byte takes eight, and the vector of them up to twice that.
         self.charge(2 * count * size_of::<u64>());

@@ -97,11 +97,7 @@ impl<'a> View<'a> for ResourceSpansView<'a> {
                 _ => {}
             }
         }
-        Ok(Self {
-            schema_url,
-            resource,
-            fields,
-        })
+        Ok(Self { schema_url, resource, fields })
     }
 }
 
@@ -149,11 +145,7 @@ impl<'a> View<'a> for ScopeSpansView<'a> {
                 _ => {}
             }
         }
-        Ok(Self {
-            schema_url,
-            scope,
-            fields,
-        })
+        Ok(Self { schema_url, scope, fields })
     }
 }
 
@@ -439,12 +431,7 @@ impl<'a> EventView<'a> {
 
 impl<'a> View<'a> for EventView<'a> {
     fn read(fields: Reader<'a>) -> Result<Self, WireError> {
-        let mut event = Self {
-            time_unix_nano: 0,
-            name: "",
-            dropped_attributes_count: 0,
-            fields,
-        };
+        let mut event = Self { time_unix_nano: 0, name: "", dropped_attributes_count: 0, fields };
         for field in fields {
             let field = field?;
             match field.number {

@@ -72,9 +72,7 @@ fn decode_long(bytes: &[u8]) -> Result<(u64, usize), WireError> {
         }
     }
     if bytes.len() < MAX_LEN {
-        return Err(WireError::Truncated {
-            offset: bytes.len(),
-        });
+        return Err(WireError::Truncated { offset: bytes.len() });
     }
     Err(WireError::VarintTooLong { offset: 0 })
 }

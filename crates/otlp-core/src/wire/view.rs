@@ -60,37 +60,22 @@ pub(super) struct Merged<'a> {
 impl<'a> Merged<'a> {
     /// The message in one piece.
     pub(super) const fn whole(fields: Reader<'a>) -> Self {
-        Self {
-            fields,
-            pieces: Pieces::NONE,
-            parents: Pieces::NONE,
-        }
+        Self { fields, pieces: Pieces::NONE, parents: Pieces::NONE }
     }
 
     /// The singular message in field `number` of `self`, which is a message called `name`.
     pub(super) const fn child(self, name: &'static str, number: u32) -> Self {
         Self {
             fields: Reader::new(&[]),
-            pieces: Pieces {
-                fields: self.fields,
-                name,
-                number,
-            },
+            pieces: Pieces { fields: self.fields, name, number },
             parents: self.pieces,
         }
     }
 
     /// The repeated messages in field `number` of `self`, which is a message called `name`.
     pub(super) const fn views<V>(self, name: &'static str, number: u32) -> Views<'a, V> {
-        let messages = Messages {
-            fields: self,
-            name,
-            number,
-        };
-        Views {
-            messages,
-            view: PhantomData,
-        }
+        let messages = Messages { fields: self, name, number };
+        Views { messages, view: PhantomData }
     }
 
     fn next_piece(&mut self) -> Option<Result<Reader<'a>, WireError>> {
@@ -136,11 +121,7 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    const NONE: Self = Self {
-        fields: Reader::new(&[]),
-        name: "",
-        number: 0,
-    };
+    const NONE: Self = Self { fields: Reader::new(&[]), name: "", number: 0 };
 }
 
 impl<'a> Iterator for Pieces<'a> {

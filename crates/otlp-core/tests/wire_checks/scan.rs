@@ -30,10 +30,7 @@ pub(crate) fn agrees_with_prost(data: &[u8]) {
             "{signal}: prost says {expected:?}, scan {found:?}"
         );
         let strict = scan(signal, data, &ScanLimits::default());
-        assert!(
-            found.is_ok() || strict.is_err(),
-            "{signal}: strict passes what loose refuses"
-        );
+        assert!(found.is_ok() || strict.is_err(), "{signal}: strict passes what loose refuses");
         if let Some(expected) = expected {
             let rope = Rope::from(data.to_vec());
             assert_eq!(count_items(signal, &rope), Ok(expected), "{signal}");
@@ -54,15 +51,10 @@ fn decoded_items(signal: Signal, data: &[u8]) -> Option<usize> {
             let scopes = request.resource_logs.iter().flat_map(|r| &r.scope_logs);
             scopes.map(|s| s.log_records.len()).sum()
         }),
-        Signal::Metrics => ExportMetricsServiceRequest::decode(data)
-            .ok()
-            .map(|request| {
-                let scopes = request
-                    .resource_metrics
-                    .iter()
-                    .flat_map(|r| &r.scope_metrics);
-                scopes.flat_map(|s| &s.metrics).map(points).sum()
-            }),
+        Signal::Metrics => ExportMetricsServiceRequest::decode(data).ok().map(|request| {
+            let scopes = request.resource_metrics.iter().flat_map(|r| &r.scope_metrics);
+            scopes.flat_map(|s| &s.metrics).map(points).sum()
+        }),
         other => panic!("no oracle for {other}"),
     }
 }

@@ -15,10 +15,7 @@ pub(crate) fn from_bytes(data: &[u8]) {
     let Some((&[bytes, items, border], request)) = data.split_first_chunk() else {
         return;
     };
-    let limit = SplitLimit {
-        bytes: usize::from(bytes) * 8,
-        items: usize::from(items),
-    };
+    let limit = SplitLimit { bytes: usize::from(bytes) * 8, items: usize::from(items) };
     for signal in Signal::ALL {
         says_the_same(signal, &in_parts(request, usize::from(border)), limit);
     }
@@ -36,11 +33,7 @@ pub(crate) fn in_parts(data: &[u8], size: usize) -> Rope {
 pub(crate) fn says_the_same(signal: Signal, request: &Rope, limit: SplitLimit) {
     let whole = request.to_bytes();
     let in_one = count_items(signal, &whole.clone().into());
-    assert_eq!(
-        in_one,
-        count_items(signal, request),
-        "the rope's borders change the count"
-    );
+    assert_eq!(in_one, count_items(signal, request), "the rope's borders change the count");
     let parts = split(signal, request, limit);
     let of_one = split(signal, &whole.clone().into(), limit);
     let bytes = |parts: &Vec<Payload>| parts.iter().map(|p| p.rope().clone()).collect::<Vec<_>>();
@@ -87,12 +80,7 @@ fn same_items<M: Message + Default>(
         let (part_items, empty) = flatten(M::decode(part.rope().to_bytes()).unwrap());
         assert_eq!(empty, 0, "an empty envelope (W3)");
         let over = part.len() > limit.bytes || part.items() > limit.items.max(1);
-        assert!(
-            !over || part_items.len() == 1,
-            "{} bytes, {} items",
-            part.len(),
-            part.items()
-        );
+        assert!(!over || part_items.len() == 1, "{} bytes, {} items", part.len(), part.items());
         items.extend(part_items);
     }
     assert_eq!(items, flatten(whole).0);
@@ -104,12 +92,7 @@ fn spans(request: ExportTraceServiceRequest) -> Flat {
         empty += usize::from(resource.scope_spans.is_empty());
         for scope in resource.scope_spans {
             empty += usize::from(scope.spans.is_empty());
-            let above = (
-                &resource.resource,
-                &resource.schema_url,
-                &scope.scope,
-                &scope.schema_url,
-            );
+            let above = (&resource.resource, &resource.schema_url, &scope.scope, &scope.schema_url);
             items.extend(scope.spans.iter().map(|span| format!("{above:?} {span:?}")));
         }
     }
@@ -122,18 +105,8 @@ fn log_records(request: ExportLogsServiceRequest) -> Flat {
         empty += usize::from(resource.scope_logs.is_empty());
         for scope in resource.scope_logs {
             empty += usize::from(scope.log_records.is_empty());
-            let above = (
-                &resource.resource,
-                &resource.schema_url,
-                &scope.scope,
-                &scope.schema_url,
-            );
-            items.extend(
-                scope
-                    .log_records
-                    .iter()
-                    .map(|record| format!("{above:?} {record:?}")),
-            );
+            let above = (&resource.resource, &resource.schema_url, &scope.scope, &scope.schema_url);
+            items.extend(scope.log_records.iter().map(|record| format!("{above:?} {record:?}")));
         }
     }
     (items, empty)
@@ -145,12 +118,7 @@ fn metrics(request: ExportMetricsServiceRequest) -> Flat {
     for resource in request.resource_metrics {
         empty += usize::from(resource.scope_metrics.is_empty());
         for scope in resource.scope_metrics {
-            let above = (
-                &resource.resource,
-                &resource.schema_url,
-                &scope.scope,
-                &scope.schema_url,
-            );
+            let above = (&resource.resource, &resource.schema_url, &scope.scope, &scope.schema_url);
             let (full, without): (Vec<_>, Vec<_>) =
                 scope.metrics.iter().partition(|metric| points(metric) > 0);
             empty += without.len() + usize::from(full.is_empty());

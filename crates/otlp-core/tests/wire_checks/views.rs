@@ -27,11 +27,7 @@ pub(crate) fn agree_with_prost(data: &[u8]) {
 /// Views of `data` show exactly `decoded`.
 pub(crate) fn same_request(data: &[u8], decoded: &ExportTraceServiceRequest) {
     let request = TracesRequestView::parse(data).unwrap();
-    same_list(
-        request.resource_spans(),
-        &decoded.resource_spans,
-        same_resource_spans,
-    );
+    same_list(request.resource_spans(), &decoded.resource_spans, same_resource_spans);
 }
 
 fn same_list<'a, V: View<'a>, M>(views: Views<'a, V>, messages: &[M], same: fn(V, &M)) {
@@ -56,10 +52,7 @@ fn same_option<V, M>(view: Option<V>, message: Option<&M>, same: fn(V, &M)) {
 }
 
 fn same_resource(view: ResourceView<'_>, message: &Resource) {
-    assert_eq!(
-        view.dropped_attributes_count(),
-        message.dropped_attributes_count
-    );
+    assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
     same_list(view.attributes(), &message.attributes, same_key_value);
 }
 
@@ -72,10 +65,7 @@ fn same_scope_spans(view: ScopeSpansView<'_>, message: &ScopeSpans) {
 fn same_scope(view: ScopeView<'_>, message: &InstrumentationScope) {
     assert_eq!(view.name(), message.name);
     assert_eq!(view.version(), message.version);
-    assert_eq!(
-        view.dropped_attributes_count(),
-        message.dropped_attributes_count
-    );
+    assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
     same_list(view.attributes(), &message.attributes, same_key_value);
 }
 
@@ -89,10 +79,7 @@ fn same_span(view: SpanView<'_>, message: &Span) {
     assert_eq!(view.kind(), message.kind);
     assert_eq!(view.start_time_unix_nano(), message.start_time_unix_nano);
     assert_eq!(view.end_time_unix_nano(), message.end_time_unix_nano);
-    assert_eq!(
-        view.dropped_attributes_count(),
-        message.dropped_attributes_count
-    );
+    assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
     assert_eq!(view.dropped_events_count(), message.dropped_events_count);
     assert_eq!(view.dropped_links_count(), message.dropped_links_count);
     same_status(view.status(), message.status.as_ref());
@@ -100,28 +87,19 @@ fn same_span(view: SpanView<'_>, message: &Span) {
     same_list(view.events(), &message.events, same_event);
     same_list(view.links(), &message.links, same_link);
     // NaN does not equal itself, so the messages are compared as text.
-    assert_eq!(
-        format!("{:?}", Span::decode(view.encoded()).unwrap()),
-        format!("{message:?}")
-    );
+    assert_eq!(format!("{:?}", Span::decode(view.encoded()).unwrap()), format!("{message:?}"));
 }
 
 /// An absent status is the same as an empty one.
 fn same_status(view: StatusView<'_>, message: Option<&Status>) {
     let message = message.cloned().unwrap_or_default();
-    assert_eq!(
-        (view.code(), view.message()),
-        (message.code, message.message.as_str())
-    );
+    assert_eq!((view.code(), view.message()), (message.code, message.message.as_str()));
 }
 
 fn same_event(view: EventView<'_>, message: &Event) {
     assert_eq!(view.time_unix_nano(), message.time_unix_nano);
     assert_eq!(view.name(), message.name);
-    assert_eq!(
-        view.dropped_attributes_count(),
-        message.dropped_attributes_count
-    );
+    assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
     same_list(view.attributes(), &message.attributes, same_key_value);
 }
 
@@ -129,10 +107,7 @@ fn same_link(view: LinkView<'_>, message: &Link) {
     assert_eq!(view.trace_id(), message.trace_id);
     assert_eq!(view.span_id(), message.span_id);
     assert_eq!(view.trace_state(), message.trace_state);
-    assert_eq!(
-        view.dropped_attributes_count(),
-        message.dropped_attributes_count
-    );
+    assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
     assert_eq!(view.flags(), message.flags);
     same_list(view.attributes(), &message.attributes, same_key_value);
 }
@@ -147,7 +122,7 @@ fn same_value(view: AnyValueView<'_>, message: &AnyValue) {
         // An index into a dictionary that only profiles have reads as absent (row W7).
         (AnyValueView::Empty, None | Some(Value::StringValueStrindex(_))) => {}
         (AnyValueView::String(view), Some(Value::StringValue(message))) => {
-            assert_eq!(view, message)
+            assert_eq!(view, message);
         }
         (AnyValueView::Bool(view), Some(Value::BoolValue(message))) => assert_eq!(view, *message),
         (AnyValueView::Int(view), Some(Value::IntValue(message))) => assert_eq!(view, *message),
@@ -157,7 +132,7 @@ fn same_value(view: AnyValueView<'_>, message: &AnyValue) {
         (AnyValueView::Bytes(view), Some(Value::BytesValue(message))) => assert_eq!(view, message),
         (AnyValueView::Array(view), Some(Value::ArrayValue(message))) => {
             same_list(view, &message.values, |view, message| {
-                same_value(view, message)
+                same_value(view, message);
             });
         }
         (AnyValueView::KeyValueList(view), Some(Value::KvlistValue(message))) => {
@@ -171,14 +146,10 @@ fn same_value(view: AnyValueView<'_>, message: &AnyValue) {
 fn visit(data: &[u8]) -> Result<(), WireError> {
     for resource in TracesRequestView::parse(data)?.resource_spans() {
         let resource = resource?;
-        resource
-            .resource()
-            .map_or(Ok(()), |r| visit_attributes(r.attributes()))?;
+        resource.resource().map_or(Ok(()), |r| visit_attributes(r.attributes()))?;
         for scope in resource.scope_spans() {
             let scope = scope?;
-            scope
-                .scope()
-                .map_or(Ok(()), |s| visit_attributes(s.attributes()))?;
+            scope.scope().map_or(Ok(()), |s| visit_attributes(s.attributes()))?;
             scope.spans().try_for_each(|span| visit_span(span?))?;
         }
     }
@@ -187,10 +158,8 @@ fn visit(data: &[u8]) -> Result<(), WireError> {
 
 fn visit_span(span: SpanView<'_>) -> Result<(), WireError> {
     visit_attributes(span.attributes())?;
-    span.events()
-        .try_for_each(|event| visit_attributes(event?.attributes()))?;
-    span.links()
-        .try_for_each(|link| visit_attributes(link?.attributes()))
+    span.events().try_for_each(|event| visit_attributes(event?.attributes()))?;
+    span.links().try_for_each(|link| visit_attributes(link?.attributes()))
 }
 
 fn visit_attributes<'a>(

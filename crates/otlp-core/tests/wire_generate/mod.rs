@@ -32,9 +32,7 @@ pub(crate) struct Generator {
 
 impl Generator {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            random: SmallRng::seed_from_u64(seed),
-        }
+        Self { random: SmallRng::seed_from_u64(seed) }
     }
 
     pub(crate) fn traces(&mut self) -> ExportTraceServiceRequest {
@@ -211,10 +209,8 @@ impl Generator {
                 flags: g.random.random(),
             }),
             dropped_links_count: self.count(),
-            status: self.maybe(|g| Status {
-                message: g.text(),
-                code: g.random.random_range(-2..5),
-            }),
+            status: self
+                .maybe(|g| Status { message: g.text(), code: g.random.random_range(-2..5) }),
         }
     }
 
@@ -247,9 +243,7 @@ impl Generator {
     fn data(&mut self) -> Data {
         let aggregation_temporality = self.random.random_range(-1..4);
         match self.below(5) {
-            0 => Data::Gauge(Gauge {
-                data_points: self.list(4, Self::number_data_point),
-            }),
+            0 => Data::Gauge(Gauge { data_points: self.list(4, Self::number_data_point) }),
             1 => Data::Sum(Sum {
                 data_points: self.list(4, Self::number_data_point),
                 aggregation_temporality,
@@ -330,10 +324,7 @@ impl Generator {
     }
 
     fn buckets(&mut self) -> Buckets {
-        Buckets {
-            offset: self.random.random(),
-            bucket_counts: self.list(6, Self::number),
-        }
+        Buckets { offset: self.random.random(), bucket_counts: self.list(6, Self::number) }
     }
 
     fn exemplar(&mut self) -> Exemplar {
@@ -357,11 +348,7 @@ impl Generator {
         self.list(4, |g| KeyValue {
             key: g.text(),
             value: g.maybe(|g| g.any_value(depth)),
-            key_strindex: if g.below(8) == 0 {
-                g.random.random()
-            } else {
-                0
-            },
+            key_strindex: if g.below(8) == 0 { g.random.random() } else { 0 },
         })
     }
 
@@ -374,12 +361,8 @@ impl Generator {
             4 => Value::BytesValue(self.bytes()),
             5 => Value::StringValueStrindex(self.random.random()),
             6 => Value::StringValue(self.text()),
-            7 => Value::ArrayValue(ArrayValue {
-                values: self.list(4, |g| g.any_value(depth - 1)),
-            }),
-            _ => Value::KvlistValue(KeyValueList {
-                values: self.key_values(depth - 1),
-            }),
+            7 => Value::ArrayValue(ArrayValue { values: self.list(4, |g| g.any_value(depth - 1)) }),
+            _ => Value::KvlistValue(KeyValueList { values: self.key_values(depth - 1) }),
         };
         AnyValue { value: Some(value) }
     }
@@ -398,9 +381,7 @@ impl Generator {
         match self.below(8) {
             0 => String::new(),
             1 => "x".repeat(self.below(300)),
-            _ => (0..self.below(12))
-                .map(|_| LETTERS[self.below(LETTERS.len())])
-                .collect(),
+            _ => (0..self.below(12)).map(|_| LETTERS[self.below(LETTERS.len())]).collect(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod connection;
 mod delivery;
 mod hostile;
+mod measure;
 mod outcomes;
 mod secrets;
 mod tls;

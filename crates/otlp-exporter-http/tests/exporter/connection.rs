@@ -62,6 +62,8 @@ async fn a_connection_that_has_gone_silent_is_replaced() {
 #[tokio::test]
 async fn a_client_of_ones_own_is_used_as_it_is() {
     let server = Server::start();
+    #[cfg(feature = "tls")]
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .resolve("collector.invalid", server.http_addr())
         .build()

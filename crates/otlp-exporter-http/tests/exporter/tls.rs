@@ -11,9 +11,13 @@ fn without_the_feature_an_https_endpoint_is_refused_by_name() {
 
 #[cfg(feature = "tls")]
 mod with_the_feature {
+    use std::sync::Arc;
+
     use otlp_core::export::{Pem, TlsConfig};
     use otlp_testing::tls::Certificates;
     use otlp_testing::{RawAnswer, RawServer, Server};
+    use rustls_pki_types::pem::PemObject as _;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -55,12 +59,21 @@ mod with_the_feature {
     async fn http_1_is_spoken_where_nothing_else_is_offered() {
         // H2
         let certificates = Certificates::generate().unwrap();
-        let tls = certificates.server_config(false, &[b"http/1.1"]).unwrap();
+        let chain = CertificateDer::pem_slice_iter(certificates.server_certificate_pem().as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(certificates.server_key_pem().as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain.collect::<Result<_, _>>().unwrap(), key)
+            .unwrap();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
         let served = async {
             let (socket, _) = listener.accept().await.unwrap();
-            let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(tls));
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
             let mut socket = acceptor.accept(socket).await.unwrap();
             let mut request = vec![0; 16];
             socket.read_exact(&mut request).await.unwrap();

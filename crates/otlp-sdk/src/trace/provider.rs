@@ -488,7 +488,7 @@ impl TracerProviderBuilder {
     pub fn build(self) -> TracerProvider {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         // Measured here rather than by the first span.
-        let _ = crate::clock::Clock::global();
+        crate::clock::Clock::global();
         let resource = self.resource.unwrap_or_else(|| Resource::builder().build());
         let header = resource.header();
         let (mut pipelines, mut stages) = (Vec::new(), Vec::new());

@@ -19,13 +19,13 @@ use crate::propagation::{RANDOM, child_flags, trace_state_header};
 #[derive(Clone, Debug)]
 pub struct Tracer {
     /// Keeps the pipelines running as long as somebody can start spans.
-    handle: Arc<Handle>,
+    _handle: Arc<Handle>,
     scope: Arc<Scope>,
 }
 
 impl Tracer {
     pub(crate) fn new(handle: Arc<Handle>, scope: Arc<Scope>) -> Self {
-        Self { handle, scope }
+        Self { _handle: handle, scope }
     }
 
     /// Whether a span started now could be recorded: false without a processor and after shutdown

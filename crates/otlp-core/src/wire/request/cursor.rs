@@ -20,24 +20,16 @@ pub(super) struct Level {
 }
 
 impl Level {
-    pub(super) const REQUEST: Self = Self {
-        name: "request",
-        children: &[1],
-        others: &[],
-        nesting: NESTING_MAX,
-    };
+    pub(super) const REQUEST: Self =
+        Self { name: "request", children: &[1], others: &[], nesting: NESTING_MAX };
     pub(super) const RESOURCE: Self = Self {
         name: "resource envelope",
         children: &[2],
         others: &[1, 3],
         nesting: NESTING_MAX - 1,
     };
-    pub(super) const SCOPE: Self = Self {
-        name: "scope envelope",
-        children: &[2],
-        others: &[1, 3],
-        nesting: NESTING_MAX - 2,
-    };
+    pub(super) const SCOPE: Self =
+        Self { name: "scope envelope", children: &[2], others: &[1, 3], nesting: NESTING_MAX - 2 };
     /// Gauge, sum, histogram, exponential histogram, summary; name, description, unit, metadata.
     pub(super) const METRIC: Self = Self {
         name: "Metric",
@@ -46,12 +38,8 @@ impl Level {
         nesting: NESTING_MAX - 3,
     };
     /// The data points of each kind of metric data.
-    pub(super) const DATA: Self = Self {
-        name: "metric data",
-        children: &[1],
-        others: &[],
-        nesting: NESTING_MAX - 4,
-    };
+    pub(super) const DATA: Self =
+        Self { name: "metric data", children: &[1], others: &[], nesting: NESTING_MAX - 4 };
 }
 
 /// A position in a rope, and the end of the message that is being read.
@@ -71,13 +59,7 @@ impl<'a> Cursor<'a> {
         static NOTHING: Bytes = Bytes::new();
         let mut following = rope.parts().iter();
         let part = following.next().unwrap_or(&NOTHING);
-        Self {
-            part,
-            head: part,
-            following,
-            offset: 0,
-            end: rope.len(),
-        }
+        Self { part, head: part, following, offset: 0, end: rope.len() }
     }
 
     /// The next nested message of `level`, other fields passed over.
@@ -112,10 +94,7 @@ impl<'a> Cursor<'a> {
             return Ok(None);
         }
         let length = self.length()?;
-        let child = Self {
-            end: self.offset + length,
-            ..self.clone()
-        };
+        let child = Self { end: self.offset + length, ..self.clone() };
         self.advance(length);
         Ok(Some((number, child)))
     }

@@ -128,10 +128,7 @@ impl<'a> Splitter<'a> {
         Self {
             signal,
             limit,
-            request: Envelope {
-                header,
-                ..Envelope::default()
-            },
+            request: Envelope { header, ..Envelope::default() },
             resource: Envelope::default(),
             scope: Envelope::default(),
             run: Run::default(),
@@ -186,8 +183,7 @@ impl<'a> Splitter<'a> {
         self.close_resource();
         let mut rope = Rope::from(self.request.header.clone());
         rope.append(&std::mem::take(&mut self.request.content));
-        self.parts
-            .push(Payload::from_parts(self.signal, rope, self.items));
+        self.parts.push(Payload::from_parts(self.signal, rope, self.items));
         self.items = 0;
     }
 

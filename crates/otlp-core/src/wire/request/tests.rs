@@ -38,7 +38,8 @@ fn metrics_count_their_data_points() {
 
 #[test]
 fn envelopes_that_are_not_well_formed_are_named_with_their_place() {
-    let refused = |request: &[u8]| count_items(Signal::Traces, &request.to_vec().into()).unwrap_err();
+    let refused =
+        |request: &[u8]| count_items(Signal::Traces, &request.to_vec().into()).unwrap_err();
     assert_eq!(
         refused(&[0x0a, 4, 0x12, 9, 0, 0]),
         WireError::LengthBeyondEnd { length: 9, remaining: 2, offset: 4 }

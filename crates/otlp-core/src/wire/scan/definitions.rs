@@ -188,12 +188,7 @@ impl Definition {
             }
             i += 1;
         }
-        Self {
-            name,
-            decoded_size,
-            fields,
-            steps,
-        }
+        Self { name, decoded_size, fields, steps }
     }
 }
 
@@ -249,11 +244,8 @@ static ARRAY_VALUE: Definition = Definition::new("ArrayValue", 0, &[(1, List(Typ
 static KEY_VALUE_LIST: Definition =
     Definition::new("KeyValueList", 0, &[(1, List(Type::KeyValue))]);
 
-static KEY_VALUE: Definition = Definition::new(
-    "KeyValue",
-    64,
-    &[(1, Text), (2, One(Type::AnyValue)), (3, Varint)],
-);
+static KEY_VALUE: Definition =
+    Definition::new("KeyValue", 64, &[(1, Text), (2, One(Type::AnyValue)), (3, Varint)]);
 
 static INSTRUMENTATION_SCOPE: Definition = Definition::new(
     "InstrumentationScope",
@@ -261,48 +253,30 @@ static INSTRUMENTATION_SCOPE: Definition = Definition::new(
     &[(1, Text), (2, Text), (3, List(Type::KeyValue)), (4, Varint)],
 );
 
-static ENTITY_REF: Definition = Definition::new(
-    "EntityRef",
-    96,
-    &[(1, Text), (2, Text), (3, ListedText), (4, ListedText)],
-);
+static ENTITY_REF: Definition =
+    Definition::new("EntityRef", 96, &[(1, Text), (2, Text), (3, ListedText), (4, ListedText)]);
 
 static RESOURCE: Definition = Definition::new(
     "Resource",
     0,
-    &[
-        (1, List(Type::KeyValue)),
-        (2, Varint),
-        (3, List(Type::EntityRef)),
-    ],
+    &[(1, List(Type::KeyValue)), (2, Varint), (3, List(Type::EntityRef))],
 );
 
 // Traces
 
-static TRACE_REQUEST: Definition = Definition::new(
-    "ExportTraceServiceRequest",
-    0,
-    &[(1, List(Type::ResourceSpans))],
-);
+static TRACE_REQUEST: Definition =
+    Definition::new("ExportTraceServiceRequest", 0, &[(1, List(Type::ResourceSpans))]);
 
 static RESOURCE_SPANS: Definition = Definition::new(
     "ResourceSpans",
     104,
-    &[
-        (1, One(Type::Resource)),
-        (2, List(Type::ScopeSpans)),
-        (3, Text),
-    ],
+    &[(1, One(Type::Resource)), (2, List(Type::ScopeSpans)), (3, Text)],
 );
 
 static SCOPE_SPANS: Definition = Definition::new(
     "ScopeSpans",
     128,
-    &[
-        (1, One(Type::InstrumentationScope)),
-        (2, List(Type::Span)),
-        (3, Text),
-    ],
+    &[(1, One(Type::InstrumentationScope)), (2, List(Type::Span)), (3, Text)],
 );
 
 static SPAN: Definition = Definition::new(
@@ -331,55 +305,32 @@ static SPAN: Definition = Definition::new(
 static EVENT: Definition = Definition::new(
     "Event",
     64,
-    &[
-        (1, Fixed64),
-        (2, Text),
-        (3, List(Type::KeyValue)),
-        (4, Varint),
-    ],
+    &[(1, Fixed64), (2, Text), (3, List(Type::KeyValue)), (4, Varint)],
 );
 
 static LINK: Definition = Definition::new(
     "Link",
     104,
-    &[
-        (1, TRACE_ID),
-        (2, SPAN_ID),
-        (3, Text),
-        (4, List(Type::KeyValue)),
-        (5, Varint),
-        (6, Fixed32),
-    ],
+    &[(1, TRACE_ID), (2, SPAN_ID), (3, Text), (4, List(Type::KeyValue)), (5, Varint), (6, Fixed32)],
 );
 
 static STATUS: Definition = Definition::new("Status", 0, &[(2, Text), (3, Varint)]);
 
 // Logs
 
-static LOGS_REQUEST: Definition = Definition::new(
-    "ExportLogsServiceRequest",
-    0,
-    &[(1, List(Type::ResourceLogs))],
-);
+static LOGS_REQUEST: Definition =
+    Definition::new("ExportLogsServiceRequest", 0, &[(1, List(Type::ResourceLogs))]);
 
 static RESOURCE_LOGS: Definition = Definition::new(
     "ResourceLogs",
     104,
-    &[
-        (1, One(Type::Resource)),
-        (2, List(Type::ScopeLogs)),
-        (3, Text),
-    ],
+    &[(1, One(Type::Resource)), (2, List(Type::ScopeLogs)), (3, Text)],
 );
 
 static SCOPE_LOGS: Definition = Definition::new(
     "ScopeLogs",
     128,
-    &[
-        (1, One(Type::InstrumentationScope)),
-        (2, List(Type::LogRecord)),
-        (3, Text),
-    ],
+    &[(1, One(Type::InstrumentationScope)), (2, List(Type::LogRecord)), (3, Text)],
 );
 
 static LOG_RECORD: Definition = Definition::new(
@@ -402,30 +353,19 @@ static LOG_RECORD: Definition = Definition::new(
 
 // Metrics
 
-static METRICS_REQUEST: Definition = Definition::new(
-    "ExportMetricsServiceRequest",
-    0,
-    &[(1, List(Type::ResourceMetrics))],
-);
+static METRICS_REQUEST: Definition =
+    Definition::new("ExportMetricsServiceRequest", 0, &[(1, List(Type::ResourceMetrics))]);
 
 static RESOURCE_METRICS: Definition = Definition::new(
     "ResourceMetrics",
     104,
-    &[
-        (1, One(Type::Resource)),
-        (2, List(Type::ScopeMetrics)),
-        (3, Text),
-    ],
+    &[(1, One(Type::Resource)), (2, List(Type::ScopeMetrics)), (3, Text)],
 );
 
 static SCOPE_METRICS: Definition = Definition::new(
     "ScopeMetrics",
     128,
-    &[
-        (1, One(Type::InstrumentationScope)),
-        (2, List(Type::Metric)),
-        (3, Text),
-    ],
+    &[(1, One(Type::InstrumentationScope)), (2, List(Type::Metric)), (3, Text)],
 );
 
 static METRIC: Definition = Definition::new(
@@ -446,17 +386,11 @@ static METRIC: Definition = Definition::new(
 
 static GAUGE: Definition = Definition::new("Gauge", 0, &[(1, List(Type::NumberDataPoint))]);
 
-static SUM: Definition = Definition::new(
-    "Sum",
-    0,
-    &[(1, List(Type::NumberDataPoint)), (2, Varint), (3, Varint)],
-);
+static SUM: Definition =
+    Definition::new("Sum", 0, &[(1, List(Type::NumberDataPoint)), (2, Varint), (3, Varint)]);
 
-static HISTOGRAM: Definition = Definition::new(
-    "Histogram",
-    0,
-    &[(1, List(Type::HistogramDataPoint)), (2, Varint)],
-);
+static HISTOGRAM: Definition =
+    Definition::new("Histogram", 0, &[(1, List(Type::HistogramDataPoint)), (2, Varint)]);
 
 static EXPONENTIAL_HISTOGRAM: Definition = Definition::new(
     "ExponentialHistogram",

@@ -1,5 +1,5 @@
-use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 use proptest::prelude::*;
+use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
 use super::*;
 

@@ -1,0 +1,149 @@
+//! Gathers the many small writes of HTTP/2 into few large ones.
+//!
+//! h2 writes and flushes every DATA frame on its own, and unless the server allows larger ones a
+//! frame carries 16 KiB: a request of 212 KB would take fifteen system calls. Here they go into a
+//! buffer, and a flush is put off until the connection's task is polled next without having
+//! written more. A copy at memory speed costs far less than a system call for each frame.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, BytesMut};
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+/// Most bytes that wait in the buffer; it stays allocated as long as the connection.
+const BUFFER_MAX: usize = 128 * 1024;
+
+/// Writes of at least this size go to the socket as they are.
+const DIRECT_MIN: usize = 64 * 1024;
+
+/// A connector whose connections gather.
+#[derive(Clone, Debug)]
+pub(crate) struct GatherConnector(pub(crate) HttpConnector);
+
+type ConnectFuture = Pin<Box<dyn Future<Output = io::Result<Gather<TokioIo<TcpStream>>>> + Send>>;
+
+impl Service<Uri> for GatherConnector {
+    type Response = Gather<TokioIo<TcpStream>>;
+    type Error = io::Error;
+    type Future = ConnectFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(cx).map_err(io::Error::other)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.0.call(uri);
+        Box::pin(async move { connecting.await.map(Gather::new).map_err(io::Error::other) })
+    }
+}
+
+/// A socket with a write buffer.
+#[derive(Debug)]
+pub(crate) struct Gather<T> {
+    io: T,
+    buffer: BytesMut,
+    /// Whether something was written after the last call of `poll_flush`.
+    is_growing: bool,
+}
+
+impl<T> Gather<T> {
+    fn new(io: T) -> Self {
+        Self { io, buffer: BytesMut::new(), is_growing: false }
+    }
+}
+
+impl<T: Write + Unpin> Gather<T> {
+    /// Writes the buffer out.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.buffer.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.buffer))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.buffer.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn gather(&mut self, pieces: &[IoSlice<'_>]) -> usize {
+        self.buffer.reserve(BUFFER_MAX.saturating_sub(self.buffer.len()));
+        let before = self.buffer.len();
+        for piece in pieces {
+            let room = BUFFER_MAX.saturating_sub(self.buffer.len());
+            let taken = piece.get(..room.min(piece.len())).unwrap_or_default();
+            self.buffer.extend_from_slice(taken);
+        }
+        self.is_growing = true;
+        self.buffer.len() - before
+    }
+}
+
+impl<T: Write + Unpin> Write for Gather<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        piece: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(piece)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if self.buffer.len().saturating_add(len) > BUFFER_MAX || len >= DIRECT_MIN {
+            ready!(self.poll_drain(cx))?;
+        }
+        if len >= DIRECT_MIN {
+            return Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
+        }
+        Poll::Ready(Ok(self.gather(pieces)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_growing {
+            // More may follow at once. The task is woken so that this is not forgotten: when it
+            // has written nothing more by then, the buffer goes out.
+            self.is_growing = false;
+            cx.waker().wake_by_ref();
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl<T: Read + Write + Unpin> Read for Gather<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // A task reads before it writes, so what it has flushed in its last turn goes out first.
+        // If the socket is full, it wakes the task, and reading must go on meanwhile.
+        if !self.is_growing
+            && let Poll::Ready(Err(error)) = self.poll_drain(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}

@@ -1,0 +1,119 @@
+//! The SDK's own variables: batching, limits, which exporter.
+//!
+//! Rules of conformance §1.9: empty is unset; what cannot be used is reported and the default
+//! holds; a model-specific limit beats the general one (row L4).
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use otlp_core::export::{ConfigWarning, EnvReader};
+use otlp_core::{AttributeLimits, SpanLimits, ValueLimits};
+
+use crate::pipeline::BatchConfig;
+
+/// `OTEL_BSP_*` over `defaults`.
+pub(crate) fn batch(env: &mut EnvReader<'_>, defaults: BatchConfig) -> BatchConfig {
+    let default_size = defaults.max_export_batch_size.get();
+    let mut config = BatchConfig {
+        schedule_delay: env.millis("OTEL_BSP_SCHEDULE_DELAY", defaults.schedule_delay),
+        export_timeout: env.millis("OTEL_BSP_EXPORT_TIMEOUT", defaults.export_timeout),
+        ..defaults
+    };
+    let queue = env.u64_or("OTEL_BSP_MAX_QUEUE_SIZE", 1..=COUNT_MAX, &"a bound in bytes only");
+    if let Some(queue) = queue {
+        config = config.with_max_queue_size(usize::try_from(queue).unwrap_or(usize::MAX));
+    }
+    let size = env.usize("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1..=COUNT_MAX as usize, default_size);
+    let in_force = config.max_queue_size.map_or(size, |queue| size.min(queue.get()));
+    if in_force < size && env.is_set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") {
+        env.warn(ConfigWarning::new(
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+            format!("{size} is more than OTEL_BSP_MAX_QUEUE_SIZE holds"),
+            format!("1 to {in_force}"),
+            &in_force,
+        ));
+    }
+    config.max_export_batch_size = NonZeroUsize::new(in_force).unwrap_or(NonZeroUsize::MIN);
+    config
+}
+
+/// The limit variables, specific over general over default.
+pub(crate) fn span_limits(env: &mut EnvReader<'_>) -> SpanLimits {
+    let defaults = SpanLimits::default();
+    let length = limit(env, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", u32::MAX);
+    let count = limit(env, "OTEL_ATTRIBUTE_COUNT_LIMIT", defaults.attributes.count);
+    let value = ValueLimits {
+        length: limit(env, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", length),
+        ..ValueLimits::DEFAULT
+    };
+    let attributes =
+        AttributeLimits { count: limit(env, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", count), value };
+    SpanLimits {
+        attributes,
+        events: limit(env, "OTEL_SPAN_EVENT_COUNT_LIMIT", defaults.events),
+        links: limit(env, "OTEL_SPAN_LINK_COUNT_LIMIT", defaults.links),
+        attributes_per_event: limit(env, "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", count),
+        attributes_per_link: limit(env, "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", count),
+    }
+}
+
+fn limit(env: &mut EnvReader<'_>, name: &str, default: u32) -> u32 {
+    let using = if default == u32::MAX { "no limit".to_owned() } else { default.to_string() };
+    env.u64_or(name, 0..=u64::from(u32::MAX), &using)
+        .and_then(|value| u32::try_from(value).ok())
+        .unwrap_or(default)
+}
+
+/// What `OTEL_TRACES_EXPORTER` can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExporterKind {
+    Otlp,
+    Console,
+    None,
+}
+
+/// `OTEL_TRACES_EXPORTER`: a list of exporters, `otlp` by default. `none` beside others loses.
+pub(crate) fn exporters(env: &mut EnvReader<'_>, variable: &str) -> Vec<ExporterKind> {
+    let Some(names) = env.list(variable) else { return vec![ExporterKind::Otlp] };
+    let mut kinds = Vec::new();
+    for name in names {
+        match exporter(name) {
+            Some(kind) if !kinds.contains(&kind) => kinds.push(kind),
+            Some(_) => {}
+            None => env.warn(
+                ConfigWarning::new(
+                    variable,
+                    "no exporter has this name",
+                    "otlp, console, none",
+                    &"the others of the list, or otlp",
+                )
+                .with_value(name),
+            ),
+        }
+    }
+    match kinds.as_slice() {
+        [] => vec![ExporterKind::Otlp],
+        [_] => kinds,
+        _ => kinds.into_iter().filter(|kind| *kind != ExporterKind::None).collect(),
+    }
+}
+
+fn exporter(name: &str) -> Option<ExporterKind> {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    match () {
+        () if is("otlp") => Some(ExporterKind::Otlp),
+        () if is("console") => Some(ExporterKind::Console),
+        () if is("none") => Some(ExporterKind::None),
+        () => None,
+    }
+}
+
+/// The console prints at once: it is for somebody who is looking (row R11).
+pub(crate) fn console_batch() -> BatchConfig {
+    BatchConfig { shutdown_timeout: Duration::from_secs(1), ..BatchConfig::simple() }
+}
+
+const COUNT_MAX: u64 = 1 << 30;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use otlp_core::export::Env;
+
+use super::*;
+
+fn read<T>(pairs: &[(&str, &str)], f: impl FnOnce(&mut EnvReader<'_>) -> T) -> (T, Vec<String>) {
+    let env = Env::from_pairs(pairs.iter().copied());
+    let mut reader = env.reader();
+    let value = f(&mut reader);
+    (value, reader.into_warnings().iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_defaults_are_the_specifications() {
+    let ((config, limits), warnings) =
+        read(&[], |env| (batch(env, BatchConfig::default()), span_limits(env)));
+    assert_eq!(config.schedule_delay, Duration::from_secs(5));
+    assert_eq!(config.export_timeout, Duration::from_secs(30));
+    assert_eq!((config.batch_items(), config.max_queue_size), (512, None));
+    assert_eq!(limits, SpanLimits::default());
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn every_batch_variable_is_honoured() {
+    let (config, warnings) = read(
+        &[
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "200"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "300"),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "40"),
+        ],
+        |env| batch(env, BatchConfig::default()),
+    );
+    assert_eq!(config.schedule_delay, Duration::from_millis(100));
+    assert_eq!(config.export_timeout, Duration::from_millis(200));
+    assert_eq!(config.max_queue_size.unwrap().get(), 300);
+    assert_eq!(config.batch_items(), 40);
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn a_batch_larger_than_the_queue_is_cut_with_a_warning() {
+    // R7
+    let (config, warnings) = read(
+        &[("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512")],
+        |env| batch(env, BatchConfig::default()),
+    );
+    assert_eq!(config.batch_items(), 100);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), "{warnings:?}");
+}
+
+#[test]
+fn numbers_that_make_no_sense_leave_the_default_and_a_warning() {
+    for (name, value) in [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "soon"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-5"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "1e3"),
+    ] {
+        let ((config, limits), warnings) =
+            read(&[(name, value)], |env| (batch(env, BatchConfig::default()), span_limits(env)));
+        assert_eq!((config.batch_items(), config.max_queue_size), (512, None), "{name}");
+        assert_eq!(limits, SpanLimits::default(), "{name}");
+        assert_eq!(warnings.len(), 1, "{name}");
+        assert!(warnings[0].contains(name) && warnings[0].contains(value), "{warnings:?}");
+    }
+}
+
+#[test]
+fn specific_limits_beat_general_ones() {
+    // L4
+    let (limits, warnings) = read(
+        &[
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "10"),
+            ("OTEL_ATTRIBUTE_COUNT_LIMIT", "20"),
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "30"),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "40"),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", "50"),
+            ("OTEL_SPAN_LINK_COUNT_LIMIT", "0"),
+        ],
+        span_limits,
+    );
+    assert_eq!(limits.attributes.value.length, 10);
+    assert_eq!(limits.attributes.count, 30);
+    assert_eq!((limits.attributes_per_event, limits.attributes_per_link), (40, 20));
+    assert_eq!((limits.events, limits.links), (50, 0));
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn exporters_are_chosen_by_name() {
+    use ExporterKind::*;
+    for (value, kinds, warned) in [
+        ("", vec![Otlp], 0),
+        ("OTLP", vec![Otlp], 0),
+        ("console, otlp,console", vec![Console, Otlp], 0),
+        ("none", vec![None], 0),
+        ("none,otlp", vec![Otlp], 0),
+        ("zipkin", vec![Otlp], 1),
+        ("zipkin,console", vec![Console], 1),
+    ] {
+        let (read, warnings) = read(&[("E", value)], |env| exporters(env, "E"));
+        assert_eq!((read, warnings.len()), (kinds, warned), "{value}");
+    }
+}

@@ -1,0 +1,462 @@
+//! One call that sets telemetry up, and the guard that ends it.
+
+use std::time::Duration;
+
+use opentelemetry::global;
+use otlp_core::export::{
+    BoxedExporter, Compression, ConfigError, ConfigWarning, Env, EnvReader, ExporterConfig,
+    ExporterConfigBuilder, Exporter as _, HeaderProvider, Headers, Protocol, TlsConfig,
+};
+use otlp_core::{Signal, SpanLimits};
+
+use crate::config::{self, ExporterKind};
+use crate::console::ConsoleExporter;
+use crate::pipeline::{BatchConfig, Ledger, PipelineError};
+use crate::propagation::Propagators;
+use crate::resource::{Resource, ResourceBuilder};
+use crate::trace::id_generator::IdSource;
+use crate::trace::sampler::Sampler;
+use crate::trace::{SpanProcessor, TracerProvider, TracerProviderBuilder};
+
+/// Sets everything up from the environment: exporter, sampler, limits, resource, propagators,
+/// installed globally. The guard delivers what is held when it goes.
+///
+/// Without any variable set, traces go to `http://localhost:4318/v1/traces`.
+///
+/// ```no_run
+/// use opentelemetry::trace::Tracer;
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let _telemetry = otlp_sdk::init()?;
+///     opentelemetry::global::tracer("my-service").in_span("work", |_cx| { /* … */ });
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+///
+/// A setting that cannot be guessed around: an endpoint that is no URL, a certificate without its
+/// key, a protocol whose feature is not enabled. Everything else that is wrong in the environment
+/// is reported once through `tracing` and replaced by its default.
+pub fn init() -> Result<TelemetryGuard, InitError> {
+    builder().init()
+}
+
+/// [`init`] with settings from code, which beat those from the environment.
+#[must_use]
+pub fn builder() -> TelemetryBuilder {
+    TelemetryBuilder::default()
+}
+
+/// Keeps telemetry running. Dropping it delivers what is held, within
+/// [`BatchConfig::shutdown_timeout`] (5 s unless set), also while a panic unwinds.
+///
+/// Bind it to a name: `let _telemetry = …`. Bound to `_` it would be dropped at once.
+#[must_use = "telemetry ends when the guard is dropped: bind it to a name that lives as long as main"]
+#[derive(Debug)]
+pub struct TelemetryGuard {
+    provider: TracerProvider,
+    timeout: Duration,
+}
+
+impl TelemetryGuard {
+    /// The provider that was installed, for tracers of a concrete type: they cost less than those of
+    /// [`global::tracer`].
+    #[must_use]
+    pub fn tracer_provider(&self) -> &TracerProvider {
+        &self.provider
+    }
+
+    /// What became of every span, at this moment.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.provider.ledger()
+    }
+
+    /// Delivers every span that ended before the call, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Says what was not delivered and why.
+    pub fn force_flush(&self) -> Result<(), PipelineError> {
+        self.provider.force_flush()
+    }
+
+    /// [`force_flush`](Self::force_flush) without blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As for `force_flush`.
+    pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
+        self.provider.force_flush_async(timeout).await
+    }
+
+    /// Ends telemetry now, and says how that went.
+    ///
+    /// # Errors
+    ///
+    /// Says what was not delivered and why.
+    pub fn shutdown(self) -> Result<Ledger, PipelineError> {
+        let result = self.provider.shutdown_with_timeout(self.timeout);
+        result.map(|()| self.provider.ledger())
+    }
+}
+
+impl Drop for TelemetryGuard {
+    fn drop(&mut self) {
+        match self.provider.shutdown_with_timeout(self.timeout) {
+            Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
+            Err(error) => {
+                let ledger = self.provider.ledger();
+                tracing::warn!(target: "otlp_sdk", %error, %ledger, "telemetry ended with losses");
+            }
+        }
+    }
+}
+
+/// Settings for [`init`]. Each beats its environment variable.
+#[derive(Debug)]
+#[must_use = "nothing happens before `init`"]
+pub struct TelemetryBuilder {
+    exporter: ExporterConfigBuilder,
+    exporters: Vec<BoxedExporter>,
+    provider: TracerProviderBuilder,
+    resource: ResourceBuilder,
+    sampler: Option<Sampler>,
+    limits: Option<SpanLimits>,
+    batch: Option<BatchConfig>,
+    propagators: Option<Propagators>,
+    shutdown_timeout: Duration,
+    env: Option<Env>,
+    install: bool,
+}
+
+impl Default for TelemetryBuilder {
+    fn default() -> Self {
+        Self {
+            exporter: ExporterConfig::builder(Signal::Traces),
+            exporters: Vec::new(),
+            provider: TracerProvider::builder(),
+            resource: Resource::builder(),
+            sampler: None,
+            limits: None,
+            batch: None,
+            propagators: None,
+            shutdown_timeout: Duration::from_secs(5),
+            env: None,
+            install: true,
+        }
+    }
+}
+
+impl TelemetryBuilder {
+    /// Names the service: `service.name`. Without it, `OTEL_SERVICE_NAME` or
+    /// `unknown_service:<executable>`.
+    pub fn with_service_name(mut self, name: impl Into<opentelemetry::Value>) -> Self {
+        self.resource = self.resource.with_service_name(name);
+        self
+    }
+
+    /// Adds what describes this process: attributes, another resource, detectors.
+    pub fn with_resource(mut self, change: impl FnOnce(ResourceBuilder) -> ResourceBuilder) -> Self {
+        self.resource = change(self.resource);
+        self
+    }
+
+    /// Where to send: a base URL such as `http://collector:4318`. For HTTP the signal's path is
+    /// added.
+    pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.exporter = self.exporter.with_endpoint(url);
+        self
+    }
+
+    /// How to send. Default: `http/protobuf`.
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.exporter = self.exporter.with_protocol(protocol);
+        self
+    }
+
+    /// Adds a header (gRPC: metadata) to every request.
+    pub fn with_header(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<otlp_core::export::Secret>,
+    ) -> Self {
+        self.exporter = self.exporter.with_header(name, value);
+        self
+    }
+
+    /// Adds headers to every request.
+    pub fn with_headers(mut self, headers: &Headers) -> Self {
+        self.exporter = self.exporter.with_headers(headers);
+        self
+    }
+
+    /// Asks for headers before every request: tokens that change.
+    pub fn with_header_provider(mut self, provider: HeaderProvider) -> Self {
+        self.exporter = self.exporter.with_header_provider(provider);
+        self
+    }
+
+    /// Compresses requests. Default: none.
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.exporter = self.exporter.with_compression(compression);
+        self
+    }
+
+    /// Limits one request, from connecting to the answer. Default 10 s; zero means no limit.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.exporter = self.exporter.with_timeout(timeout);
+        self
+    }
+
+    /// Certificates. Needs the feature `tls`.
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.exporter = self.exporter.with_tls(tls);
+        self
+    }
+
+    /// Sends to this exporter instead of the one that the settings describe. May be called again
+    /// for several destinations, each with its own pipeline.
+    pub fn with_exporter(mut self, exporter: impl otlp_core::export::Exporter) -> Self {
+        self.exporters.push(exporter.boxed());
+        self
+    }
+
+    /// Adds a processor, in front of the exporters.
+    pub fn with_span_processor(mut self, processor: impl SpanProcessor) -> Self {
+        self.provider = self.provider.with_span_processor(processor);
+        self
+    }
+
+    /// Sets the sampler. Default: parent-based always on.
+    pub fn with_sampler(mut self, sampler: impl Into<Sampler>) -> Self {
+        self.sampler = Some(sampler.into());
+        self
+    }
+
+    /// Sets where ids come from. Default: random.
+    pub fn with_id_generator(mut self, ids: impl Into<IdSource>) -> Self {
+        self.provider = self.provider.with_id_generator(ids);
+        self
+    }
+
+    /// Sets the limits of every span.
+    pub fn with_span_limits(mut self, limits: SpanLimits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Sets batching, queue and retry.
+    pub fn with_batch_config(mut self, batch: BatchConfig) -> Self {
+        self.shutdown_timeout = batch.shutdown_timeout;
+        self.batch = Some(batch);
+        self
+    }
+
+    /// Sets the propagators. Default: W3C trace context and baggage.
+    pub fn with_propagators(mut self, propagators: Propagators) -> Self {
+        self.propagators = Some(propagators);
+        self
+    }
+
+    /// Reads these variables instead of the process's own.
+    pub fn with_env(mut self, env: Env) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// Leaves the global provider and propagators alone.
+    pub fn without_globals(mut self) -> Self {
+        self.install = false;
+        self
+    }
+
+    /// Sets everything up and says through `tracing`, once, what it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`init`].
+    pub fn init(self) -> Result<TelemetryGuard, InitError> {
+        let env = self.env.clone().unwrap_or_else(Env::from_process);
+        let mut reader = env.reader();
+        let set_up = self.set_up(&env, &mut reader)?;
+        let warnings = [reader.into_warnings(), set_up.warnings].concat();
+        for warning in &warnings {
+            tracing::warn!(target: "otlp_sdk", "{warning}");
+        }
+        set_up.summary.announce(&env, set_up.guard.provider.resource());
+        Ok(set_up.guard)
+    }
+
+    fn set_up(self, env: &Env, reader: &mut EnvReader<'_>) -> Result<SetUp, InitError> {
+        let disabled = reader.bool("OTEL_SDK_DISABLED").unwrap_or(false);
+        let propagators = match self.propagators {
+            Some(propagators) => propagators,
+            None => Propagators::from_env(reader),
+        };
+        let sampler = self.sampler.or_else(|| Sampler::from_env(reader)).unwrap_or_default();
+        let limits = self.limits.unwrap_or_else(|| config::span_limits(reader));
+        let batch = self.batch.unwrap_or_else(|| config::batch(reader, BatchConfig::default()));
+        let (resource, mut warnings) = self.resource.with_env(env.clone()).build_with_warnings();
+        let mut summary = Summary { sampler: sampler.description().into_owned(), ..Summary::default() };
+
+        let mut provider = self
+            .provider
+            .with_resource(resource)
+            .with_sampler(sampler)
+            .with_span_limits(limits);
+        if disabled {
+            // Propagators go on working; spans are not recorded (OTEL_SDK_DISABLED).
+            summary.destinations.push("nowhere: OTEL_SDK_DISABLED is true".to_owned());
+            provider = TracerProvider::builder();
+        } else if self.exporters.is_empty() {
+            let made = exporters(self.exporter, env, reader, &batch)?;
+            warnings.extend(made.warnings);
+            for (exporter, config) in made.exporters {
+                summary.destinations.push(exporter.destination());
+                provider = provider.with_batch_exporter_config(exporter, config);
+            }
+        } else {
+            for exporter in self.exporters {
+                summary.destinations.push(exporter.destination());
+                provider = provider.with_batch_exporter_config(exporter, batch.clone());
+            }
+        }
+        let provider = provider.build();
+        if self.install {
+            global::set_text_map_propagator(propagators);
+            global::set_tracer_provider(provider.clone());
+        }
+        let guard = TelemetryGuard { provider, timeout: self.shutdown_timeout };
+        Ok(SetUp { guard, summary, warnings })
+    }
+}
+
+struct SetUp {
+    guard: TelemetryGuard,
+    summary: Summary,
+    warnings: Vec<ConfigWarning>,
+}
+
+/// What the start-up line says.
+#[derive(Debug, Default)]
+struct Summary {
+    destinations: Vec<String>,
+    sampler: String,
+}
+
+impl Summary {
+    fn announce(&self, env: &Env, resource: &Resource) {
+        let destinations = match self.destinations.as_slice() {
+            [] => "nowhere: OTEL_TRACES_EXPORTER is none".to_owned(),
+            all => all.join(", "),
+        };
+        let attributes: Vec<_> = resource.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let unused = env.unused();
+        tracing::info!(
+            target: "otlp_sdk",
+            traces = %destinations,
+            sampler = %self.sampler,
+            resource = %attributes.join(","),
+            unused_variables = %unused.join(","),
+            "telemetry is set up"
+        );
+    }
+}
+
+struct Made {
+    exporters: Vec<(BoxedExporter, BatchConfig)>,
+    warnings: Vec<ConfigWarning>,
+}
+
+/// The exporters that the settings ask for.
+fn exporters(
+    settings: ExporterConfigBuilder,
+    env: &Env,
+    reader: &mut EnvReader<'_>,
+    batch: &BatchConfig,
+) -> Result<Made, InitError> {
+    let mut made = Made { exporters: Vec::new(), warnings: Vec::new() };
+    for kind in config::exporters(reader, "OTEL_TRACES_EXPORTER") {
+        match kind {
+            ExporterKind::None => {}
+            ExporterKind::Console => {
+                made.exporters.push((ConsoleExporter::new().boxed(), config::console_batch()));
+            }
+            ExporterKind::Otlp => {
+                let configured = settings.clone().build(env)?;
+                made.warnings.extend(configured.warnings);
+                let mut batch = batch.clone();
+                batch.max_concurrent_exports = configured.config.max_concurrent_exports;
+                batch.max_request_bytes = batch.max_request_bytes.min(configured.config.max_request_size);
+                let exporter = otlp_exporter(configured.config, &mut made.warnings)?;
+                made.exporters.push((exporter, batch));
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// The exporter for a protocol, chosen at run time among those that were compiled in.
+fn otlp_exporter(
+    mut config: ExporterConfig,
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<BoxedExporter, InitError> {
+    if config.protocol == Protocol::HttpJson {
+        warnings.push(ConfigWarning::new(
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "http/json is not available for traces yet",
+            "grpc, http/protobuf",
+            &"http/protobuf, which goes to the same endpoint",
+        ));
+        config.protocol = Protocol::HttpProtobuf;
+    }
+    match config.protocol {
+        Protocol::Grpc => grpc_exporter(config),
+        _ => http_exporter(config),
+    }
+}
+
+#[cfg(feature = "grpc")]
+fn grpc_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
+    let exporter = otlp_exporter_grpc::GrpcExporter::from_config(config);
+    exporter.map(|it| it.boxed()).map_err(|error| InitError::Exporter(Box::new(error)))
+}
+
+#[cfg(not(feature = "grpc"))]
+fn grpc_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
+    Err(InitError::MissingFeature { protocol: "grpc", feature: "grpc" })
+}
+
+#[cfg(feature = "http")]
+fn http_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
+    let exporter = otlp_exporter_http::HttpExporter::from_config(config);
+    exporter.map(|it| it.boxed()).map_err(|error| InitError::Exporter(Box::new(error)))
+}
+
+#[cfg(not(feature = "http"))]
+fn http_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
+    Err(InitError::MissingFeature { protocol: "http/protobuf", feature: "http" })
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// A setting is wrong; the text names it, its value and what is accepted.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The exporter could not be made, for example because a certificate cannot be read.
+    #[error("the exporter could not be made: {0}")]
+    Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The protocol that was asked for is not compiled in.
+    #[error("the protocol {protocol} was asked for, but `otlp-sdk` was built without its feature `{feature}`")]
+    MissingFeature {
+        /// The protocol.
+        protocol: &'static str,
+        /// The feature that brings it.
+        feature: &'static str,
+    },
+}
+
