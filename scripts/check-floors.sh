@@ -100,8 +100,9 @@ if [ "${1:-}" = --self-test ]; then
     exit
 fi
 if [ $# -eq 0 ]; then
-    set -- "$here/../Cargo.lock"
-    if [ -f "$here/../fuzz/Cargo.lock" ]; then set -- "$@" "$here/../fuzz/Cargo.lock"; fi
+    cd "$here/.."
+    set -- Cargo.lock
+    if [ -f fuzz/Cargo.lock ]; then set -- "$@" fuzz/Cargo.lock; fi
 fi
 status=0
 for lock in "$@"; do

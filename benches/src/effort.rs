@@ -45,6 +45,16 @@ impl Effort {
         away_time: Duration::from_secs(10),
     };
 
+    /// One short round of each row, to see that the program works. The figures mean nothing.
+    pub const SMOKE: Self = Self {
+        plan: Plan { rounds: 1, bursts: 1 },
+        export_rounds: 1,
+        export_spans: 4_096,
+        loss_rounds: 1,
+        loss_time: Duration::from_millis(20),
+        away_time: Duration::from_millis(200),
+    };
+
     /// Spans per client of an export row: half with gzip, which costs several times the rest.
     #[must_use]
     pub fn spans(&self, codec: Codec) -> u64 {

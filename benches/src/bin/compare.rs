@@ -18,9 +18,10 @@ use otlp_benches::subject::Failure;
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const USAGE: &str = "\
-usage: compare [--quick] [--only ROW]... [--json FILE]
+usage: compare [--quick | --smoke] [--only ROW]... [--json FILE]
 
   --quick      all rows within two minutes; the figures are rougher
+  --smoke      one short round of each row, to see that they work; the figures mean nothing
   --only ROW   this row only; may be given several times
   --json FILE  writes one JSON object a line: row, unit, ours, peer, peer_name, ratio
   --list       names the rows
@@ -61,6 +62,7 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument {
                 "--quick" => options.effort = Effort::QUICK,
+                "--smoke" => options.effort = Effort::SMOKE,
                 "--list" | "--help" | "-h" => options.list = true,
                 "--only" => options.rows.push(named(value(argument, arguments.next())?)?),
                 "--json" => options.json = Some(create(value(argument, arguments.next())?)?),

@@ -1,1 +1,4 @@
-//! otlp-contrib
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod exporter;

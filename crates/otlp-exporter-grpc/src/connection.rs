@@ -105,8 +105,7 @@ impl Connection {
             State::Unused => {
                 let channel = match &self.source {
                     Source::Endpoint(endpoint) => {
-                        if std::env::var_os("NOGATHER").is_some() { endpoint.connect_lazy() } else {
-                        endpoint.connect_with_connector_lazy(GatherConnector(tcp())) }
+                        endpoint.connect_with_connector_lazy(GatherConnector(tcp()))
                     }
                     Source::Channel(channel) => channel.clone(),
                 };

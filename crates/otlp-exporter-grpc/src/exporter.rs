@@ -131,17 +131,18 @@ impl GrpcExporter {
     ) -> Result<Request<tonic::body::Body>, Outcome> {
         let tried = self.tried(payload.signal());
         tried.check_size(payload.len(), self.max_request_size)?;
-        let body = payload.body(self.compression).map_err(|error| {
-            tried.not_sent(format_args!("it cannot be compressed: {error}"))
-        })?;
+        let body = payload
+            .body(self.compression)
+            .map_err(|error| tried.not_sent(format_args!("it cannot be compressed: {error}")))?;
         // Bytes that do not compress grow a little.
         tried.check_size(body.len(), self.max_request_size)?;
 
         let mut headers = self.headers.clone();
         if let Some(provider) = &self.header_provider {
-            let fresh = provider.headers().await.map_err(|error| {
-                tried.no_headers(&provider_failure(&*error))
-            })?;
+            let fresh = provider
+                .headers()
+                .await
+                .map_err(|error| tried.no_headers(&provider_failure(&*error)))?;
             add_headers(&mut headers, &fresh);
         }
         if let Some(encoding) = body.compression().content_encoding() {

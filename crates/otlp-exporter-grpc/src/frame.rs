@@ -1,7 +1,7 @@
 //! The gRPC message framing: a five-byte prefix before each message.
 //!
-//! Outgoing, the prefix is put before the pieces of a rope, which are handed to HTTP/2 as they
-//! are. Incoming, one message is taken apart with a limit that holds from the first byte on.
+//! Outgoing, the prefix is put before the pieces of a rope, of which the large ones are handed to
+//! HTTP/2 as they are. Incoming, one message is taken apart with a limit that holds from the first byte on.
 //! Tonic's codec is not used: it copies every message into a buffer of its own and would compress
 //! a body that is compressed already.
 
@@ -35,13 +35,39 @@ impl MessageBody {
         let [a, b, c, d] = len.to_be_bytes();
         let prefix: [u8; PREFIX_LEN] = [u8::from(compressed), a, b, c, d];
 
-        let mut pieces = Vec::with_capacity(message.parts().len() + 1);
-        pieces.push(Bytes::copy_from_slice(&prefix));
-        pieces.extend_from_slice(message.parts());
+        let pieces = gathered(&prefix, message.parts());
         let left = u64::from(len) + PREFIX_LEN as u64;
         Some(Self { pieces: pieces.into_iter(), left })
     }
 }
+
+/// The pieces to send. Large ones go out as they are; runs of small ones are copied together, since
+/// each piece becomes a frame of HTTP/2.
+fn gathered(prefix: &[u8], parts: &[Bytes]) -> Vec<Bytes> {
+    let mut pieces = Vec::with_capacity(parts.len() + 1);
+    let mut small = BytesMut::from(prefix);
+    for part in parts {
+        let is_small = part.len() < SMALL_PIECE;
+        if !small.is_empty() && (!is_small || small.len() >= GATHERED_MAX) {
+            pieces.push(small.split().freeze());
+        }
+        if is_small {
+            small.extend_from_slice(part);
+        } else {
+            pieces.push(part.clone());
+        }
+    }
+    if !small.is_empty() {
+        pieces.push(small.freeze());
+    }
+    pieces
+}
+
+/// Pieces below this size are not worth a frame of their own.
+const SMALL_PIECE: usize = 2 * 1024;
+
+/// Small pieces are copied into buffers of about this size.
+const GATHERED_MAX: usize = 16 * 1024;
 
 impl http_body::Body for MessageBody {
     type Data = Bytes;
@@ -183,6 +209,21 @@ mod tests {
     }
 
     #[test]
+    fn small_pieces_share_a_frame_and_large_ones_are_not_copied() {
+        let large = Bytes::from(vec![1; SMALL_PIECE]);
+        let small = Bytes::from_static(b"xy");
+        let parts = [small.clone(), large.clone(), small.clone(), small.clone(), large.clone()];
+        let pieces = gathered(b"prefix", &parts);
+        assert_eq!(pieces.concat(), [b"prefix".as_slice(), &parts.concat()].concat());
+        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [8, SMALL_PIECE, 4, SMALL_PIECE]);
+        assert_eq!(pieces[1].as_ptr(), large.as_ptr());
+
+        let pieces = gathered(b"", &vec![small; 100_000]);
+        assert!(pieces.iter().all(|piece| piece.len() <= GATHERED_MAX + 2));
+        assert_eq!(pieces.concat().len(), 200_000);
+    }
+
+    #[test]
     fn an_empty_message_is_a_prefix() {
         let body = MessageBody::new(&Rope::new(), false).unwrap();
         assert!(!body.is_end_stream());
@@ -198,10 +239,7 @@ mod tests {
                 reader.push(part).unwrap();
             }
             let message = reader.finish().unwrap().unwrap();
-            assert_eq!(
-                message,
-                Message { compressed: false, bytes: Bytes::from_static(b"xyz") }
-            );
+            assert_eq!(message, Message { compressed: false, bytes: Bytes::from_static(b"xyz") });
         }
     }
 
@@ -210,10 +248,7 @@ mod tests {
         // Z2
         let mut reader = MessageReader::new(3);
         let declared = usize::try_from(u32::MAX).unwrap();
-        assert_eq!(
-            reader.push(b"\x00\xff\xff\xff\xff"),
-            Err(FrameError::TooLarge { declared })
-        );
+        assert_eq!(reader.push(b"\x00\xff\xff\xff\xff"), Err(FrameError::TooLarge { declared }));
     }
 
     #[test]

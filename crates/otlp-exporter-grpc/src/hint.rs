@@ -41,8 +41,10 @@ pub(crate) fn for_failure(causes: &str, cut: bool, attempt: Attempt) -> Option<&
         return Some(hint);
     }
     // How h2 calls bytes that are not HTTP/2: the first of an HTTP/1.1 answer or a TLS alert.
-    let garbled = causes.contains("frame with invalid size") || causes.contains("h2 protocol error");
-    let no_h2 = causes.contains("HTTP/2 was not negotiated") || causes.contains("NoApplicationProtocol");
+    let garbled =
+        causes.contains("frame with invalid size") || causes.contains("h2 protocol error");
+    let no_h2 =
+        causes.contains("HTTP/2 was not negotiated") || causes.contains("NoApplicationProtocol");
     match (no_h2, garbled, attempt.tls) {
         (true, ..) => Some("the server offers no HTTP/2 on this port; is it one for OTLP/HTTP?"),
         (_, true, true) => Some("the server does not speak HTTP/2 on this port"),

@@ -75,11 +75,7 @@ impl Tried<'_> {
             Ok(partial) => Outcome::from_partial_success(
                 partial.map(|partial| (partial.rejected, outside(&partial.message))),
             ),
-            Err(error) => Outcome::permanent(self.error(
-                ErrorKind::InvalidResponse,
-                None,
-                &error,
-            )),
+            Err(error) => Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error)),
         }
     }
 

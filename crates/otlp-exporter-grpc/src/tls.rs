@@ -37,7 +37,9 @@ pub(crate) fn secured(
 fn with_roots(tls: ClientTlsConfig, config: &TlsConfig) -> Result<ClientTlsConfig, BuildError> {
     match &config.ca {
         None => Ok(tls.with_native_roots()),
-        Some(ca) => Ok(tls.ca_certificate(Certificate::from_pem(certificates(ca, "CA certificate")?))),
+        Some(ca) => {
+            Ok(tls.ca_certificate(Certificate::from_pem(certificates(ca, "CA certificate")?)))
+        }
     }
 }
 

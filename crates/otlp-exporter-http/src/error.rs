@@ -38,11 +38,7 @@ impl BuildError {
 
 impl From<ConfigError> for BuildError {
     fn from(error: ConfigError) -> Self {
-        Self {
-            setting: error.setting().to_owned(),
-            problem: error.to_string(),
-            source: None,
-        }
+        Self { setting: error.setting().to_owned(), problem: error.to_string(), source: None }
     }
 }
 

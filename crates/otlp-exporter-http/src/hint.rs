@@ -30,7 +30,9 @@ pub(crate) fn for_status(status: u16, attempt: Attempt<'_>) -> Option<String> {
         401 | 403 => Some("check the headers that carry the credentials".to_owned()),
         407 => Some("the proxy asks for credentials".to_owned()),
         415 => Some("the server takes no protobuf, or not this compression".to_owned()),
-        300..=399 => Some("redirects are not followed; set the endpoint to the final URL".to_owned()),
+        300..=399 => {
+            Some("redirects are not followed; set the endpoint to the final URL".to_owned())
+        }
         _ => grpc_port(attempt),
     }
 }
@@ -59,9 +61,9 @@ pub(crate) fn for_failure(causes: &str, failure: Failure, attempt: Attempt<'_>) 
     }
     let tls = if attempt.tls { "" } else { " or https" };
     match failure {
-        Failure::Garbled => {
-            Some(format!("the server does not speak HTTP/1.1 on this port; is it one for gRPC{tls}?"))
-        }
+        Failure::Garbled => Some(format!(
+            "the server does not speak HTTP/1.1 on this port; is it one for gRPC{tls}?"
+        )),
         // Some servers say nothing to a protocol that they do not know.
         Failure::Cut if !attempt.answered => {
             Some(format!("the server has answered nothing yet; is this port one for gRPC{tls}?"))

@@ -46,10 +46,8 @@ impl Cause {
         let mut texts: Vec<String> = causes(error).map(|e| outside(&e.to_string())).collect();
         // Wrappers like to repeat the text of what they wrap.
         texts.dedup();
-        let next = texts
-            .drain(1..)
-            .rev()
-            .fold(None, |next, text| Some(Box::new(Self { text, next })));
+        let next =
+            texts.drain(1..).rev().fold(None, |next, text| Some(Box::new(Self { text, next })));
         Self { text: texts.pop().unwrap_or_default(), next }
     }
 }

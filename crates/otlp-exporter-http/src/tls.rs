@@ -30,8 +30,9 @@ pub(crate) fn unused() -> Result<ClientConfig, BuildError> {
 
 fn with_roots(config: &TlsConfig, roots: RootCertStore) -> Result<ClientConfig, BuildError> {
     // What the application has chosen for the whole process goes first (FIPS builds do so).
-    let provider =
-        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let provider = CryptoProvider::get_default()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(ring::default_provider()));
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed("TLS", "cannot be set up", &error))?

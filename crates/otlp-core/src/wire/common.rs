@@ -1,7 +1,7 @@
 //! Views of `opentelemetry.proto.common.v1`: values, attributes, instrumentation scope.
 
 use super::WireError;
-use super::reader::Reader;
+use super::reader::{Field, Reader};
 use super::view::{Merged, View, Views};
 
 /// The attributes of a message, in the order in which they stand.
@@ -57,15 +57,19 @@ impl<'a> KeyValueView<'a> {
 impl<'a> View<'a> for KeyValueView<'a> {
     fn read(mut fields: Reader<'a>) -> Result<Self, WireError> {
         const NAME: &str = "KeyValue";
-        let (mut key, mut first_value) = ("", None);
+        let (mut key, mut value) = ("", Pieces::None);
         loop {
             let here = fields;
-            let Some(field) = fields.next().transpose()? else {
-                break;
-            };
+            let Some(field) = fields.next().transpose()? else { break };
             match field.number {
                 1 => key = field.text(NAME)?,
-                2 => first_value = first_value.or(Some(here)),
+                2 => {
+                    let piece = field.message(NAME)?;
+                    value = match value {
+                        Pieces::None => Pieces::One { piece, here },
+                        Pieces::One { here, .. } | Pieces::More { here } => Pieces::More { here },
+                    };
+                }
                 // An index into a dictionary that only profiles have: as if absent (row W7).
                 3 => {
                     field.int32(NAME)?;
@@ -73,12 +77,28 @@ impl<'a> View<'a> for KeyValueView<'a> {
                 _ => {}
             }
         }
-        let value = match first_value {
-            Some(here) => AnyValueView::read_merged(Merged::whole(here).child(NAME, 2))?,
-            None => AnyValueView::Empty,
+        let value = match value {
+            Pieces::None => AnyValueView::Empty,
+            Pieces::One { piece, .. } => AnyValueView::read_fields(piece)?,
+            Pieces::More { here } => {
+                AnyValueView::read_fields(Merged::whole(here).child(&(NAME, 2)))?
+            }
         };
         Ok(Self { key, value })
     }
+}
+
+/// In how many pieces a value stands. Nearly always it is one, which needs no merging.
+enum Pieces<'a> {
+    None,
+    One {
+        piece: Reader<'a>,
+        /// The fields of the enclosing message from the first piece on.
+        here: Reader<'a>,
+    },
+    More {
+        here: Reader<'a>,
+    },
 }
 
 /// A view of an `AnyValue`.
@@ -107,7 +127,7 @@ pub enum AnyValueView<'a> {
 
 impl<'a> View<'a> for AnyValueView<'a> {
     fn read(fields: Reader<'a>) -> Result<Self, WireError> {
-        Self::read_merged(Merged::whole(fields))
+        Self::read_fields(fields)
     }
 }
 
@@ -123,7 +143,10 @@ impl<'a> AnyValueView<'a> {
 
     /// The fields are a `oneof`, of which the last one wins; arrays and maps that follow each other
     /// directly are merged.
-    fn read_merged(mut fields: Merged<'a>) -> Result<Self, WireError> {
+    fn read_fields<F>(mut fields: F) -> Result<Self, WireError>
+    where
+        F: Iterator<Item = Result<Field<'a>, WireError>> + Into<Merged<'a>> + Copy,
+    {
         const NAME: &str = "AnyValue";
         let mut value = AnyValueView::Empty;
         loop {
@@ -140,14 +163,16 @@ impl<'a> AnyValueView<'a> {
                     field.message(NAME)?;
                     match value {
                         Self::Array(_) => value,
-                        _ => Self::Array(here.child(NAME, 5).views("ArrayValue", 1)),
+                        _ => Self::Array(here.into().child(&(NAME, 5)).views(&("ArrayValue", 1))),
                     }
                 }
                 6 => {
                     field.message(NAME)?;
                     match value {
                         Self::KeyValueList(_) => value,
-                        _ => Self::KeyValueList(here.child(NAME, 6).views("KeyValueList", 1)),
+                        _ => Self::KeyValueList(
+                            here.into().child(&(NAME, 6)).views(&("KeyValueList", 1)),
+                        ),
                     }
                 }
                 7 => Self::Bytes(field.bytes(NAME)?),
@@ -200,7 +225,7 @@ impl<'a> ScopeView<'a> {
     /// The scope's attributes.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        self.fields.views(Self::NAME, 3)
+        self.fields.views(&(Self::NAME, 3))
     }
 
     const NAME: &'static str = "InstrumentationScope";

@@ -73,7 +73,9 @@ pub struct Field<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
-    offset: usize,
+    /// Where the message ends. What is left is counted from here, so that reading moves one slice
+    /// and nothing else.
+    end: usize,
     /// How many levels may still be entered.
     nesting: u32,
 }
@@ -82,12 +84,13 @@ impl<'a> Reader<'a> {
     /// Reads the fields of `message`.
     #[must_use]
     pub const fn new(message: &'a [u8]) -> Self {
-        Self { rest: message, offset: 0, nesting: NESTING_MAX }
+        Self { rest: message, end: message.len(), nesting: NESTING_MAX }
     }
 
     /// Reads the fields of a message that stands `levels` deep in another.
     pub(super) const fn within(message: &'a [u8], levels: u32) -> Self {
-        Self { rest: message, offset: 0, nesting: NESTING_MAX.saturating_sub(levels) }
+        let nesting = NESTING_MAX.saturating_sub(levels);
+        Self { rest: message, end: message.len(), nesting }
     }
 
     /// What has not been read yet.
@@ -96,16 +99,17 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
+    #[inline]
     fn field(&mut self) -> Result<Field<'a>, WireError> {
         let (number, wire_type) = self.key()?;
-        let mut offset = self.offset;
+        let mut offset = self.offset();
         let value = match wire_type {
             WireType::Varint => FieldValue::Varint(self.varint()?),
             WireType::Fixed64 => FieldValue::Fixed64(u64::from_le_bytes(self.fixed()?)),
             WireType::Len => {
-                let length = self.length()?;
-                offset = self.offset;
-                FieldValue::Len(self.take(length))
+                let content = self.content()?;
+                offset = self.offset() - content.len();
+                FieldValue::Len(content)
             }
             WireType::Fixed32 => FieldValue::Fixed32(u32::from_le_bytes(self.fixed()?)),
             WireType::StartGroup | WireType::EndGroup => {
@@ -116,23 +120,42 @@ impl<'a> Reader<'a> {
         Ok(Field { number, value, offset, nesting: self.nesting })
     }
 
+    #[inline]
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        let (value, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(WireError::Truncated { offset: self.offset + self.rest.len() })?;
+        let (value, rest) =
+            self.rest.split_first_chunk::<N>().ok_or(WireError::Truncated { offset: self.end })?;
         self.rest = rest;
-        self.offset += N;
         Ok(*value)
+    }
+
+    /// A length and so many bytes.
+    #[inline]
+    pub(super) fn content(&mut self) -> Result<&'a [u8], WireError> {
+        if let Some((&length, rest)) = self.rest.split_first()
+            && length < 0x80
+            && let Some((content, rest)) = rest.split_at_checked(usize::from(length))
+        {
+            self.rest = rest;
+            return Ok(content);
+        }
+        self.long_content()
+    }
+
+    fn long_content(&mut self) -> Result<&'a [u8], WireError> {
+        let length = self.length()?;
+        // The length has been found to be there.
+        let (content, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        Ok(content)
     }
 
     /// The message that starts here with its length, one level further down.
     #[inline]
     pub(super) fn nested(&mut self) -> Result<Self, WireError> {
-        let length = self.length()?;
-        let offset = self.offset;
-        let nesting = self.nesting.checked_sub(1).ok_or_else(|| too_deep(offset))?;
-        Ok(Self { rest: self.take(length), offset, nesting })
+        let rest = self.content()?;
+        let end = self.offset();
+        let nesting = self.nesting.checked_sub(1).ok_or_else(|| too_deep(end - rest.len()))?;
+        Ok(Self { rest, end, nesting })
     }
 
     /// Passes over the value of a field that is not known.
@@ -142,15 +165,6 @@ impl<'a> Reader<'a> {
         wire_type: WireType,
     ) -> Result<(), WireError> {
         self.skip_value(number, wire_type, self.nesting)
-    }
-
-    /// The next `length` bytes, which [`Input::length`] has found to be there.
-    #[inline]
-    pub(super) fn take(&mut self, length: usize) -> &'a [u8] {
-        let (content, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
-        self.rest = rest;
-        self.offset += content.len();
-        content
     }
 }
 
@@ -171,24 +185,26 @@ impl<'a> Iterator for Reader<'a> {
 }
 
 impl Input for Reader<'_> {
+    #[inline]
     fn offset(&self) -> usize {
-        self.offset
+        self.end - self.rest.len()
     }
 
+    #[inline]
     fn remaining(&self) -> usize {
         self.rest.len()
     }
 
     #[inline]
     fn varint(&mut self) -> Result<u64, WireError> {
-        let (value, len) = varint::decode(self.rest).map_err(|e| e.rebased(self.offset))?;
+        let (value, len) = varint::decode(self.rest).map_err(|e| e.rebased(self.offset()))?;
         self.advance(len);
         Ok(value)
     }
 
     #[inline]
     fn advance(&mut self, n: usize) {
-        self.take(n);
+        self.rest = self.rest.get(n..).unwrap_or_default();
     }
 }
 
@@ -214,7 +230,8 @@ impl<'a> Field<'a> {
     /// The message nested in `message` by this field.
     pub(super) fn message(&self, message: &'static str) -> Result<Reader<'a>, WireError> {
         let nesting = self.nesting.checked_sub(1).ok_or_else(|| too_deep(self.offset))?;
-        Ok(Reader { rest: self.bytes(message)?, offset: self.offset, nesting })
+        let rest = self.bytes(message)?;
+        Ok(Reader { rest, end: self.offset + rest.len(), nesting })
     }
 
     /// The value of a varint field of `message`.

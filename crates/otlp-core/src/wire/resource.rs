@@ -31,7 +31,7 @@ impl<'a> ResourceView<'a> {
     /// The resource's attributes.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        self.fields.views(Self::NAME, 1)
+        self.fields.views(&(Self::NAME, 1))
     }
 
     const NAME: &'static str = "Resource";

@@ -161,6 +161,7 @@ impl Scan<'_> {
         Ok(())
     }
 
+    #[inline]
     fn nested(&mut self, fields: Reader<'_>, inner: Type, depth: u32) -> Result<(), WireError> {
         let depth = depth + u32::from(inner == Type::AnyValue);
         if depth > self.limits.depth {
@@ -171,6 +172,7 @@ impl Scan<'_> {
     }
 
     /// Counts a member of a list that made the list grow by `decoded` bytes.
+    #[inline]
     fn element(&mut self, at: &Reader<'_>, decoded: usize) -> Result<(), WireError> {
         self.charge(decoded);
         self.report.elements += 1;
@@ -181,16 +183,19 @@ impl Scan<'_> {
         Ok(())
     }
 
+    #[inline]
     fn charge(&mut self, decoded: usize) {
         self.report.decoded_size = self.report.decoded_size.saturating_add(decoded);
     }
 
+    #[inline]
     fn bytes<'a>(&mut self, fields: &mut Reader<'a>) -> Result<&'a [u8], WireError> {
-        let length = fields.length()?;
-        self.charge(length);
-        Ok(fields.take(length))
+        let bytes = fields.content()?;
+        self.charge(bytes.len());
+        Ok(bytes)
     }
 
+    #[inline]
     fn text(
         &mut self,
         fields: &mut Reader<'_>,
@@ -198,8 +203,7 @@ impl Scan<'_> {
         field: u32,
     ) -> Result<(), WireError> {
         let text = self.bytes(fields)?;
-        // Nearly all strings are ASCII, which is cheaper to find out.
-        if text.is_ascii() || std::str::from_utf8(text).is_ok() {
+        if is_short_ascii(text) || std::str::from_utf8(text).is_ok() {
             return Ok(());
         }
         let (message, offset) = (definition.name, fields.offset().saturating_sub(text.len()));
@@ -245,6 +249,23 @@ impl Scan<'_> {
         self.charge(2 * count * size_of::<u64>());
         Ok(())
     }
+}
+
+/// Whether `text` is ASCII, as nearly all keys and values are, and short enough that the general
+/// check would spend more on choosing its method than on the bytes.
+#[inline]
+fn is_short_ascii(text: &[u8]) -> bool {
+    if text.len() > 64 {
+        return false;
+    }
+    let (words, _) = text.as_chunks::<8>();
+    let mut bits = words.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
+    // The last word may overlap the one before it.
+    match text.last_chunk::<8>() {
+        Some(last) => bits |= u64::from_ne_bytes(*last),
+        None => bits |= text.iter().fold(0, |bits, byte| bits | u64::from(*byte)),
+    }
+    bits & 0x8080_8080_8080_8080 == 0
 }
 
 /// How a vector grows while one list is read: to 4 members, then to twice as many each time.

@@ -42,7 +42,7 @@ impl<'a> TracesRequestView<'a> {
     /// The spans, grouped by resource.
     #[must_use]
     pub fn resource_spans(&self) -> Views<'a, ResourceSpansView<'a>> {
-        Merged::whole(self.fields).views("ExportTraceServiceRequest", 1)
+        Merged::whole(self.fields).views(&("ExportTraceServiceRequest", 1))
     }
 }
 
@@ -77,7 +77,7 @@ impl<'a> ResourceSpansView<'a> {
     /// The spans, grouped by scope.
     #[must_use]
     pub fn scope_spans(&self) -> Views<'a, ScopeSpansView<'a>> {
-        Merged::whole(self.fields).views(Self::NAME, 2)
+        Merged::whole(self.fields).views(&(Self::NAME, 2))
     }
 
     const NAME: &'static str = "ResourceSpans";
@@ -90,7 +90,7 @@ impl<'a> View<'a> for ResourceSpansView<'a> {
             let field = field?;
             match field.number {
                 1 if resource.is_none() => {
-                    let pieces = Merged::whole(fields).child(Self::NAME, 1);
+                    let pieces = Merged::whole(fields).child(&(Self::NAME, 1));
                     resource = Some(ResourceView::read_merged(pieces)?);
                 }
                 3 => schema_url = field.text(Self::NAME)?,
@@ -125,7 +125,7 @@ impl<'a> ScopeSpansView<'a> {
     /// The spans.
     #[must_use]
     pub fn spans(&self) -> Views<'a, SpanView<'a>> {
-        Merged::whole(self.fields).views(Self::NAME, 2)
+        Merged::whole(self.fields).views(&(Self::NAME, 2))
     }
 
     const NAME: &'static str = "ScopeSpans";
@@ -138,7 +138,7 @@ impl<'a> View<'a> for ScopeSpansView<'a> {
             let field = field?;
             match field.number {
                 1 if scope.is_none() => {
-                    let pieces = Merged::whole(fields).child(Self::NAME, 1);
+                    let pieces = Merged::whole(fields).child(&(Self::NAME, 1));
                     scope = Some(ScopeView::read_merged(pieces)?);
                 }
                 3 => schema_url = field.text(Self::NAME)?,
@@ -263,19 +263,19 @@ impl<'a> SpanView<'a> {
     /// The span's attributes.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Merged::whole(self.fields).views(Self::NAME, 9)
+        Merged::whole(self.fields).views(&(Self::NAME, 9))
     }
 
     /// The span's events.
     #[must_use]
     pub fn events(&self) -> Views<'a, EventView<'a>> {
-        Merged::whole(self.fields).views(Self::NAME, 11)
+        Merged::whole(self.fields).views(&(Self::NAME, 11))
     }
 
     /// The span's links.
     #[must_use]
     pub fn links(&self) -> Views<'a, LinkView<'a>> {
-        Merged::whole(self.fields).views(Self::NAME, 13)
+        Merged::whole(self.fields).views(&(Self::NAME, 13))
     }
 
     /// The trace id, unless it is invalid: of another length or all zero (row F2).
@@ -423,7 +423,7 @@ impl<'a> EventView<'a> {
     /// The event's attributes.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Merged::whole(self.fields).views(Self::NAME, 3)
+        Merged::whole(self.fields).views(&(Self::NAME, 3))
     }
 
     const NAME: &'static str = "Event";
@@ -490,7 +490,7 @@ impl<'a> LinkView<'a> {
     /// The link's attributes.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Merged::whole(self.fields).views(Self::NAME, 4)
+        Merged::whole(self.fields).views(&(Self::NAME, 4))
     }
 
     /// The linked trace's id, unless it is invalid: of another length or all zero (row F2).

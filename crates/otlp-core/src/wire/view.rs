@@ -63,19 +63,15 @@ impl<'a> Merged<'a> {
         Self { fields, pieces: Pieces::NONE, parents: Pieces::NONE }
     }
 
-    /// The singular message in field `number` of `self`, which is a message called `name`.
-    pub(super) const fn child(self, name: &'static str, number: u32) -> Self {
-        Self {
-            fields: Reader::new(&[]),
-            pieces: Pieces { fields: self.fields, name, number },
-            parents: self.pieces,
-        }
+    /// The singular message in field `place` of `self`.
+    pub(super) const fn child(self, place: Place) -> Self {
+        let pieces = Pieces { fields: self.fields, place };
+        Self { fields: Reader::new(&[]), pieces, parents: self.pieces }
     }
 
-    /// The repeated messages in field `number` of `self`, which is a message called `name`.
-    pub(super) const fn views<V>(self, name: &'static str, number: u32) -> Views<'a, V> {
-        let messages = Messages { fields: self, name, number };
-        Views { messages, view: PhantomData }
+    /// The repeated messages in field `place` of `self`.
+    pub(super) const fn views<V>(self, place: Place) -> Views<'a, V> {
+        Views { messages: Messages { fields: self, place }, view: PhantomData }
     }
 
     fn next_piece(&mut self) -> Option<Result<Reader<'a>, WireError>> {
@@ -88,6 +84,12 @@ impl<'a> Merged<'a> {
                 Err(error) => return Some(Err(error)),
             }
         }
+    }
+}
+
+impl<'a> From<Reader<'a>> for Merged<'a> {
+    fn from(fields: Reader<'a>) -> Self {
+        Self::whole(fields)
     }
 }
 
@@ -112,24 +114,27 @@ impl<'a> Iterator for Merged<'a> {
     }
 }
 
+/// A field: the name of the message that has it, and its number. By reference, since views carry
+/// several and are passed by value.
+pub(super) type Place = &'static (&'static str, u32);
+
 /// The messages in one field of a message that stands in one piece.
 #[derive(Clone, Copy, Debug)]
 struct Pieces<'a> {
     fields: Reader<'a>,
-    name: &'static str,
-    number: u32,
+    place: Place,
 }
 
 impl Pieces<'_> {
-    const NONE: Self = Self { fields: Reader::new(&[]), name: "", number: 0 };
+    const NONE: Self = Self { fields: Reader::new(&[]), place: &("", 0) };
 }
 
 impl<'a> Iterator for Pieces<'a> {
     type Item = Result<Reader<'a>, WireError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, number) = (self.name, self.number);
-        self.fields.find_map(|field| nested(field, name, number))
+        let place = self.place;
+        self.fields.find_map(|field| nested(field, place))
     }
 }
 
@@ -137,24 +142,22 @@ impl<'a> Iterator for Pieces<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Messages<'a> {
     fields: Merged<'a>,
-    name: &'static str,
-    number: u32,
+    place: Place,
 }
 
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<Reader<'a>, WireError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, number) = (self.name, self.number);
-        self.fields.find_map(|field| nested(field, name, number))
+        let place = self.place;
+        self.fields.find_map(|field| nested(field, place))
     }
 }
 
 /// The message nested in `field`, if it is the field that is looked for.
 fn nested<'a>(
     field: Result<Field<'a>, WireError>,
-    name: &'static str,
-    number: u32,
+    &(name, number): Place,
 ) -> Option<Result<Reader<'a>, WireError>> {
     match field {
         Ok(field) if field.number != number => None,

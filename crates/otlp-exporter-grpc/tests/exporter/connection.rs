@@ -22,8 +22,7 @@ fn an_exporter_survives_the_runtime_that_it_began_on() {
     let server = Server::start();
     let exporter = exporter(server.grpc_endpoint());
     for _ in 0..3 {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcome = runtime.block_on(export(&exporter));
         assert!(is_delivered(&outcome), "{outcome:?}");
     }

@@ -136,6 +136,17 @@ async fn the_header_provider_is_asked_for_every_request() {
 }
 
 #[tokio::test]
+async fn a_header_provider_that_hangs_ends_at_the_deadline() {
+    let server = Server::start();
+    let provider = HeaderProvider::new(std::future::pending);
+    let exporter = built(builder(server.grpc_endpoint()).with_header_provider(provider));
+    let deadline = Deadline::after(Instant::now(), Duration::from_millis(100));
+    let outcome = exporter.export(payload(&["one"]), deadline).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
 async fn a_request_over_the_limit_is_not_sent() {
     // Z1
     let server = Server::start();

@@ -1,9 +1,10 @@
 //! The exporter against real sockets on the loopback interface.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod connection;
 mod delivery;
 mod hostile;
-mod measure;
 mod outcomes;
 mod secrets;
 mod tls;

@@ -81,8 +81,19 @@ async fn a_server_that_calls_the_message_too_large_asks_for_smaller_ones() {
 async fn an_answer_without_a_grpc_status_is_mapped_from_http() {
     let server = Server::start();
     let exporter = exporter(server.grpc_endpoint());
-    for (http, code) in [(400, 13), (401, 16), (403, 7), (404, 12), (429, 14), (502, 14), (503, 14), (504, 14), (500, 2), (413, 2), (302, 2)]
-    {
+    for (http, code) in [
+        (400, 13),
+        (401, 16),
+        (403, 7),
+        (404, 12),
+        (429, 14),
+        (502, 14),
+        (503, 14),
+        (504, 14),
+        (500, 2),
+        (413, 2),
+        (302, 2),
+    ] {
         server.respond_with(Reply::http(http).with_body("from a proxy"));
         let outcome = export(&exporter).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::GrpcStatus(code)), "{http}");

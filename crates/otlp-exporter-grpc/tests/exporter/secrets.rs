@@ -17,7 +17,8 @@ async fn secrets_are_in_no_message_and_no_debug_output() {
         assert!(!text.contains("s3cr3t"), "{text}");
         let exporter = built(builder);
         let outcome = export(&exporter).await;
-        let text = format!("{exporter:?} {} {outcome:?} {}", exporter.destination(), message(&outcome));
+        let text =
+            format!("{exporter:?} {} {outcome:?} {}", exporter.destination(), message(&outcome));
         assert!(outcome.error().is_some() && text.contains(&address.to_string()));
         assert!(!text.contains("s3cr3t"), "{text}");
     }

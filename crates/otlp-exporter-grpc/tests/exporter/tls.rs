@@ -54,13 +54,14 @@ mod with_the_feature {
     async fn a_stranger_is_not_trusted() {
         let (ours, theirs) = (Certificates::generate().unwrap(), Certificates::generate().unwrap());
         let server = Server::builder().with_tls(&theirs).start().unwrap();
-        let outcome = export(&built(
-            builder(server.grpc_endpoint()).with_tls(trusting(&ours)),
-        ))
-        .await;
+        let outcome =
+            export(&built(builder(server.grpc_endpoint()).with_tls(trusting(&ours)))).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::Connect), "{outcome:?}");
         let text = message(&outcome);
-        assert!(text.contains("invalid peer certificate") && text.contains("hint: set the cert"), "{text}");
+        assert!(
+            text.contains("invalid peer certificate") && text.contains("hint: set the cert"),
+            "{text}"
+        );
         assert_eq!(server.counts().arrived, 0);
     }
 
@@ -99,8 +100,7 @@ mod with_the_feature {
     async fn a_server_that_never_shakes_hands_ends_at_the_deadline() {
         let silent = RawServer::start(RawAnswer::Silent);
         let certificates = Certificates::generate().unwrap();
-        let exporter =
-            built(builder(silent.endpoint("https")).with_tls(trusting(&certificates)));
+        let exporter = built(builder(silent.endpoint("https")).with_tls(trusting(&certificates)));
         let deadline = Deadline::after(Instant::now(), Duration::from_millis(300));
         let outcome = exporter.export(payload(&["one"]), deadline).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");

@@ -155,6 +155,17 @@ async fn the_header_provider_is_asked_for_every_request() {
 }
 
 #[tokio::test]
+async fn a_header_provider_that_hangs_ends_at_the_deadline() {
+    let server = Server::start();
+    let provider = HeaderProvider::new(std::future::pending);
+    let exporter = built(builder(server.http_endpoint()).with_header_provider(provider));
+    let deadline = Deadline::after(Instant::now(), Duration::from_millis(100));
+    let outcome = exporter.export(payload(&["one"]), deadline).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
 async fn a_request_over_the_limit_is_not_sent() {
     // Z1
     let server = Server::start();
@@ -253,7 +264,8 @@ async fn after_shutdown_nothing_is_sent() {
 
 #[test]
 fn json_and_grpc_are_refused_when_the_exporter_is_built() {
-    for (protocol, words) in [(Protocol::HttpJson, "not built in yet"), (Protocol::Grpc, "otlp-exporter-grpc")]
+    for (protocol, words) in
+        [(Protocol::HttpJson, "not built in yet"), (Protocol::Grpc, "otlp-exporter-grpc")]
     {
         let configured = otlp_core::export::ExporterConfig::builder(Signal::Traces)
             .with_protocol(protocol)

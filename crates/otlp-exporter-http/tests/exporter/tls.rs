@@ -59,7 +59,8 @@ mod with_the_feature {
     async fn http_1_is_spoken_where_nothing_else_is_offered() {
         // H2
         let certificates = Certificates::generate().unwrap();
-        let chain = CertificateDer::pem_slice_iter(certificates.server_certificate_pem().as_bytes());
+        let chain =
+            CertificateDer::pem_slice_iter(certificates.server_certificate_pem().as_bytes());
         let key = PrivateKeyDer::from_pem_slice(certificates.server_key_pem().as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut tls = rustls::ServerConfig::builder_with_provider(provider)
@@ -92,13 +93,14 @@ mod with_the_feature {
     async fn a_stranger_is_not_trusted() {
         let (ours, theirs) = (Certificates::generate().unwrap(), Certificates::generate().unwrap());
         let server = Server::builder().with_tls(&theirs).start().unwrap();
-        let outcome = export(&built(
-            builder(server.http_endpoint()).with_tls(trusting(&ours)),
-        ))
-        .await;
+        let outcome =
+            export(&built(builder(server.http_endpoint()).with_tls(trusting(&ours)))).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::Connect), "{outcome:?}");
         let text = message(&outcome);
-        assert!(text.contains("invalid peer certificate") && text.contains("hint: set the cert"), "{text}");
+        assert!(
+            text.contains("invalid peer certificate") && text.contains("hint: set the cert"),
+            "{text}"
+        );
         assert_eq!(server.counts().arrived, 0);
     }
 
@@ -137,8 +139,7 @@ mod with_the_feature {
     async fn a_server_that_never_shakes_hands_ends_at_the_deadline() {
         let silent = RawServer::start(RawAnswer::Silent);
         let certificates = Certificates::generate().unwrap();
-        let exporter =
-            built(builder(silent.endpoint("https")).with_tls(trusting(&certificates)));
+        let exporter = built(builder(silent.endpoint("https")).with_tls(trusting(&certificates)));
         let deadline = Deadline::after(Instant::now(), Duration::from_millis(300));
         let outcome = exporter.export(payload(&["one"]), deadline).await;
         assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
