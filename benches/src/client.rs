@@ -190,7 +190,7 @@ fn away(
     };
     // Nobody can take what is held, so this fails; only an account makes it worth the wait.
     if subject.account().is_some() {
-        let _ = subject.shutdown(SHUTDOWN_TIMEOUT);
+        let _ = subject.shutdown(AWAY_SHUTDOWN_TIMEOUT);
     }
     Ok(finished(subject, report))
 }
@@ -235,3 +235,6 @@ const RESIDENT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What an application would give its telemetry at exit.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Enough to give up what nobody takes.
+const AWAY_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

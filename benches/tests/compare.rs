@@ -1,5 +1,7 @@
 //! The `compare` program from the outside: arguments, the JSON lines, each kind of row.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test that calls them")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

@@ -117,13 +117,17 @@ impl Payload {
     ///
     /// # Errors
     ///
-    /// Gives `other` back when its signal differs.
-    pub fn merge(self, other: Self) -> Result<Self, Self> {
+    /// Gives both back when their signals differ.
+    pub fn merge(self, other: Self) -> Result<Self, (Self, Self)> {
         if self.signal != other.signal {
-            return Err(other);
+            return Err((self, other));
         }
         let items = self.items.saturating_add(other.items);
-        let mut rope = self.shared.rope.clone();
+        // Without another clone the list of pieces is taken over: merging many costs no squares.
+        let mut rope = match Arc::try_unwrap(self.shared) {
+            Ok(shared) => shared.rope,
+            Err(shared) => shared.rope.clone(),
+        };
         rope.append(&other.shared.rope);
         Ok(Self::from_parts(self.signal, rope, items))
     }
@@ -148,8 +152,8 @@ impl Payload {
 impl Payload {
     /// Cuts the request into two halves of about the same number of items.
     ///
-    /// `None` when there are fewer than two items: a server that calls one item too large will
-    /// never take it.
+    /// `None` when there is nothing to divide, as with a single item: a server that calls that too
+    /// large will never take it.
     ///
     /// # Errors
     ///
@@ -163,9 +167,9 @@ impl Payload {
         let Some(first) = parts.next() else { return Ok(None) };
         let Some(second) = parts.next() else { return Ok(None) };
         // Counting points, a metric that is larger than half stands alone: more than two parts.
-        let second = parts.fold(second, |all, part| match all.clone().merge(part) {
+        let second = parts.fold(second, |all, part| match all.merge(part) {
             Ok(merged) => merged,
-            Err(_) => all,
+            Err((all, _)) => all,
         });
         Ok(Some((first, second)))
     }

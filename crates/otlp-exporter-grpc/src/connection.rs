@@ -25,6 +25,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
+/// Most bytes of headers, and of trailers, in an answer.
+const HEADER_LIST_MAX: u32 = 16 * 1024;
+
 /// The settings of HTTP/2 that do not come from the configuration.
 ///
 /// No pings on an idle connection: servers answer those with GOAWAY (gRPC, "too many pings").
@@ -36,6 +39,7 @@ pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
         .keep_alive_while_idle(false)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(HEADER_LIST_MAX)
 }
 
 /// The settings of TCP. Nagle's algorithm is off: it costs 40 ms a request against a delayed

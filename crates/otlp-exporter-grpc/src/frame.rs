@@ -215,7 +215,10 @@ mod tests {
         let parts = [small.clone(), large.clone(), small.clone(), small.clone(), large.clone()];
         let pieces = gathered(b"prefix", &parts);
         assert_eq!(pieces.concat(), [b"prefix".as_slice(), &parts.concat()].concat());
-        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [8, SMALL_PIECE, 4, SMALL_PIECE]);
+        assert_eq!(
+            pieces.iter().map(Bytes::len).collect::<Vec<_>>(),
+            [8, SMALL_PIECE, 4, SMALL_PIECE]
+        );
         assert_eq!(pieces[1].as_ptr(), large.as_ptr());
 
         let pieces = gathered(b"", &vec![small; 100_000]);

@@ -6,12 +6,14 @@
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use otlp_core::export::{Compression, DecompressError, decompress};
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tower_service::Service;
@@ -30,6 +32,9 @@ pub(crate) const GRPC_MEDIA_TYPE: HeaderValue = HeaderValue::from_static("applic
 
 /// What is read of an answer that is not gRPC, to quote it.
 const QUOTED_MAX: usize = 1024;
+
+/// How long the body of such an answer may take.
+const QUOTING_TIME: Duration = Duration::from_secs(1);
 
 /// A complete answer.
 #[derive(Debug)]
@@ -107,8 +112,8 @@ async fn read_answer(response: Response<Body>, limit: usize) -> Result<Answer, C
     let (message, trailers) = read_message(body, limit).await?;
     let status = trailers.as_ref().and_then(Status::from_headers).ok_or(CallError::NoStatus)?;
     let message = match message {
-        Some(message) => inflate(message, &head.headers, limit)?,
-        None => Bytes::new(),
+        Some(message) if status.is_ok() => inflate(message, &head.headers, limit)?,
+        _ => Bytes::new(),
     };
     Ok(Answer { status, message })
 }
@@ -153,14 +158,10 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// The status of an answer that is not gRPC, with the beginning of what it says.
-async fn quote(http: StatusCode, headers: &HeaderMap, mut body: Body) -> Status {
+async fn quote(http: StatusCode, headers: &HeaderMap, body: Body) -> Status {
     let mut text = Vec::new();
-    while text.len() < QUOTED_MAX {
-        let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else { break };
-        if let Ok(chunk) = frame.into_data() {
-            text.extend(chunk.iter().take(QUOTED_MAX - text.len()));
-        }
-    }
+    // The status is known, so a body that comes drop by drop is not waited for.
+    let _ = timeout(QUOTING_TIME, read_start(body, &mut text)).await;
     let mut status = Status::from_http(http);
     if let Some(media) = headers.get(CONTENT_TYPE) {
         status.message.push_str(&format!(" ({})", String::from_utf8_lossy(media.as_bytes())));
@@ -169,4 +170,14 @@ async fn quote(http: StatusCode, headers: &HeaderMap, mut body: Body) -> Status 
         status.message.push_str(&format!(": {}", String::from_utf8_lossy(&text)));
     }
     status
+}
+
+async fn read_start(mut body: Body, text: &mut Vec<u8>) {
+    while text.len() < QUOTED_MAX {
+        let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        let Some(Ok(frame)) = frame else { return };
+        if let Ok(chunk) = frame.into_data() {
+            text.extend(chunk.iter().take(QUOTED_MAX.saturating_sub(text.len())));
+        }
+    }
 }

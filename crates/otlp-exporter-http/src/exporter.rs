@@ -10,6 +10,7 @@ use otlp_core::export::{
     HeaderProvider, Headers, Outcome, Protocol,
 };
 use otlp_core::{Payload, Signal};
+use parking_lot::Mutex;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
@@ -49,9 +50,9 @@ pub struct HttpExporter {
     compression: Compression,
     max_request_size: usize,
     max_response_size: usize,
-    client: Client,
+    /// `None` after shutdown, which closes the connections that are kept.
+    client: Mutex<Option<Client>>,
     has_answered: AtomicBool,
-    is_shutdown: AtomicBool,
 }
 
 impl HttpExporter {
@@ -92,17 +93,16 @@ impl HttpExporter {
             compression: config.compression,
             max_request_size: config.max_request_size,
             max_response_size: config.max_response_size,
-            client,
+            client: Mutex::new(Some(client)),
             has_answered: AtomicBool::new(false),
-            is_shutdown: AtomicBool::new(false),
         })
     }
 
     /// Sends the request. `Err` is the outcome when there is no answer.
-    async fn send(&self, payload: &Payload) -> Result<Response, Outcome> {
+    async fn send(&self, client: &Client, payload: &Payload) -> Result<Response, Outcome> {
         let tried = self.tried();
         let request = self.request(payload).await?;
-        self.client.execute(request).await.map_err(|error| tried.unanswered(error))
+        client.execute(request).await.map_err(|error| tried.unanswered(error))
     }
 
     async fn request(&self, payload: &Payload) -> Result<Request, Outcome> {
@@ -170,25 +170,25 @@ impl HttpExporter {
 
 impl Exporter for HttpExporter {
     async fn export(&self, payload: Payload, deadline: Deadline) -> Outcome {
-        if self.is_shutdown.load(Ordering::Acquire) {
+        let Some(client) = self.client.lock().clone() else {
             let problem = "the exporter was shut down";
             return Outcome::permanent(ExportError::new(ErrorKind::AlreadyShutdown, problem));
-        }
+        };
         if Handle::try_current().is_err() {
             let problem = "the exporter must be driven on a Tokio runtime with time and I/O";
             return Outcome::permanent(ExportError::new(ErrorKind::Request, problem));
         }
         let until = deadline.instant().map(Instant::from_std);
-        match within(until, self.send(&payload)).await {
+        match within(until, self.send(&client, &payload)).await {
             Some(Ok(response)) => self.answer(response, until).await,
             Some(Err(outcome)) => outcome,
             None => self.tried().timed_out(),
         }
     }
 
-    /// Later calls are refused. Requests that are in flight may still end.
+    /// Closes the connections that are kept. Requests that are in flight may still end.
     async fn shutdown(&self, _: Deadline) -> Result<(), ExportError> {
-        self.is_shutdown.store(true, Ordering::Release);
+        *self.client.lock() = None;
         Ok(())
     }
 

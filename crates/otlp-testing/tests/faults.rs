@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use otlp_testing::tls::Certificates;
 use otlp_testing::{Direction, Fault, FaultProxy, Gate, RawAnswer, RawServer, Server};
@@ -115,19 +116,23 @@ async fn a_gated_proxy_holds_bytes_until_the_gate_opens() {
     assert_eq!(export.await.unwrap().unwrap().status(), 200);
 }
 
-#[tokio::test]
-async fn a_stall_ends_when_the_fault_changes() {
-    let server = Server::start();
-    let proxy = FaultProxy::start(server.http_addr());
+#[test]
+fn a_stalled_line_passes_nothing_until_the_fault_changes() {
+    let server = RawServer::start(RawAnswer::OnFirstBytes("answer".into()));
+    let proxy = FaultProxy::start(server.addr());
     proxy.set(Fault::Stall);
-    let export = tokio::spawn(post_to(proxy.endpoint("http"), 0..2));
-    let proxy = std::sync::Arc::new(proxy);
-    let waiting = std::sync::Arc::clone(&proxy);
-    let accepted = move || waiting.wait_for_connections(1, PATIENCE);
-    assert!(tokio::task::spawn_blocking(accepted).await.unwrap());
-    assert_eq!((proxy.bytes(Direction::Request), server.counts().arrived), (0, 0));
+    let mut stream = TcpStream::connect(proxy.addr()).unwrap();
+    stream.write_all(b"request").unwrap();
+    assert!(proxy.wait_for_connections(1, PATIENCE));
+    // A line that wrongly passes bytes has the time to show it; a right one never does.
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    stream.read(&mut [0; 8]).unwrap_err();
+    assert_eq!((proxy.bytes(Direction::Request), server.received().len()), (0, 0));
     proxy.set(Fault::None);
-    assert_eq!(export.await.unwrap().unwrap().status(), 200);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "answer");
 }
 
 fn tls_of(certificates: &Certificates) -> ClientTlsConfig {

@@ -192,6 +192,15 @@ async fn answers_that_are_no_protobuf_are_errors() {
 }
 
 #[tokio::test]
+async fn a_cut_body_is_a_reset_stream_not_an_end() {
+    let server = Server::start();
+    server.respond_with(Reply::cut_body());
+    let response = support::http_2(&server.grpc_endpoint(), &[0, 0, 0, 0, 0]).await;
+    assert_eq!(response.status(), 200);
+    response.bytes().await.unwrap_err();
+}
+
+#[tokio::test]
 async fn details_go_out_as_they_are_given() {
     let server = Server::start();
     server.respond_with(

@@ -62,8 +62,13 @@ impl Compressed {
                 continue;
             }
             let bytes = compress(rope.parts(), compression)?;
-            // Another thread may have taken the slot meanwhile; its bytes then serve its setting.
-            let _ = slot.set((compression, bytes.clone()));
+            // Another thread may have filled the slot meanwhile: with the same form, which then
+            // serves both, or with another setting's.
+            let shared = match slot.set((compression, bytes.clone())) {
+                Ok(()) => None,
+                Err(_) => slot.get().filter(|(kept, _)| *kept == compression),
+            };
+            let bytes = shared.map_or(bytes, |(_, shared)| shared.clone());
             return Ok(Body { rope: bytes.into(), compression });
         }
         let bytes = compress(rope.parts(), compression)?;

@@ -56,10 +56,13 @@ impl Rope {
 
     /// The bytes from `start` to `end` as a rope of slices, without copying.
     ///
-    /// A range beyond the end is cut to it.
+    /// A range beyond the end is cut to it, and one that ends before it starts is empty.
     #[must_use]
     pub fn slice(&self, start: usize, end: usize) -> Self {
         let mut out = Self::new();
+        if start >= end {
+            return out;
+        }
         let mut at = 0;
         for part in &self.parts {
             let part_end = at + part.len();

@@ -13,8 +13,8 @@ use crate::wire::attribute::AttributeList;
 use crate::wire::value::Value;
 use crate::wire::varint::encoded_len;
 use crate::wire::writer::{
-    FIXED32, FIXED64, LEN, VARINT, key, len_field, put_fixed64_non_zero, put_len,
-    put_len_header, put_len_non_empty, put_message, put_varint_non_zero,
+    FIXED32, FIXED64, LEN, VARINT, key, len_field, put_fixed64_non_zero, put_len, put_len_header,
+    put_len_non_empty, put_varint_non_zero,
 };
 
 use super::EncodedSpan;
@@ -135,10 +135,10 @@ impl SpanEncoder {
     /// Forgets the span and keeps the memory.
     #[inline]
     pub fn clear(&mut self) {
+        self.identity = SpanIdentity::default();
         self.name = Cow::Borrowed("");
-        if let Cow::Owned(_) = self.identity.trace_state {
-            self.identity.trace_state = Cow::Borrowed("");
-        }
+        self.kind = SpanKind::Internal;
+        self.start_unix_nano = 0;
         self.attributes.0.clear();
         self.events.clear();
         self.links.clear();
@@ -162,15 +162,33 @@ impl SpanEncoder {
         limits: &SpanLimits,
         attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
     ) {
+        self.add_event_with_dropped(name, time_unix_nano, 0, limits, attributes);
+    }
+
+    /// [`add_event`](Self::add_event) for an event that has lost `dropped` attributes before; they
+    /// are added to those that the limits discard.
+    pub fn add_event_with_dropped(
+        &mut self,
+        name: &str,
+        time_unix_nano: u64,
+        dropped: u32,
+        limits: &SpanLimits,
+        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+    ) {
         if self.events.is_full(limits.events) {
             return;
         }
         let list = self.scratch.collect(&limits.event_attributes(), attributes);
-        self.events.push(EVENT, |buf| {
+        let dropped = list.dropped().saturating_add(dropped);
+        let len = fixed64_len(time_unix_nano)
+            + non_empty_len(name.len())
+            + list.as_bytes().len()
+            + non_zero_len(dropped);
+        self.events.push(EVENT, len, |buf| {
             put_fixed64_non_zero(buf, key(1, FIXED64), time_unix_nano);
             put_len_non_empty(buf, key(2, LEN), name.as_bytes());
             buf.extend_from_slice(list.as_bytes());
-            put_varint_non_zero(buf, key(4, VARINT), list.dropped().into());
+            put_varint_non_zero(buf, key(4, VARINT), dropped.into());
         });
     }
 
@@ -181,16 +199,35 @@ impl SpanEncoder {
         limits: &SpanLimits,
         attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
     ) {
+        self.add_link_with_dropped(link, 0, limits, attributes);
+    }
+
+    /// [`add_link`](Self::add_link) for a link that has lost `dropped` attributes before; they are
+    /// added to those that the limits discard.
+    pub fn add_link_with_dropped(
+        &mut self,
+        link: LinkContext<'_>,
+        dropped: u32,
+        limits: &SpanLimits,
+        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
+    ) {
         if self.links.is_full(limits.links) {
             return;
         }
         let list = self.scratch.collect_link(&limits.link_attributes(), attributes);
-        self.links.push(LINK, |buf| {
+        let dropped = list.dropped().saturating_add(dropped);
+        let len = (2 + 16)
+            + (2 + 8)
+            + non_empty_len(link.trace_state.len())
+            + list.as_bytes().len()
+            + non_zero_len(dropped)
+            + 5;
+        self.links.push(LINK, len, |buf| {
             put_len(buf, key(1, LEN), &link.trace_id);
             put_len(buf, key(2, LEN), &link.span_id);
             put_len_non_empty(buf, key(3, LEN), link.trace_state.as_bytes());
             buf.extend_from_slice(list.as_bytes());
-            put_varint_non_zero(buf, key(5, VARINT), list.dropped().into());
+            put_varint_non_zero(buf, key(5, VARINT), dropped.into());
             buf.push(key(6, FIXED32));
             buf.extend_from_slice(&wire_flags(link.trace_flags, link.is_remote).to_le_bytes());
         });
@@ -253,8 +290,8 @@ impl SpanEncoder {
             + if self.identity.parent.is_some() { 2 + 8 } else { 0 }
             + non_empty_len(self.name.len())
             + 2
-            + if self.start_unix_nano == 0 { 0 } else { 9 }
-            + if end_unix_nano == 0 { 0 } else { 9 }
+            + fixed64_len(self.start_unix_nano)
+            + fixed64_len(end_unix_nano)
             + self.attributes.0.as_bytes().len()
             + non_zero_len(self.attributes.0.dropped())
             + self.events.buf.len()
@@ -385,8 +422,13 @@ impl Items {
         full
     }
 
-    fn push(&mut self, field_key: u8, content: impl FnOnce(&mut Vec<u8>)) {
-        put_message(&mut self.buf, field_key, content);
+    /// Appends an item whose content has `len` bytes.
+    fn push(&mut self, field_key: u8, len: usize, content: impl FnOnce(&mut Vec<u8>)) {
+        self.buf.reserve(len_field(len));
+        put_len_header(&mut self.buf, field_key, len);
+        let start = self.buf.len();
+        content(&mut self.buf);
+        debug_assert_eq!(self.buf.len() - start, len, "the length was known beforehand");
         self.count += 1;
     }
 
@@ -450,6 +492,10 @@ const fn wire_flags(trace_flags: u8, is_remote: bool) -> u32 {
     trace_flags as u32 | HAS_IS_REMOTE | if is_remote { IS_REMOTE } else { 0 }
 }
 
+const fn fixed64_len(value: u64) -> usize {
+    if value == 0 { 0 } else { 9 }
+}
+
 const fn non_empty_len(len: usize) -> usize {
     if len == 0 { 0 } else { len_field(len) }
 }
@@ -468,7 +514,7 @@ const IS_REMOTE: u32 = 0x200;
 /// Most bytes of all events, and of all links, before further ones are discarded.
 const ITEMS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What a cleared encoder may keep of them.
-const ITEMS_BYTES_KEPT: usize = 64 * 1024;
+const ITEMS_BYTES_KEPT: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! Attributes, encoded as they are set, with unique keys and counted limits.
 
-use crate::limits::{AttributeLimits, ValueLimits};
+use std::hash::{BuildHasher, RandomState};
 
-use super::value::{Value, cut_bytes, cut_chars, put_value, scalar_field_len};
+use crate::limits::AttributeLimits;
+
+use super::value::{Value, Walk, cut, put_scalar, put_value, scalar_field_len};
 use super::writer::{LEN, key, len_field, put_len, put_len_header, put_message};
 
 /// A list of `KeyValue` fields in OTLP bytes.
@@ -10,9 +12,12 @@ use super::writer::{LEN, key, len_field, put_len, put_len_header, put_message};
 /// Setting a key again replaces its value where it stands (row T12), also when the list is full
 /// (rows L2, W5). Clearing keeps the memory, so a list that is used again does not allocate.
 ///
-/// A list never grows beyond 64 MiB, the largest request the protocol recommends; an attribute that would
-/// take it there is discarded and counted like one over the count limit. So is one with an empty
-/// key, which the specification forbids.
+/// A list never grows beyond 64 MiB, the largest request that the protocol recommends; an attribute
+/// that would take it there is discarded and counted like one over the count limit. So is one with
+/// an empty key, which the specification forbids.
+///
+/// Cost: appending is a copy of the bytes. Replacing a value by one of another length also moves
+/// what stands behind it.
 #[derive(Debug)]
 pub struct AttributeList {
     field_key: u8,
@@ -32,27 +37,26 @@ impl AttributeList {
     #[inline]
     pub fn set(&mut self, key: &str, value: Value<'_>, limits: &AttributeLimits) {
         let hash = hash_key(key);
+        let walk = Walk::new(&limits.value);
         if let Some(at) = self.index.find(hash, key, &self.buf) {
-            self.replace(at, key, value, &limits.value, 1);
+            self.replace(at, key, value, &walk, 1);
         } else if self.index.len() >= limits.count as usize || key.is_empty() {
             self.count_dropped();
         } else {
-            self.append(hash, key, value, &limits.value, 1);
+            self.append(hash, key, value, &walk, 1);
         }
     }
 
-    /// Sets an entry of a map value that stands `depth` levels deep.
-    pub(super) fn set_nested(
-        &mut self,
-        key: &str,
-        value: Value<'_>,
-        limits: &ValueLimits,
-        depth: u8,
-    ) {
+    /// Sets an entry of a map value that stands `depth` levels deep. Count limits do not hold in
+    /// there (row L2), and if an entry is too large, so is the whole attribute.
+    pub(super) fn set_nested(&mut self, key: &str, value: Value<'_>, walk: &Walk<'_>, depth: u8) {
         let hash = hash_key(key);
         match self.index.find(hash, key, &self.buf) {
-            Some(at) => self.replace(at, key, value, limits, depth),
-            None => self.append(hash, key, value, limits, depth),
+            Some(at) => self.replace(at, key, value, walk, depth),
+            None => self.append(hash, key, value, walk, depth),
+        }
+        if self.dropped > 0 {
+            walk.give_up();
         }
     }
 
@@ -101,7 +105,7 @@ impl AttributeList {
         let Some(at) = self.index.find(hash_key(key), key, &self.buf) else { return false };
         let (start, end) = (self.start_of(at), self.end_of(at));
         self.buf.drain(start..end);
-        self.index.remove(at, end - start);
+        self.index.remove(at, end - start, &self.buf);
         true
     }
 
@@ -117,45 +121,46 @@ impl AttributeList {
     }
 
     #[inline]
-    fn append(&mut self, hash: u32, key: &str, value: Value<'_>, limits: &ValueLimits, depth: u8) {
+    fn append(&mut self, hash: u32, key: &str, value: Value<'_>, walk: &Walk<'_>, depth: u8) {
         let start = self.buf.len();
-        let value = cut(value, limits);
+        let value = cut(value, walk.limits);
         if !self.has_room(0, key, value) {
             return self.count_dropped();
         }
-        put_key_value(&mut self.buf, self.field_key, key, value, limits, depth);
-        if self.buf.len() > LIST_BYTES_MAX {
+        let written = put_key_value(&mut self.buf, self.field_key, key, value, walk, depth);
+        if !written || self.buf.len() > LIST_BYTES_MAX {
             self.buf.truncate(start);
             return self.count_dropped();
         }
         self.index.push(hash, start, &self.buf);
     }
 
-    /// Writes the new entry behind the list, moves it to the old one's place, removes the old one.
+    /// Writes the new entry behind the list, then moves it to the old one's place.
     #[cold]
-    fn replace(&mut self, at: usize, key: &str, value: Value<'_>, limits: &ValueLimits, depth: u8) {
+    fn replace(&mut self, at: usize, key: &str, value: Value<'_>, walk: &Walk<'_>, depth: u8) {
         let list_end = self.buf.len();
         let (start, old_end) = (self.start_of(at), self.end_of(at));
         let old_len = old_end - start;
-        let value = cut(value, limits);
+        let value = cut(value, walk.limits);
         if !self.has_room(old_len, key, value) {
             return self.count_dropped();
         }
-        put_key_value(&mut self.buf, self.field_key, key, value, limits, depth);
+        let written = put_key_value(&mut self.buf, self.field_key, key, value, walk, depth);
         let new_len = self.buf.len() - list_end;
-        if list_end - old_len + new_len > LIST_BYTES_MAX {
+        if !written || list_end - old_len + new_len > LIST_BYTES_MAX {
             self.buf.truncate(list_end);
             return self.count_dropped();
         }
-        if new_len == old_len {
+        if new_len <= old_len {
             self.buf.copy_within(list_end.., start);
             self.buf.truncate(list_end);
-            return;
+            self.buf.drain(start + new_len..old_end);
+        } else {
+            if let Some(tail) = self.buf.get_mut(start..) {
+                tail.rotate_right(new_len);
+            }
+            self.buf.drain(start + new_len..start + new_len + old_len);
         }
-        if let Some(tail) = self.buf.get_mut(start..) {
-            tail.rotate_right(new_len);
-        }
-        self.buf.drain(start + new_len..start + new_len + old_len);
         self.index.resized(at, old_len, new_len, &self.buf);
     }
 
@@ -182,32 +187,19 @@ impl AttributeList {
     }
 }
 
-/// Cuts a string or byte value before its length is taken, so that both passes see the same.
-#[inline]
-fn cut<'a>(value: Value<'a>, limits: &ValueLimits) -> Value<'a> {
-    match value {
-        Value::Str(text) => Value::Str(cut_chars(text, limits.length)),
-        Value::Bytes(bytes) => Value::Bytes(cut_bytes(bytes, limits.length)),
-        other => other,
-    }
-}
-
 /// Writes one attribute as field `field_key`: key and length, then the `KeyValue`. The value has
-/// been cut.
+/// been cut. False, and nothing written, if something inside an array or map was too large.
 #[inline]
 fn put_key_value(
     buf: &mut Vec<u8>,
     field_key: u8,
     name: &str,
     value: Value<'_>,
-    limits: &ValueLimits,
+    walk: &Walk<'_>,
     depth: u8,
-) {
+) -> bool {
     let Some(value_len) = scalar_field_len(value) else {
-        return put_message(buf, field_key, |buf| {
-            put_len(buf, KEY, name.as_bytes());
-            put_value(buf, VALUE, value, limits, depth);
-        });
+        return put_nested(buf, field_key, name, value, walk, depth);
     };
     let len = len_field(name.len()) + value_len;
     buf.reserve(len + 6);
@@ -218,7 +210,42 @@ fn put_key_value(
         put_len_header(buf, field_key, len);
         put_len(buf, KEY, name.as_bytes());
     }
-    put_value(buf, VALUE, value, limits, depth);
+    put_scalar(buf, VALUE, value);
+    true
+}
+
+/// [`put_key_value`] for an array or map, whose elements come from code that is not ours: should it
+/// panic, half an attribute must not stay behind.
+fn put_nested(
+    buf: &mut Vec<u8>,
+    field_key: u8,
+    name: &str,
+    value: Value<'_>,
+    walk: &Walk<'_>,
+    depth: u8,
+) -> bool {
+    let mut undo = Undo { keep: buf.len(), buf };
+    put_message(undo.buf, field_key, |buf| {
+        put_len(buf, KEY, name.as_bytes());
+        put_value(buf, VALUE, value, walk, depth);
+    });
+    if walk.is_full() {
+        return false;
+    }
+    undo.keep = undo.buf.len();
+    true
+}
+
+/// Cuts a buffer back to `keep` bytes when it goes out of scope.
+struct Undo<'a> {
+    buf: &'a mut Vec<u8>,
+    keep: usize,
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        self.buf.truncate(self.keep);
+    }
 }
 
 /// Where each key stands, and a quick answer to "is it new?".
@@ -233,9 +260,13 @@ struct KeyIndex {
     table: Option<Box<Table>>,
 }
 
-/// Entry positions by the low bits of the key's hash, chained by index.
+/// Entry positions by the low bits of a hash of the whole key, chained by index.
+///
+/// Seeded at random: whoever can choose keys, such as names of request headers, must not be able to
+/// make a long list slow.
 #[derive(Debug, Default)]
 struct Table {
+    hasher: RandomState,
     heads: Vec<u32>,
     next: Vec<u32>,
 }
@@ -272,7 +303,7 @@ impl KeyIndex {
         match &self.table {
             None => self.entries.iter().position(is_it),
             Some(table) => {
-                table.chain(hash).find(|&at| self.entries.get(at).is_some_and(is_it))
+                table.chain(key.as_bytes()).find(|&at| self.entries.get(at).is_some_and(is_it))
             }
         }
     }
@@ -282,35 +313,37 @@ impl KeyIndex {
         self.seen |= bit(hash);
         self.entries.push(Entry { hash, start: start as u32, content: content_of(start, buf) });
         if self.entries.len() > SEARCHED_MAX {
-            self.index_last();
+            self.index_last(buf);
         }
     }
 
     #[cold]
-    fn index_last(&mut self) {
-        let entries = &self.entries;
-        self.table.get_or_insert_default().follow(entries);
+    fn index_last(&mut self, buf: &[u8]) {
+        self.table.get_or_insert_default().follow(&self.entries, buf);
     }
 
-    /// Entry `at` has another length now: all behind it have moved.
+    /// Entry `at` has other bytes now: those behind it may have moved.
     fn resized(&mut self, at: usize, old_len: usize, new_len: usize, buf: &[u8]) {
-        for (i, entry) in self.entries.iter_mut().enumerate().skip(at) {
-            if i > at {
-                entry.start = (entry.start as usize + new_len - old_len) as u32;
-            }
+        if let Some(entry) = self.entries.get_mut(at) {
             entry.content = content_of(entry.start as usize, buf);
+        }
+        if old_len != new_len {
+            for entry in self.entries.iter_mut().skip(at + 1) {
+                entry.start = (entry.start as usize + new_len - old_len) as u32;
+                entry.content = (entry.content as usize + new_len - old_len) as u32;
+            }
         }
     }
 
-    fn remove(&mut self, at: usize, len: usize) {
+    fn remove(&mut self, at: usize, len: usize, buf: &[u8]) {
         self.entries.remove(at);
         for entry in self.entries.iter_mut().skip(at) {
             entry.start -= len as u32;
             entry.content -= len as u32;
         }
-        if let Some(table) = &mut self.table {
-            **table = Table::default();
-            table.follow(&self.entries);
+        // Positions have changed. A list that is short again is searched.
+        if self.table.take().is_some() && self.entries.len() > SEARCHED_MAX {
+            self.index_last(buf);
         }
     }
 
@@ -335,7 +368,7 @@ impl Entry {
 
 impl Table {
     /// Takes in all entries that it does not know yet, with twice the heads when they are full.
-    fn follow(&mut self, entries: &[Entry]) {
+    fn follow(&mut self, entries: &[Entry], buf: &[u8]) {
         if entries.len() > self.heads.len() {
             let heads = (entries.len() * 2).next_power_of_two();
             self.heads.clear();
@@ -344,19 +377,22 @@ impl Table {
         }
         for entry in entries.iter().skip(self.next.len()) {
             let at = self.next.len() as u32;
-            let mask = self.heads.len() - 1;
-            let Some(head) = self.heads.get_mut(entry.hash as usize & mask) else { return };
+            let head = self.head_of(entry.key(buf).unwrap_or_default());
+            let Some(head) = self.heads.get_mut(head) else { return };
             self.next.push(std::mem::replace(head, at));
         }
     }
 
-    fn chain(&self, hash: u32) -> impl Iterator<Item = usize> {
-        let head = hash as usize & self.heads.len().wrapping_sub(1);
-        let first = self.heads.get(head).copied().unwrap_or(NO_ENTRY);
+    fn chain(&self, key: &[u8]) -> impl Iterator<Item = usize> {
+        let first = self.heads.get(self.head_of(key)).copied().unwrap_or(NO_ENTRY);
         let step = |at: &u32| self.next.get(*at as usize).copied();
         std::iter::successors(Some(first), step)
             .take_while(|&at| at != NO_ENTRY)
             .map(|at| at as usize)
+    }
+
+    fn head_of(&self, key: &[u8]) -> usize {
+        self.hasher.hash_one(key) as usize & self.heads.len().wrapping_sub(1)
     }
 }
 
@@ -375,8 +411,8 @@ const fn bit(hash: u32) -> u64 {
     1 << (hash >> 26)
 }
 
-/// A hash from the length, the first and the last eight bytes: attribute keys differ there, and
-/// equal hashes are compared in full anyway.
+/// A hash from the length, the first and the last eight bytes: most attribute keys differ there.
+/// Equal hashes are compared in full anyway, and a long list is found by another hash.
 #[inline]
 fn hash_key(key: &str) -> u32 {
     let bytes = key.as_bytes();
@@ -400,9 +436,10 @@ const NO_ENTRY: u32 = u32::MAX;
 /// Above this many entries a hash table takes over from the search.
 const SEARCHED_MAX: usize = 128;
 /// Most bytes of one list: the protocol's recommended request limit (row Z1).
-const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// What a cleared list may keep.
-const KEPT_BYTES: usize = 64 * 1024;
+pub(super) const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a cleared list may keep: several times an ordinary span, and little enough that every thread
+/// can keep dozens of lists.
+const KEPT_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,10 @@ use crate::signal::Signal;
 
 use super::attribute::AttributeList;
 use super::value::Value;
-use super::writer::{LEN, key, len_field, put_len_header, put_len_non_empty, put_message};
+use super::writer::{
+    LEN, VARINT, key, len_field, put_len_header, put_len_non_empty, put_message,
+    put_varint_non_zero,
+};
 
 /// An encoded `Resource` with its schema URL: the header of every request of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,8 @@ struct Header {
 
 impl ResourceHeader {
     /// Encodes a resource. Keys are unique, the last value of a key wins; nothing is cut, since
-    /// resources are exempt from limits (row L5).
+    /// resources are exempt from limits (row L5). What [`AttributeList`] refuses all the same (an
+    /// empty key, more than 64 MiB) is counted in the resource.
     pub fn encode<'a>(
         attributes: impl IntoIterator<Item = (&'a str, Value<'a>)>,
         schema_url: &str,
@@ -40,7 +44,10 @@ impl ResourceHeader {
         for (key, value) in attributes {
             list.set(key, value, &AttributeLimits::EXEMPT);
         }
-        Self::from_message(list.as_bytes(), schema_url)
+        Self(Header::new(schema_url, |buf| {
+            buf.extend_from_slice(list.as_bytes());
+            put_varint_non_zero(buf, key(2, VARINT), list.dropped().into());
+        }))
     }
 
     /// Takes the body of an encoded `Resource` message.
@@ -77,6 +84,7 @@ impl ScopeHeader {
             put_len_non_empty(buf, key(1, LEN), name.as_bytes());
             put_len_non_empty(buf, key(2, LEN), version.as_bytes());
             buf.extend_from_slice(attributes.as_bytes());
+            put_varint_non_zero(buf, key(4, VARINT), attributes.dropped().into());
         }))
     }
 }

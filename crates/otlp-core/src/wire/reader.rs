@@ -158,6 +158,11 @@ impl<'a> Reader<'a> {
         Ok(Self { rest, end, nesting })
     }
 
+    /// Whether nothing may be nested in this message.
+    pub(super) const fn is_deepest(&self) -> bool {
+        self.nesting == 0
+    }
+
     /// Passes over the value of a field that is not known.
     pub(super) fn skip_unknown(
         &mut self,

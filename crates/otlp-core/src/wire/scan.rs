@@ -4,8 +4,10 @@
 //! memory decoding it would take is known before any is taken.
 
 mod definitions;
+mod plain;
 
 use self::definitions::{Definition, Step, Type};
+use self::plain::{is_short_ascii, plain_attribute};
 use super::WireError;
 use super::reader::{Input as _, Reader};
 use crate::signal::Signal;
@@ -163,6 +165,14 @@ impl Scan<'_> {
 
     #[inline]
     fn nested(&mut self, fields: Reader<'_>, inner: Type, depth: u32) -> Result<(), WireError> {
+        if inner == Type::KeyValue
+            && depth < self.limits.depth
+            && !fields.is_deepest()
+            && let Some(decoded) = plain_attribute(fields.rest())
+        {
+            self.charge(decoded);
+            return Ok(());
+        }
         let depth = depth + u32::from(inner == Type::AnyValue);
         if depth > self.limits.depth {
             let (limit, offset) = (self.limits.depth, fields.offset());
@@ -249,23 +259,6 @@ impl Scan<'_> {
         self.charge(2 * count * size_of::<u64>());
         Ok(())
     }
-}
-
-/// Whether `text` is ASCII, as nearly all keys and values are, and short enough that the general
-/// check would spend more on choosing its method than on the bytes.
-#[inline]
-fn is_short_ascii(text: &[u8]) -> bool {
-    if text.len() > 64 {
-        return false;
-    }
-    let (words, _) = text.as_chunks::<8>();
-    let mut bits = words.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
-    // The last word may overlap the one before it.
-    match text.last_chunk::<8>() {
-        Some(last) => bits |= u64::from_ne_bytes(*last),
-        None => bits |= text.iter().fold(0, |bits, byte| bits | u64::from(*byte)),
-    }
-    bits & 0x8080_8080_8080_8080 == 0
 }
 
 /// How a vector grows while one list is read: to 4 members, then to twice as many each time.

@@ -1,5 +1,7 @@
 //! `AnyValue`: what an attribute or a log body may hold, borrowed, and its encoding under limits.
 
+use std::cell::Cell;
+
 use crate::limits::ValueLimits;
 
 use super::attribute::AttributeList;
@@ -99,19 +101,60 @@ impl<'a> From<&'a [u8]> for Value<'a> {
     }
 }
 
-/// Writes an `AnyValue` as field `field_key` of the message being written.
+/// The limits on the way through one attribute's value, and whether it turned out too large.
+pub(super) struct Walk<'a> {
+    pub(super) limits: &'a ValueLimits,
+    full: Cell<bool>,
+}
+
+impl<'a> Walk<'a> {
+    #[inline]
+    pub(super) const fn new(limits: &'a ValueLimits) -> Self {
+        Self { limits, full: Cell::new(false) }
+    }
+
+    /// Whether something was left out for its size: then the whole attribute must go.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.get()
+    }
+
+    pub(super) fn give_up(&self) {
+        self.full.set(true);
+    }
+
+    /// Whether an array or map on this level keeps its content.
+    fn enters(&self, depth: u8) -> bool {
+        depth <= self.limits.depth.min(DEPTH_MAX)
+    }
+}
+
+/// Writes an `AnyValue` as field `field_key` of the message being written, cut to the limits.
 ///
 /// `depth` is the level that the value stands on; 1 for an attribute's own value.
 pub(super) fn put_value(
     buf: &mut Vec<u8>,
     field_key: u8,
     value: Value<'_>,
-    limits: &ValueLimits,
+    walk: &Walk<'_>,
     depth: u8,
 ) {
     match value {
+        Value::Array(elements) => put_message(buf, field_key, |buf| {
+            put_message(buf, ARRAY, |buf| put_elements(buf, elements, walk, depth));
+        }),
+        Value::Map(entries) => put_message(buf, field_key, |buf| {
+            put_message(buf, KVLIST, |buf| put_entries(buf, entries, walk, depth));
+        }),
+        scalar => put_scalar(buf, field_key, cut(scalar, walk.limits)),
+    }
+}
+
+/// Writes a value that is neither array nor map, as it is; of those, the empty form.
+#[inline]
+pub(super) fn put_scalar(buf: &mut Vec<u8>, field_key: u8, value: Value<'_>) {
+    match value {
         Value::Empty => put_len(buf, field_key, &[]),
-        Value::Str(text) => put_text(buf, field_key, cut_chars(text, limits.length).as_bytes()),
+        Value::Str(text) => put_bytes(buf, field_key, STRING, text.as_bytes()),
         Value::Bool(value) => buf.extend_from_slice(&[field_key, 2, BOOL, u8::from(value)]),
         Value::I64(value) => {
             let value = value.cast_unsigned();
@@ -123,21 +166,13 @@ pub(super) fn put_value(
             buf.extend_from_slice(&[field_key, 9, DOUBLE]);
             buf.extend_from_slice(&value.to_le_bytes());
         }
-        Value::Bytes(bytes) => {
-            let bytes = cut_bytes(bytes, limits.length);
-            put_len_header(buf, field_key, len_field(bytes.len()));
-            put_len(buf, BYTES, bytes);
-        }
-        Value::Array(elements) => put_message(buf, field_key, |buf| {
-            put_message(buf, ARRAY, |buf| put_elements(buf, elements, limits, depth));
-        }),
-        Value::Map(entries) => put_message(buf, field_key, |buf| {
-            put_message(buf, KVLIST, |buf| put_entries(buf, entries, limits, depth));
-        }),
+        Value::Bytes(bytes) => put_bytes(buf, field_key, BYTES, bytes),
+        Value::Array(_) => buf.extend_from_slice(&[field_key, 2, ARRAY, 0]),
+        Value::Map(_) => buf.extend_from_slice(&[field_key, 2, KVLIST, 0]),
     }
 }
 
-/// Length of the field that [`put_value`] writes for a scalar; `None` for arrays and maps.
+/// Length of the field that [`put_scalar`] writes; `None` for arrays and maps.
 #[inline]
 pub(super) fn scalar_field_len(value: Value<'_>) -> Option<usize> {
     match value {
@@ -151,9 +186,19 @@ pub(super) fn scalar_field_len(value: Value<'_>) -> Option<usize> {
     }
 }
 
+/// Cuts a string or bytes to the limit, and leaves the rest alone.
+#[inline]
+pub(super) fn cut<'a>(value: Value<'a>, limits: &ValueLimits) -> Value<'a> {
+    match value {
+        Value::Str(text) => Value::Str(cut_chars(text, limits.length)),
+        Value::Bytes(bytes) => Value::Bytes(cut_bytes(bytes, limits.length)),
+        other => other,
+    }
+}
+
 /// Cuts a string to so many characters, never within one (row L1).
 #[inline]
-pub(super) fn cut_chars(text: &str, limit: u32) -> &str {
+fn cut_chars(text: &str, limit: u32) -> &str {
     // A character has at least one byte, so a short string needs no counting.
     if text.len() <= limit as usize {
         return text;
@@ -165,37 +210,52 @@ pub(super) fn cut_chars(text: &str, limit: u32) -> &str {
 }
 
 #[inline]
-pub(super) fn cut_bytes(bytes: &[u8], limit: u32) -> &[u8] {
+fn cut_bytes(bytes: &[u8], limit: u32) -> &[u8] {
     bytes.get(..limit as usize).unwrap_or(bytes)
 }
 
 #[inline]
-fn put_text(buf: &mut Vec<u8>, field_key: u8, text: &[u8]) {
-    put_len_header(buf, field_key, len_field(text.len()));
-    put_len(buf, STRING, text);
+fn put_bytes(buf: &mut Vec<u8>, field_key: u8, kind: u8, content: &[u8]) {
+    put_len_header(buf, field_key, len_field(content.len()));
+    put_len(buf, kind, content);
 }
 
-fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, limits: &ValueLimits, depth: u8) {
-    if depth > limits.depth {
+fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, walk: &Walk<'_>, depth: u8) {
+    if !walk.enters(depth) {
         return;
     }
     elements.for_each(&mut |element| {
-        put_value(buf, key(1, LEN), element, limits, depth.saturating_add(1));
+        let len = scalar_field_len(cut(element, walk.limits)).unwrap_or(0);
+        if buf.len().saturating_add(len) > VALUE_BYTES_MAX {
+            walk.give_up();
+        }
+        // An iteration cannot be stopped from in here; what follows is passed over.
+        if !walk.is_full() {
+            put_value(buf, key(1, LEN), element, walk, depth.saturating_add(1));
+        }
     });
 }
 
-fn put_entries(buf: &mut Vec<u8>, entries: &dyn Entries, limits: &ValueLimits, depth: u8) {
-    if depth > limits.depth {
+fn put_entries(buf: &mut Vec<u8>, entries: &dyn Entries, walk: &Walk<'_>, depth: u8) {
+    if !walk.enters(depth) {
         return;
     }
     // Keys are unique at every level (row W5), so nested entries go through a list of their own.
     let mut list = AttributeList::new(1);
     entries.for_each(&mut |key, value| {
-        list.set_nested(key, value, limits, depth.saturating_add(1));
+        if !walk.is_full() {
+            list.set_nested(key, value, walk, depth.saturating_add(1));
+        }
     });
     buf.extend_from_slice(list.as_bytes());
 }
 
+/// Bounds the recursion where the limits do not. Twice the specification's depth; receivers that
+/// are made with a common protobuf library stop at 48 levels.
+const DEPTH_MAX: u8 = 128;
+/// Where the writing of an array stops. Twice what a list may hold, since a replaced value is still
+/// there while its successor is written; the list then looks at the exact size.
+const VALUE_BYTES_MAX: usize = 2 * super::attribute::LIST_BYTES_MAX;
 const STRING: u8 = key(1, LEN);
 const BOOL: u8 = key(2, VARINT);
 const INT: u8 = key(3, VARINT);

@@ -91,7 +91,16 @@ pub fn put_message(buf: &mut Vec<u8>, key: u8, content: impl FnOnce(&mut Vec<u8>
 /// Moves the content up to make room for a length of more than one byte.
 #[cold]
 fn widen_length(buf: &mut Vec<u8>, start: usize, len: usize) {
-    let mut length = Vec::with_capacity(10);
-    put(&mut length, len as u64);
-    buf.splice(start - 1..start, length);
+    let end = buf.len();
+    let extra = encoded_len(len as u64) - 1;
+    buf.resize(end + extra, 0);
+    buf.copy_within(start..end, start + extra);
+    let mut rest = len;
+    for slot in buf.iter_mut().skip(start - 1).take(extra + 1) {
+        *slot = (rest & 0x7f) as u8 | 0x80;
+        rest >>= 7;
+    }
+    if let Some(last) = buf.get_mut(start - 1 + extra) {
+        *last &= 0x7f;
+    }
 }

@@ -90,3 +90,56 @@ async fn a_connection_that_is_cut_at_once_is_retried() {
         assert!(is_retryable(&outcome), "{answer:?}: {outcome:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_not_quite_grpc_is_told_apart() {
+    let server = Server::start();
+    let exporter = exporter(server.grpc_endpoint());
+    let grpc = || Reply::http(200).with_header("content-type", "application/grpc");
+
+    server.respond_with(grpc().with_trailer("grpc-status", "0"));
+    let no_message = export(&exporter).await;
+    assert!(is_delivered(&no_message), "{no_message:?}");
+
+    server.respond_with(grpc().with_body("\0\0\0\0\0"));
+    let no_status = export(&exporter).await;
+    assert!(is_permanent(&no_status), "{no_status:?}");
+    assert_eq!(kind(&no_status), Some(ErrorKind::InvalidResponse));
+
+    let two = "\0\0\0\0\0\0\0\0\0\0";
+    server.respond_with(grpc().with_body(two).with_trailer("grpc-status", "0"));
+    let two_messages = export(&exporter).await;
+    assert_eq!(kind(&two_messages), Some(ErrorKind::InvalidResponse), "{two_messages:?}");
+
+    server.respond_with(grpc().with_body("\0\0\0\0\x09cut").with_trailer("grpc-status", "13"));
+    let failed = export(&exporter).await;
+    assert_eq!(kind(&failed), Some(ErrorKind::GrpcStatus(13)), "{failed:?}");
+
+    let page = Reply::http(200).with_header("content-type", "text/html");
+    server.respond_with(page.with_body("<h1>Welcome</h1>"));
+    let page = export(&exporter).await;
+    assert!(is_permanent(&page) && message(&page).contains("text/html"), "{page:?}");
+    assert_eq!(kind(&page), Some(ErrorKind::GrpcStatus(2)));
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read() {
+    use otlp_core::export::{Compression, compress};
+    use otlp_core::wire::response::{PartialSuccess, encode_response};
+
+    let server = Server::start();
+    let partial = PartialSuccess { rejected: 2, message: "x".to_owned() };
+    let response = encode_response(Some(&partial));
+    for compression in [Compression::gzip(), Compression::zstd()] {
+        let message = compress(&[response.clone().into()], compression).unwrap();
+        let mut body = vec![1, 0, 0, 0, u8::try_from(message.len()).unwrap()];
+        body.extend_from_slice(&message);
+        let reply = Reply::http(200)
+            .with_header("content-type", "application/grpc+proto")
+            .with_header("grpc-encoding", compression.content_encoding().unwrap())
+            .with_trailer("grpc-status", "0");
+        server.respond_with(reply.with_body(body));
+        let outcome = export(&exporter(server.grpc_endpoint())).await;
+        assert!(matches!(outcome, Outcome::PartlyRejected { rejected: 2, .. }), "{outcome:?}");
+    }
+}

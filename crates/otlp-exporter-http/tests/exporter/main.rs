@@ -5,7 +5,6 @@
 mod connection;
 mod delivery;
 mod hostile;
-mod measure;
 mod outcomes;
 mod proxy;
 mod secrets;

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use parking_lot::Mutex;
-
 /// Why an item was dropped. Every loss has one of these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -24,11 +22,13 @@ pub enum DropReason {
     AfterShutdown,
     /// Shutdown ran out of time before it was delivered.
     ShutdownTimeout,
+    /// The export thread could not be started, so nothing can be delivered.
+    NoWorker,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::QueueFull,
         Self::TooLarge,
         Self::PermanentError,
@@ -37,6 +37,7 @@ impl DropReason {
         Self::ExporterPanic,
         Self::AfterShutdown,
         Self::ShutdownTimeout,
+        Self::NoWorker,
     ];
 
     /// The name in messages and metrics.
@@ -51,6 +52,7 @@ impl DropReason {
             Self::ExporterPanic => "exporter_panic",
             Self::AfterShutdown => "after_shutdown",
             Self::ShutdownTimeout => "shutdown_timeout",
+            Self::NoWorker => "no_worker",
         }
     }
 }
@@ -167,12 +169,6 @@ impl fmt::Display for Ledger {
 }
 
 /// What the worker has taken over from the threads, and where it is now.
-///
-/// Only the worker writes; whoever takes a picture locks it, and while it is locked nothing moves
-/// from a thread's lane to the worker. That is what makes the picture consistent.
-#[derive(Debug, Default)]
-pub(crate) struct Account(Mutex<Entries>);
-
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Entries {
     /// Sums of lanes whose thread has ended.
@@ -197,10 +193,63 @@ impl Entries {
         self.held -= items;
         self.drops.add(reason, items);
     }
+
+    /// Items that were taken over and did not reach the server.
+    pub(crate) fn lost(&self) -> u64 {
+        self.rejected + self.drops.total()
+    }
 }
 
-impl Account {
-    pub(crate) fn lock(&self) -> parking_lot::MutexGuard<'_, Entries> {
-        self.0.lock()
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Ledger {
+        let mut entries = Entries { held: 10, ..Entries::default() };
+        entries.deliver(4, 1);
+        entries.drop_held(DropReason::PermanentError, 3);
+        let Entries { held, delivered, rejected, drops, .. } = entries;
+        Ledger { ended: 10, held, delivered, rejected, drops, ..Ledger::default() }
+    }
+
+    #[test]
+    fn every_item_has_one_place() {
+        let ledger = ledger();
+        assert_eq!((ledger.delivered, ledger.rejected, ledger.held), (3, 1, 3));
+        assert_eq!(ledger.dropped(DropReason::PermanentError), 3);
+        assert_eq!(ledger.unaccounted(), 0);
+    }
+
+    #[test]
+    fn a_missing_and_an_invented_item_show() {
+        assert_eq!(Ledger { ended: 11, ..ledger() }.unaccounted(), 1);
+        assert_eq!(Ledger { ended: 9, ..ledger() }.unaccounted(), -1);
+    }
+
+    #[test]
+    fn a_server_cannot_reject_more_than_it_was_sent() {
+        let mut entries = Entries { held: 2, ..Entries::default() };
+        entries.deliver(2, u64::MAX);
+        assert_eq!((entries.delivered, entries.rejected, entries.held), (0, 2, 0));
+    }
+
+    #[test]
+    fn it_reads_as_a_sum() {
+        let text = "ended 10 = delivered 3 + rejected 1 + dropped 3 (permanent_error 3) + held 3; unaccounted=0";
+        assert_eq!(ledger().to_string(), text);
+    }
+
+    #[test]
+    fn each_reason_has_its_own_count_and_name() {
+        let mut drops = Drops::NONE;
+        for (count, reason) in (1..).zip(DropReason::ALL) {
+            drops.add(reason, count);
+        }
+        let counts: Vec<_> = DropReason::ALL.into_iter().map(|reason| drops.of(reason)).collect();
+        assert_eq!(counts, (1..=DropReason::ALL.len() as u64).collect::<Vec<_>>());
+        let mut names: Vec<_> = DropReason::ALL.into_iter().map(DropReason::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), DropReason::ALL.len());
     }
 }
