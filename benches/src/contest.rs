@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::effort::Effort;
 use crate::ours;
-use crate::peers::{fastrace, official, tracing};
+use crate::peers::{fastrace, noop, official, tracing};
 use crate::rounds::{self, Gauge, Plan, Rounds, Side};
 use crate::rows::{Contest, Kind, Row};
 use crate::subject::{Failure, LocalExport, Queue, Sampling, Subject};
@@ -41,6 +41,10 @@ fn spans(contest: Contest, gauge: Gauge, plan: Plan) -> Result<Rounds, Failure> 
             let ours = ours::local(sampling, export, Queue::Default)?;
             let peer = official::local(sampling, export, Queue::Default);
             pair(plan, gauge, work, recorded, &ours, &peer)
+        }
+        Contest::Floor { attributes } => {
+            let ours = ours::local(Sampling::Off, LocalExport::Count, Queue::Default)?;
+            pair(plan, gauge, Work::Root { attributes }, false, &ours, &noop::local())
         }
         Contest::Tree => {
             let ours = ours::local(Sampling::On, LocalExport::Count, Queue::Default)?;

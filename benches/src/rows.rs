@@ -4,7 +4,7 @@ mod bar;
 
 pub use self::bar::Bar;
 
-use crate::peers::{fastrace, official, tracing};
+use crate::peers::{fastrace, noop, official, tracing};
 use crate::rounds::Gauge;
 use crate::subject::{Codec, LocalExport, Sampling, Transport};
 
@@ -60,6 +60,11 @@ pub enum Contest {
         sampling: Sampling,
         /// What the exporter does.
         export: LocalExport,
+    },
+    /// Root spans that are not recorded, against the API with nothing behind it.
+    Floor {
+        /// Attributes, set one by one.
+        attributes: usize,
     },
     /// Trees of ten through the same API.
     Tree,
@@ -165,6 +170,20 @@ pub const ROWS: &[Row] = &[
         peer_name: official::NAME,
         kind: Kind::Spans(UNSAMPLED10, Gauge::CallerAllocations),
         bars: &[Bar::OursAlways(0.0)],
+    },
+    Row {
+        name: "span_unsampled0_floor",
+        unit: NANOS,
+        peer_name: noop::NAME,
+        kind: Kind::Spans(Contest::Floor { attributes: 0 }, Gauge::CallerTime),
+        bars: &[],
+    },
+    Row {
+        name: "span_unsampled10_floor",
+        unit: NANOS,
+        peer_name: noop::NAME,
+        kind: Kind::Spans(Contest::Floor { attributes: 10 }, Gauge::CallerTime),
+        bars: &[],
     },
     Row {
         name: "span_threads2",

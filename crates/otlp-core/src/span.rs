@@ -4,4 +4,6 @@ mod encoded;
 mod encoder;
 
 pub use self::encoded::EncodedSpan;
-pub use self::encoder::{LinkContext, ParentContext, SpanEncoder, SpanIdentity, SpanKind, StatusCode};
+pub use self::encoder::{
+    LinkContext, ParentContext, SpanEncoder, SpanIdentity, SpanKind, StatusCode,
+};

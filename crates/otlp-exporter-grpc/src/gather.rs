@@ -2,9 +2,9 @@
 //!
 //! h2 writes and flushes every DATA frame on its own, and unless the server allows larger ones a
 //! frame carries 16 KiB. Here the frames go into a buffer, and a flush is put off until the
-//! connection's task is polled next without having written more. Measured on requests of 212 KB
-//! over loopback: 3 system calls instead of 17 and a third of the system time; the copy at memory
-//! speed does not show.
+//! connection's task is polled next without having written more. Counted on requests of 212 KB
+//! over loopback, with frames of 16 KiB: 3 system calls to send one instead of 17, for one copy
+//! into the buffer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

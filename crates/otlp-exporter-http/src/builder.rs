@@ -1,5 +1,6 @@
 //! What the user says about an HTTP exporter, and the way from there to one.
 
+use std::fmt;
 use std::time::Duration;
 
 use otlp_core::Signal;
@@ -14,7 +15,7 @@ use crate::exporter::HttpExporter;
 
 /// Builds a [`HttpExporter`]. What is not set here comes from the environment
 /// (`OTEL_EXPORTER_OTLP_*`), then from the specification's defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct HttpExporterBuilder {
     config: ExporterConfigBuilder,
@@ -130,5 +131,16 @@ impl HttpExporterBuilder {
 
     fn map(self, set: impl FnOnce(ExporterConfigBuilder) -> ExporterConfigBuilder) -> Self {
         Self { config: set(self.config), ..self }
+    }
+}
+
+impl fmt::Debug for HttpExporterBuilder {
+    /// Without the client, which would print its default headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own_client = self.client.is_some();
+        f.debug_struct("HttpExporterBuilder")
+            .field("config", &self.config)
+            .field("own_client", &own_client)
+            .finish()
     }
 }

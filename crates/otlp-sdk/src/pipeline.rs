@@ -11,6 +11,7 @@ pub(crate) mod buffer;
 mod config;
 mod delivery;
 mod handle;
+pub(crate) mod intake;
 pub(crate) mod slot;
 mod worker;
 

@@ -50,7 +50,11 @@ pub(super) struct Compressed {
 }
 
 impl Compressed {
-    pub(super) fn body(&self, rope: &Rope, compression: Compression) -> Result<Body, CompressError> {
+    pub(super) fn body(
+        &self,
+        rope: &Rope,
+        compression: Compression,
+    ) -> Result<Body, CompressError> {
         if compression == Compression::None {
             return Ok(Body { rope: rope.clone(), compression });
         }

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::wire::WireError;
 use crate::wire::trace::SpanView;
 use crate::wire::writer::{LEN, key, len_field, put_len};
-use crate::wire::WireError;
 
 /// One encoded span: an `opentelemetry.proto.trace.v1.Span` message.
 ///

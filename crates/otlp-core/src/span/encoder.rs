@@ -132,13 +132,14 @@ impl SpanEncoder {
         self.start_unix_nano = start_unix_nano;
     }
 
-    /// Forgets the span and keeps the memory.
+    /// Forgets what the span has recorded and keeps the memory. Ids, kind and start time stand
+    /// until the next [`start`](Self::start), which sets them all.
     #[inline]
     pub fn clear(&mut self) {
-        self.identity = SpanIdentity::default();
         self.name = Cow::Borrowed("");
-        self.kind = SpanKind::Internal;
-        self.start_unix_nano = 0;
+        if let Cow::Owned(_) = self.identity.trace_state {
+            self.identity.trace_state = Cow::Borrowed("");
+        }
         self.attributes.0.clear();
         self.events.clear();
         self.links.clear();
@@ -284,8 +285,10 @@ impl SpanEncoder {
     #[inline]
     fn sizes(&self, end_unix_nano: u64) -> Sizes {
         let status = self.status_len();
-        let message = 2 + 16
-            + 2 + 8
+        let message = 2
+            + 16
+            + 2
+            + 8
             + non_empty_len(self.identity.trace_state.len())
             + if self.identity.parent.is_some() { 2 + 8 } else { 0 }
             + non_empty_len(self.name.len())
@@ -304,7 +307,8 @@ impl SpanEncoder {
     }
 
     fn status_len(&self) -> usize {
-        non_empty_len(self.status_message.len()) + if self.status == StatusCode::Unset { 0 } else { 2 }
+        non_empty_len(self.status_message.len())
+            + if self.status == StatusCode::Unset { 0 } else { 2 }
     }
 
     #[inline]

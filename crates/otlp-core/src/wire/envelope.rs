@@ -157,7 +157,6 @@ pub fn overhead(resource: &ResourceHeader, scope: &ScopeHeader) -> usize {
     resource.0.len() + scope.0.len() + 12
 }
 
-
 /// Bytes that a request takes beyond one scope and its items, at most.
 #[must_use]
 pub fn overhead_of_resource(resource: &ResourceHeader) -> usize {

@@ -57,8 +57,8 @@ pub struct Field<'a> {
 
 /// An iterator over the fields of one message.
 ///
-/// It ends after the first error. Messages may be nested [`NESTING_MAX`] levels deep, counted from the outermost reader, so code that descends by
-/// recursion is safe on any input.
+/// It ends after the first error. Messages may be nested [`NESTING_MAX`] levels deep, counted from
+/// the outermost reader, so code that descends by recursion is safe on any input.
 ///
 /// ```
 /// use otlp_core::wire::reader::{FieldValue, Reader};

@@ -151,8 +151,8 @@ impl<'a> View<'a> for ScopeSpansView<'a> {
 
 /// A view of a `Span`.
 ///
-/// Ids are given as they stand, of whatever length; [`valid_trace_id`](Self::valid_trace_id) and its
-/// siblings give them only if they are valid.
+/// Ids are given as they stand, of whatever length; [`valid_trace_id`](Self::valid_trace_id) and
+/// its siblings give them only if they are valid.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanView<'a> {
     trace_id: &'a [u8],

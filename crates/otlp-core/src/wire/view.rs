@@ -12,9 +12,9 @@ use super::reader::{Field, Reader};
 /// it, the last value of a repeated singular field wins, and singular messages that occur more
 /// than once are merged. Unknown fields are passed over (row W2).
 ///
-/// Views are made by [`Views`], and by `parse` where it makes sense to start. A view never allocates and never panics; bytes that are not well-formed give an error when they
-/// are reached. A view checks what it reads and no more: use [`scan`](super::scan) to
-/// check a whole request.
+/// Views are made by [`Views`], and by `parse` where it makes sense to start. A view never
+/// allocates and never panics; bytes that are not well-formed give an error when they are reached.
+/// A view checks what it reads and no more: use [`scan`](super::scan) to check a whole request.
 pub trait View<'a>: Sized {
     /// Reads the fields of the message that `fields` stands at.
     ///

@@ -104,3 +104,21 @@ fn widen_length(buf: &mut Vec<u8>, start: usize, len: usize) {
         *last &= 0x7f;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_any_length_gets_the_length_that_it_has() {
+        for len in [0, 1, 127, 128, 129, 16_383, 16_384, 2_097_151, 2_097_152] {
+            let content: Vec<u8> = (0..len).map(|i: usize| i as u8).collect();
+            let mut known = b"before".to_vec();
+            put_len(&mut known, key(3, LEN), &content);
+            let mut found = b"before".to_vec();
+            put_message(&mut found, key(3, LEN), |buf| buf.extend_from_slice(&content));
+            assert!(found == known, "{len} bytes");
+            assert_eq!(known.len(), 6 + len_field(len));
+        }
+    }
+}

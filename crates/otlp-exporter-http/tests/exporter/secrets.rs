@@ -35,3 +35,15 @@ fn build_errors_name_the_setting_and_no_secret() {
     assert!(text.contains("endpoint") && text.contains("http://"), "{text}");
     assert!(!text.contains("s3cr3t"), "{text}");
 }
+
+#[test]
+fn a_client_of_ones_own_keeps_its_secrets() {
+    #[cfg(feature = "tls")]
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let headers = [(reqwest::header::AUTHORIZATION, "s3cr3t".parse().unwrap())];
+    let headers = headers.into_iter().collect();
+    let client = reqwest::Client::builder().default_headers(headers).build().unwrap();
+    let builder = builder("http://localhost").with_client(client);
+    let text = format!("{builder:?} {:?}", built(builder.clone()));
+    assert!(text.contains("localhost") && !text.contains("s3cr3t"), "{text}");
+}

@@ -17,11 +17,12 @@ pub(crate) struct Queue {
     items: usize,
 }
 
-/// Segments of one request.
+/// What one request holds: items by scope, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    segments: Vec<Segment<ScopeHeader>>,
+    scopes: Vec<(Arc<ScopeHeader>, Vec<Bytes>)>,
     items: usize,
+    bytes: usize,
 }
 
 /// How large a request may be.
@@ -48,15 +49,14 @@ impl Queue {
     /// Takes the oldest items up to the limit; at least one, so that it always gets on.
     pub(crate) fn take_batch(&mut self, limit: BatchLimit, resource: &ResourceHeader) -> Option<Batch> {
         let mut batch = Batch::default();
-        let mut bytes = 0;
+        let mut request_bytes = 0;
         while let Some(segment) = self.segments.pop_front() {
             let extra = batch.overhead(&segment.scope, resource);
-            let room = limit.bytes.saturating_sub(bytes + extra);
+            let room = limit.bytes.saturating_sub(request_bytes + extra);
             let (taken, left) = cut(segment, limit.items.max(1) - batch.items, room, batch.items == 0);
             if let Some(taken) = taken {
-                bytes += extra + taken.bytes.len();
-                batch.items += taken.items as usize;
-                batch.segments.push(taken);
+                request_bytes += extra + taken.bytes.len();
+                batch.push(taken);
             }
             if let Some(left) = left {
                 self.segments.push_front(left);
@@ -84,18 +84,12 @@ impl Batch {
 
     /// Bytes of the items, as they were reserved in the budget.
     pub(crate) fn bytes(&self) -> usize {
-        self.segments.iter().map(|segment| segment.bytes.len()).sum()
+        self.bytes
     }
 
-    /// The request: segments of one scope under one header, in order.
+    /// The request: all items of a scope under one header.
     pub(crate) fn into_payload(self, signal: Signal, resource: &ResourceHeader) -> Payload {
-        let mut scopes: Vec<(Arc<ScopeHeader>, Vec<Bytes>)> = Vec::new();
-        for segment in self.segments {
-            match scopes.iter_mut().find(|(scope, _)| same(scope, &segment.scope)) {
-                Some((_, pieces)) => pieces.push(segment.bytes),
-                None => scopes.push((segment.scope, vec![segment.bytes])),
-            }
-        }
+        let mut scopes = self.scopes;
         let scopes: Vec<_> = scopes
             .iter_mut()
             .map(|(scope, items)| ScopeItems { scope, items: std::mem::take(items) })
@@ -103,9 +97,19 @@ impl Batch {
         build_request(signal, resource, &scopes, self.items)
     }
 
-    /// Bytes that a scope which is new in this batch takes.
+    fn push(&mut self, segment: Segment<ScopeHeader>) {
+        let Segment { scope, bytes, items } = segment;
+        self.items += items as usize;
+        self.bytes += bytes.len();
+        match self.scopes.iter_mut().find(|(known, _)| same(known, &scope)) {
+            Some((_, pieces)) => pieces.push(bytes),
+            None => self.scopes.push((scope, vec![bytes])),
+        }
+    }
+
+    /// Bytes that a segment takes beside its items: headers, if its scope is new in this batch.
     fn overhead(&self, scope: &Arc<ScopeHeader>, resource: &ResourceHeader) -> usize {
-        let known = self.segments.iter().any(|segment| same(&segment.scope, scope));
+        let known = self.scopes.iter().any(|(known, _)| same(known, scope));
         if known { 0 } else { overhead(resource, scope) }
     }
 }

@@ -139,7 +139,7 @@ impl Default for BatchConfig {
 pub enum PipelineError {
     /// The time was over; what is still held stays held (flush) or was dropped and counted
     /// (shutdown).
-    #[error("the timeout passed with {held} items undelivered{}", cause(.last_error.as_ref()))]
+    #[error("{held} items were not delivered in time{}", cause(.last_error.as_ref()))]
     Timeout {
         /// Items that were not delivered.
         held: u64,

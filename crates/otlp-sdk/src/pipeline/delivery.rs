@@ -1,13 +1,15 @@
 //! One request on its way: an attempt that always comes back, and what its outcome means.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use otlp_core::Payload;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
+
+use crate::notice::printable;
 
 /// A request that is waiting for an attempt, or being tried.
 #[derive(Debug)]
@@ -39,8 +41,8 @@ pub(crate) enum AttemptResult {
 }
 
 impl Pending {
-    pub(crate) fn items(&self) -> u64 {
-        self.payload.items() as u64
+    pub(crate) fn items(&self) -> usize {
+        self.payload.items()
     }
 
     /// Two halves; `None` if there is nothing to halve, or the request cannot be cut.
@@ -67,16 +69,21 @@ impl Pending {
 /// spread.
 pub(crate) async fn attempt<E: Exporter>(
     exporter: Arc<E>,
+    destination: Arc<str>,
     pending: Pending,
     started: Instant,
     deadline: Deadline,
 ) -> Done {
     let payload = pending.payload.clone();
-    // The exporter's call itself may panic, so it runs inside the guarded future too.
+    // The call itself may panic, so it runs inside the guarded future.
     let export = async { exporter.export(payload, deadline).await };
     let result = match guarded(export, deadline).await {
         Ok(outcome) => AttemptResult::Answered(outcome),
-        Err(Failure::TimedOut) => AttemptResult::Answered(Outcome::retryable(timed_out(&*exporter, started, deadline))),
+        Err(Failure::TimedOut) => {
+            let after = deadline.remaining(started).unwrap_or_default();
+            let text = format!("no answer from {destination} within {after:?}");
+            AttemptResult::Answered(Outcome::retryable(ExportError::new(ErrorKind::Timeout, text)))
+        }
         Err(Failure::Panicked(error)) => AttemptResult::Panicked(error),
     };
     Done { pending, started, result }
@@ -87,6 +94,7 @@ pub(crate) async fn force_flush<E: Exporter>(
     exporter: &E,
     deadline: Deadline,
 ) -> Result<(), ExportError> {
+    // The call itself may panic, so it runs inside the guarded future.
     settle(guarded(async { exporter.force_flush(deadline).await }, deadline).await)
 }
 
@@ -113,16 +121,21 @@ fn settle(result: Result<Result<(), ExportError>, Failure>) -> Result<(), Export
     }
 }
 
-async fn guarded<T>(call: impl Future<Output = T>, deadline: Deadline) -> Result<T, Failure> {
-    let guarded = AssertUnwindSafe(call).catch_unwind();
-    let result = match deadline.instant() {
-        None => Ok(guarded.await),
-        Some(at) => tokio::time::timeout_at((at + GRACE).into(), guarded).await,
+async fn guarded<T>(
+    call: impl Future<Output = T> + Send,
+    deadline: Deadline,
+) -> Result<T, Failure> {
+    let mut call = Box::pin(AssertUnwindSafe(call).catch_unwind());
+    let result = match deadline.instant().and_then(|at| at.checked_add(GRACE)) {
+        None => Ok(call.as_mut().await),
+        Some(at) => tokio::time::timeout_at(at.into(), call.as_mut()).await,
     };
-    match result {
-        Err(_) => Err(Failure::TimedOut),
-        Ok(Err(panic)) => Err(Failure::Panicked(panicked(&*panic))),
-        Ok(Ok(value)) => Ok(value),
+    // What the exporter keeps across its waits has destructors, which may panic as well.
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(call)));
+    match (result, dropped) {
+        (Ok(Ok(value)), _) => Ok(value),
+        (Ok(Err(panic)), _) | (Err(_), Err(panic)) => Err(Failure::Panicked(panicked(&*panic))),
+        (Err(_), Ok(())) => Err(Failure::TimedOut),
     }
 }
 
@@ -132,17 +145,10 @@ fn panicked(panic: &(dyn Any + Send)) -> ExportError {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    let text: String = text.chars().take(TEXT_CHARS).flat_map(char::escape_debug).collect();
-    ExportError::new(ErrorKind::Panic, format!("the exporter panicked: {text}"))
-}
-
-fn timed_out<E: Exporter>(exporter: &E, started: Instant, deadline: Deadline) -> ExportError {
-    let after = deadline.remaining(started).unwrap_or_default();
-    let text = format!("no answer from {} within {after:?}", exporter.destination());
-    ExportError::new(ErrorKind::Timeout, text)
+    let text = format!("the exporter panicked: {}", printable(text));
+    ExportError::new(ErrorKind::Panic, text)
 }
 
 /// An exporter that keeps its deadline knows more about what happened than we do, so it gets a
 /// moment to say so.
 const GRACE: Duration = Duration::from_millis(100);
-const TEXT_CHARS: usize = 256;

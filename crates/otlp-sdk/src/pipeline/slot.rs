@@ -1,19 +1,18 @@
 //! Where instrumented threads leave encoded items: two lanes per thread and pipeline.
 //!
-//! The owner appends under the lock of the first lane; if somebody else holds it, under the
-//! second's. Others (the worker that collects, whoever takes a picture of the account) come one at
-//! a time, since they hold the account's lock, and lock one lane at a time. So one of the two lanes
-//! is always free for the owner, and it never waits.
+//! The owner appends to whichever lane is free, the first one first. Others (the worker that
+//! collects, whoever takes a picture of the account) come one at a time, since they hold the
+//! account's lock, and lock one lane at a time. So one of the two lanes is always free, and the
+//! owner never waits for anybody who was interrupted while holding a lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
 use super::account::{DropReason, Drops, Entries};
 use super::buffer::BufferPool;
 use super::budget::Budget;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Something that knows its encoded length and writes itself as an item of its scope.
 pub(crate) trait Item {
@@ -60,7 +59,8 @@ struct Lane<S> {
     /// Items in `buf` and `sealed`.
     held: u64,
     drops: Drops,
-    closed: bool,
+    /// Set once the pipeline takes nothing more: what becomes of items from then on.
+    closed: Option<DropReason>,
 }
 
 /// Consecutive items of one scope within a chunk.
@@ -71,9 +71,9 @@ struct Run<S> {
     items: u32,
 }
 
-/// A full buffer that waits for the worker.
+/// A full buffer that waits for the worker, or is on its way there.
 #[derive(Debug)]
-struct Chunk<S> {
+pub(crate) struct Chunk<S> {
     buf: Vec<u8>,
     runs: Vec<Run<S>>,
 }
@@ -91,15 +91,21 @@ pub(crate) struct Segment<S> {
 pub(crate) enum Appended {
     /// Kept; the chunk has room.
     Kept,
-    /// Kept, and a chunk of so many items was sealed: the worker may have enough for a batch.
-    Sealed(u32),
+    /// Kept, and the worker may have something to do.
+    Milestone {
+        /// Items in the chunk that was sealed: there may be enough for a batch.
+        sealed: u32,
+        /// The queue has become nearly full: whatever there is should leave.
+        nearly_full: bool,
+    },
     /// Dropped and counted.
     Dropped(DropReason),
 }
 
 impl<S> Slot<S> {
-    pub(crate) fn new() -> Self {
-        Self { lanes: [Mutex::new(Lane::new()), Mutex::new(Lane::new())], has_sealed: AtomicBool::new(false) }
+    pub(crate) fn new(closed: Option<DropReason>) -> Self {
+        let lane = || Mutex::new(Lane::new(closed));
+        Self { lanes: [lane(), lane()], has_sealed: AtomicBool::new(false) }
     }
 
     /// Appends an item; called by the owning thread only. Never waits.
@@ -112,37 +118,39 @@ impl<S> Slot<S> {
         pool: &BufferPool,
     ) -> Appended {
         let [first, second] = &self.lanes;
-        let appended = match first.try_lock() {
-            Some(mut lane) => lane.append(item, scope, limits, pool),
-            None => second.lock().append(item, scope, limits, pool),
+        let appended = loop {
+            // Whoever keeps us from the first lane may be at the second before we are; then the
+            // first is free again. Going round costs them a whole visit, so it ends at once.
+            if let Some(mut lane) = first.try_lock() {
+                break lane.append(item, scope, limits, pool);
+            }
+            if let Some(mut lane) = second.try_lock() {
+                break lane.append(item, scope, limits, pool);
+            }
         };
-        if let Appended::Sealed(_) = appended {
-            // Relaxed: a worker that misses it comes again; the chunk itself is under the lock.
-            self.has_sealed.store(true, Ordering::Relaxed);
+        if let Appended::Milestone { .. } = appended {
+            // Release: whoever learns of the milestone by the hint or the wake-up sees this too.
+            self.has_sealed.store(true, Ordering::Release);
         }
         appended
     }
 
-    /// Moves what is here to the worker: sealed chunks only, or everything.
+    /// Moves what is here to `out`: sealed chunks only, or everything.
     ///
     /// `account` is locked by the caller and takes over exactly what the lanes give away.
     pub(crate) fn collect(
         &self,
         what: Collect,
         limits: &Limits,
-        pool: &Arc<BufferPool>,
         account: &mut Entries,
-        out: &mut impl Extend<Segment<S>>,
+        out: &mut Vec<Chunk<S>>,
     ) {
-        if what == Collect::Sealed && !self.has_sealed.load(Ordering::Relaxed) {
+        if what == Collect::Sealed && !self.has_sealed.load(Ordering::Acquire) {
             return;
         }
-        self.has_sealed.store(false, Ordering::Relaxed);
+        self.has_sealed.store(false, Ordering::Release);
         for lane in &self.lanes {
-            let chunks = lane.lock().give(what, limits, account);
-            for chunk in chunks {
-                chunk.into_segments(pool, out);
-            }
+            lane.lock().give(what, limits, account, out);
         }
     }
 
@@ -156,21 +164,25 @@ impl<S> Slot<S> {
         }
     }
 
-    /// From now on every item is dropped as ended after shutdown.
-    pub(crate) fn close(&self) {
+    /// From now on every item is dropped for `reason`.
+    pub(crate) fn close(&self, reason: DropReason) {
         for lane in &self.lanes {
-            lane.lock().closed = true;
+            lane.lock().closed = Some(reason);
         }
     }
 
-    /// Moves the sums of a thread that is gone into the account. Collect everything before.
-    pub(crate) fn retire(&self, account: &mut Entries) {
+    /// Moves the sums of a thread that is gone into the account; `false` if it has left items,
+    /// which must be collected first.
+    pub(crate) fn retire(&self, account: &mut Entries) -> bool {
+        if self.lanes.iter().any(|lane| lane.lock().held > 0) {
+            return false;
+        }
         for lane in &self.lanes {
             let mut lane = lane.lock();
             account.retired_ended += std::mem::take(&mut lane.ended);
             account.retired_drops.merge(&std::mem::take(&mut lane.drops));
-            debug_assert_eq!(lane.held, 0, "collected before it was retired");
         }
+        true
     }
 }
 
@@ -184,7 +196,7 @@ pub(crate) enum Collect {
 }
 
 impl<S> Lane<S> {
-    const fn new() -> Self {
+    const fn new(closed: Option<DropReason>) -> Self {
         Self {
             buf: Vec::new(),
             runs: Vec::new(),
@@ -195,7 +207,7 @@ impl<S> Lane<S> {
             ended: 0,
             held: 0,
             drops: Drops::NONE,
-            closed: false,
+            closed,
         }
     }
 
@@ -209,15 +221,20 @@ impl<S> Lane<S> {
     ) -> Appended {
         self.ended += 1;
         let len = item.item_len();
-        if let Err(reason) = self.admit(len, limits) {
-            self.drops.add(reason, 1);
-            return Appended::Dropped(reason);
-        }
-        let sealed = self.make_room(len, limits, pool);
+        let nearly_full = match self.admit(len, limits) {
+            Ok(nearly_full) => nearly_full,
+            Err(reason) => {
+                self.drops.add(reason, 1);
+                return Appended::Dropped(reason);
+            }
+        };
+        let mut sealed = self.make_room(len, limits, pool);
+        let start = self.buf.len();
         item.put_item(&mut self.buf);
+        let end = self.buf.len();
+        debug_assert_eq!(end - start, len, "an item knows its length");
         self.held += 1;
         self.items += 1;
-        let end = self.buf.len();
         match self.runs.last_mut() {
             Some(run) if Arc::ptr_eq(&run.scope, scope) => {
                 run.end = end;
@@ -226,9 +243,12 @@ impl<S> Lane<S> {
             _ => self.runs.push(Run { scope: Arc::clone(scope), end, items: 1 }),
         }
         if self.items >= limits.chunk_items {
-            return Appended::Sealed(sealed + self.seal());
+            sealed += self.seal();
         }
-        if sealed > 0 { Appended::Sealed(sealed) } else { Appended::Kept }
+        if sealed > 0 || nearly_full {
+            return Appended::Milestone { sealed, nearly_full };
+        }
+        Appended::Kept
     }
 
     /// Seals the chunk when the item does not fit any more, and sees that the next has memory.
@@ -261,35 +281,35 @@ impl<S> Lane<S> {
     }
 
     /// Takes the item's room from the credit, which is filled up from the budget when it is short.
+    /// Says whether that has made the queue nearly full.
     #[inline]
-    fn admit(&mut self, len: usize, limits: &Limits) -> Result<(), DropReason> {
-        if self.closed {
-            return Err(DropReason::AfterShutdown);
+    fn admit(&mut self, len: usize, limits: &Limits) -> Result<bool, DropReason> {
+        if let Some(reason) = self.closed {
+            return Err(reason);
         }
         if len > limits.item_bytes_max {
             return Err(DropReason::TooLarge);
         }
+        let mut nearly_full = false;
         if self.bytes_credit < len {
-            let missing = len - self.bytes_credit;
             // A thread that writes little reserves little: the room it holds back from others
             // grows with what it has used.
-            let granted = limits.bytes.reserve(missing, self.buf.len().min(limits.bytes_step));
-            if granted == 0 {
-                return Err(DropReason::QueueFull);
-            }
-            self.bytes_credit += granted;
+            let (missing, wanted) = (len - self.bytes_credit, self.buf.len().min(limits.bytes_step));
+            let grant = limits.bytes.reserve(missing, wanted).ok_or(DropReason::QueueFull)?;
+            self.bytes_credit += grant.amount;
+            nearly_full = grant.nearly_full;
         }
         if let Some(items) = &limits.items {
             if self.items_credit == 0 {
-                self.items_credit = items.reserve(1, limits.items_step);
-                if self.items_credit == 0 {
-                    return Err(DropReason::QueueFull);
-                }
+                let wanted = limits.items_step.min(self.items as usize);
+                let grant = items.reserve(1, wanted).ok_or(DropReason::QueueFull)?;
+                self.items_credit = grant.amount;
+                nearly_full |= grant.nearly_full;
             }
             self.items_credit -= 1;
         }
         self.bytes_credit -= len;
-        Ok(())
+        Ok(nearly_full)
     }
 
     fn seal(&mut self) -> u32 {
@@ -298,7 +318,13 @@ impl<S> Lane<S> {
         std::mem::take(&mut self.items)
     }
 
-    fn give(&mut self, what: Collect, limits: &Limits, account: &mut Entries) -> Vec<Chunk<S>> {
+    fn give(
+        &mut self,
+        what: Collect,
+        limits: &Limits,
+        account: &mut Entries,
+        out: &mut Vec<Chunk<S>>,
+    ) {
         if what == Collect::All {
             if self.items > 0 {
                 self.seal();
@@ -308,11 +334,10 @@ impl<S> Lane<S> {
                 items.release(std::mem::take(&mut self.items_credit));
             }
         }
-        let chunks = std::mem::take(&mut self.sealed);
-        let given: u64 = chunks.iter().map(Chunk::items).sum();
+        let given: u64 = self.sealed.iter().map(Chunk::items).sum();
         self.held -= given;
         account.held += given;
-        chunks
+        out.append(&mut self.sealed);
     }
 }
 
@@ -323,7 +348,7 @@ impl<S> Chunk<S> {
 
     /// One segment per scope. Runs of one scope that lie apart are put together, so that threads
     /// which alternate between scopes do not make requests of hundreds of tiny pieces.
-    fn into_segments(self, pool: &Arc<BufferPool>, out: &mut impl Extend<Segment<S>>) {
+    pub(crate) fn into_segments(self, pool: &Arc<BufferPool>, out: &mut impl Extend<Segment<S>>) {
         let Self { buf, runs } = self;
         if let [run] = runs.as_slice() {
             let segment = Segment { scope: Arc::clone(&run.scope), items: run.items, bytes: pool.freeze(buf) };
@@ -335,26 +360,28 @@ impl<S> Chunk<S> {
                 continue;
             }
             done.push(&run.scope);
-            out.extend([gather(&run.scope, &buf, &runs, pool)]);
+            out.extend([gather(&run.scope, &buf, &runs)]);
         }
         pool.put_back(buf);
     }
 }
 
-/// Copies all runs of one scope into a segment.
-fn gather<S>(scope: &Arc<S>, buf: &[u8], runs: &[Run<S>], pool: &Arc<BufferPool>) -> Segment<S> {
+/// Copies all runs of one scope into a segment of exactly their size.
+fn gather<S>(scope: &Arc<S>, buf: &[u8], runs: &[Run<S>]) -> Segment<S> {
+    let starts = std::iter::once(0).chain(runs.iter().map(|run| run.end));
+    let own: Vec<_> = starts.zip(runs).filter(|(_, run)| Arc::ptr_eq(&run.scope, scope)).collect();
+    let len = own.iter().map(|(start, run)| run.end - start).sum();
+    let mut gathered = Vec::with_capacity(len);
     let mut items = 0;
-    let mut gathered = pool.take();
-    let mut start = 0;
-    for run in runs {
-        if Arc::ptr_eq(&run.scope, scope) {
-            gathered.extend_from_slice(buf.get(start..run.end).unwrap_or_default());
-            items += run.items;
-        }
-        start = run.end;
+    for (start, run) in own {
+        gathered.extend_from_slice(buf.get(start..run.end).unwrap_or_default());
+        items += run.items;
     }
-    Segment { scope: Arc::clone(scope), bytes: pool.freeze(gathered), items }
+    Segment { scope: Arc::clone(scope), bytes: gathered.into(), items }
 }
 
 /// The first memory of a thread that has none to reuse: room for a handful of spans.
 const SMALL_BYTES: usize = 2 * 1024;
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,69 @@
+use super::*;
+
+fn no_attributes(_set: &mut dyn FnMut(&str, Value<'_>)) {}
+
+#[test]
+fn ok_is_final_and_only_an_error_has_a_description() {
+    // T13
+    use StatusCode::{Error, Ok, Unset};
+    let story = |steps: &[(StatusCode, &'static str)]| {
+        let mut encoder = SpanEncoder::default();
+        steps.iter().for_each(|(code, text)| encoder.set_status(*code, *text));
+        let (code, text) = encoder.status();
+        (code, text.to_owned())
+    };
+    assert_eq!(story(&[(Unset, "no")]), (Unset, String::new()));
+    assert_eq!(story(&[(Error, "a"), (Unset, "no")]), (Error, "a".to_owned()));
+    assert_eq!(story(&[(Error, "a"), (Error, "b")]), (Error, "b".to_owned()));
+    assert_eq!(story(&[(Error, "a"), (Ok, "no")]), (Ok, String::new()));
+    assert_eq!(story(&[(Ok, ""), (Error, "no"), (Unset, "no")]), (Ok, String::new()));
+}
+
+#[test]
+fn events_and_links_beyond_the_limit_are_counted() {
+    let limits = SpanLimits { events: 2, links: 1, ..SpanLimits::default() };
+    let link = LinkContext {
+        trace_id: [1; 16],
+        span_id: [2; 8],
+        trace_flags: 1,
+        is_remote: false,
+        trace_state: "",
+    };
+    let mut encoder = SpanEncoder::default();
+    for _ in 0..5 {
+        encoder.add_event("event", 1, &limits, no_attributes);
+        encoder.add_link(link, &limits, no_attributes);
+    }
+    assert_eq!((encoder.events(), encoder.links()), ((2, 3), (1, 4)));
+    encoder.clear();
+    assert_eq!((encoder.events(), encoder.links()), ((0, 0), (0, 0)));
+}
+
+#[test]
+fn the_bytes_of_all_events_are_bounded_and_the_rest_is_counted() {
+    let limits = SpanLimits { events: u32::MAX, ..SpanLimits::default() };
+    let name = "x".repeat(1024 * 1024);
+    let mut encoder = SpanEncoder::default();
+    for _ in 0..40 {
+        encoder.add_event(&name, 1, &limits, no_attributes);
+    }
+    assert_eq!(encoder.events(), (32, 8));
+    encoder.clear();
+    assert!(encoder.events.buf.capacity() <= ITEMS_BYTES_KEPT);
+}
+
+#[test]
+fn an_event_with_a_long_content_costs_no_memory_but_its_own() {
+    // The length is known before the content is written: nothing moves, and a buffer that has been
+    // used before is not left for another.
+    let limits = SpanLimits::default();
+    let text = "x".repeat(500);
+    let mut encoder = SpanEncoder::default();
+    let record = |encoder: &mut SpanEncoder| {
+        encoder.add_event("event", 1, &limits, |set| set("key", Value::Str(&text)));
+        encoder.events.buf.as_ptr()
+    };
+    let first = record(&mut encoder);
+    encoder.clear();
+    assert_eq!(record(&mut encoder), first);
+}

@@ -1,0 +1,192 @@
+//! Requests: starting them, and what their outcomes mean.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use otlp_core::export::retry::SERVER_DELAY_MAX;
+use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
+
+use super::super::batch::BatchLimit;
+use super::super::delivery::{self, AttemptResult, Done, Pending};
+use super::{DropReason, Worker, later, now};
+
+/// What the worker remembers of a request that is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tried {
+    pub(super) first_item: u64,
+    pub(super) items: usize,
+    pub(super) bytes: usize,
+}
+
+impl Tried {
+    pub(super) fn of(pending: &Pending) -> Self {
+        Self { first_item: pending.first_item, items: pending.items(), bytes: pending.bytes }
+    }
+}
+
+impl<E: Exporter> Worker<E> {
+    pub(super) fn start_attempts(&mut self) {
+        while self.has_room() && self.throttle.ready_at().is_none_or(|at| at <= now()) {
+            let Some(pending) = self.next_request() else { return };
+            self.start_attempt(pending);
+        }
+    }
+
+    /// Whether one more request may be in flight.
+    pub(super) fn has_room(&self) -> bool {
+        self.tried.len() < self.throttle.concurrency(self.config.max_concurrent_exports.get())
+    }
+
+    /// Whether [`next_request`](Self::next_request) has one.
+    pub(super) fn has_work(&self) -> bool {
+        !self.retries.is_empty() || self.batch_is_due()
+    }
+
+    /// A full batch, or what a timer, a flush or a full queue wants out.
+    fn batch_is_due(&self) -> bool {
+        self.left < self.drain_to || self.queue.items() >= self.config.batch_items()
+    }
+
+    fn next_request(&mut self) -> Option<Pending> {
+        if let Some(pending) = self.retries.pop_front() {
+            return Some(pending);
+        }
+        while self.batch_is_due() {
+            let pending = self.cut_batch()?;
+            if pending.payload.len() <= self.config.max_request_bytes {
+                return Some(pending);
+            }
+            // Only an item alone can be over the limit, together with its headers (row Z1).
+            let text = format!(
+                "a request of {} bytes with a single item is over the limit of {}",
+                pending.payload.len(),
+                self.config.max_request_bytes,
+            );
+            let error = ExportError::new(ErrorKind::RequestTooLarge, text);
+            self.give_up(&pending, DropReason::TooLarge, error);
+        }
+        None
+    }
+
+    fn cut_batch(&mut self) -> Option<Pending> {
+        let limit = BatchLimit {
+            items: self.config.batch_items(),
+            bytes: self.config.max_request_bytes,
+        };
+        let batch = self.queue.take_batch(limit, &self.resource)?;
+        let (first_item, bytes) = (self.left, batch.bytes());
+        self.left += batch.items() as u64;
+        let payload = batch.into_payload(self.signal, &self.resource);
+        Some(Pending { payload, bytes, first_item, first_attempt: None })
+    }
+
+    fn start_attempt(&mut self, mut pending: Pending) {
+        let started = now();
+        pending.first_attempt.get_or_insert(started);
+        let mut deadline = self.closing.unwrap_or(Deadline::NEVER);
+        if !self.config.export_timeout.is_zero() {
+            deadline = deadline.min(Deadline::after(started, self.config.export_timeout));
+        }
+        self.tried.push(Tried::of(&pending));
+        let (exporter, destination) = (Arc::clone(&self.exporter), Arc::clone(&self.destination));
+        let attempt = delivery::attempt(exporter, destination, pending, started, deadline);
+        self.in_flight.push(Box::pin(attempt));
+    }
+
+    pub(super) fn on_attempt(&mut self, done: Done) {
+        let Done { pending, started, result } = done;
+        if let Some(at) = self.tried.iter().position(|tried| *tried == Tried::of(&pending)) {
+            self.tried.swap_remove(at);
+        }
+        match result {
+            AttemptResult::Panicked(error) => {
+                self.shared.count_panic();
+                self.give_up(&pending, DropReason::ExporterPanic, error);
+            }
+            AttemptResult::Answered(outcome) => self.on_outcome(pending, started, outcome),
+        }
+    }
+
+    fn on_outcome(&mut self, pending: Pending, started: Instant, outcome: Outcome) {
+        if let Outcome::Retryable { error, retry_after } = outcome {
+            return self.on_failure(pending, started, error, retry_after);
+        }
+        // Whatever it said, the server is there.
+        self.throttle.on_answer();
+        self.asked_to_wait = None;
+        match outcome {
+            Outcome::Delivered { warning } => {
+                self.settle(&pending, 0);
+                if let Some(text) = warning {
+                    self.tell(|notices| notices.server_warning(&text));
+                }
+            }
+            Outcome::PartlyRejected { rejected, message } => {
+                self.settle(&pending, rejected);
+                self.tell(|notices| notices.rejected(rejected, &message));
+                let text = crate::notice::printable(&message);
+                let text = format!("the server rejected {rejected} items: {text}");
+                self.shared.remember(Some(ExportError::new(ErrorKind::Other, text)));
+            }
+            Outcome::TooLarge { error } => self.on_too_large(&pending, error),
+            Outcome::Permanent { error } => {
+                self.give_up(&pending, DropReason::PermanentError, error);
+            }
+            other => {
+                let text = format!("the exporter gave an outcome that is not known: {other:?}");
+                let error = ExportError::new(ErrorKind::Other, text);
+                self.give_up(&pending, DropReason::PermanentError, error);
+            }
+        }
+    }
+
+    fn on_failure(
+        &mut self,
+        pending: Pending,
+        started: Instant,
+        error: ExportError,
+        retry_after: Option<Duration>,
+    ) {
+        let next = self.throttle.on_failure(started, now(), retry_after, rand::random());
+        if let Some(asked) = retry_after {
+            self.asked_to_wait = Some(later(now(), asked.min(SERVER_DELAY_MAX)));
+        }
+        let first = pending.first_attempt.unwrap_or(started);
+        if self.throttle.policy().gives_up(first, next) {
+            return self.give_up(&pending, DropReason::RetriesExhausted, error);
+        }
+        let (items, wait) = (pending.items(), next.saturating_duration_since(now()));
+        self.retries.push_back(pending);
+        self.tell(|notices| notices.will_retry(items, &error, wait));
+        self.shared.remember(Some(error));
+    }
+
+    fn on_too_large(&mut self, pending: &Pending, error: ExportError) {
+        match pending.halve() {
+            Ok(Some([first, second])) => {
+                self.retries.push_front(second);
+                self.retries.push_front(first);
+            }
+            Ok(None) => self.give_up(pending, DropReason::TooLarge, error),
+            Err(broken) => {
+                let error = error.with_source(broken);
+                self.give_up(pending, DropReason::EncoderFailure, error);
+            }
+        }
+    }
+
+    fn settle(&self, pending: &Pending, rejected: u64) {
+        self.shared.intake.delivered(pending.items(), pending.bytes, rejected);
+        if rejected == 0 && self.waiting.is_empty() {
+            // What went wrong before is over; it must not explain a later timeout.
+            self.shared.remember(None);
+        }
+    }
+
+    fn give_up(&mut self, pending: &Pending, reason: DropReason, error: ExportError) {
+        let items = pending.items();
+        self.shared.intake.dropped(items, pending.bytes, reason);
+        self.tell(|notices| notices.dropped(items, reason, &error));
+        self.shared.remember(Some(error));
+    }
+}

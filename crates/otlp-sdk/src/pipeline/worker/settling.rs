@@ -1,0 +1,124 @@
+//! Flush and shutdown: what they wait for, and how they end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use futures_util::{FutureExt, StreamExt};
+use otlp_core::export::{Deadline, ErrorKind, Exporter};
+
+use super::super::config::PipelineError;
+use super::super::delivery;
+use super::super::handle::Reply;
+use super::requests::Tried;
+use super::{DropReason, Worker, now};
+
+/// A flush or the shutdown, waiting for everything before `target`.
+pub(super) struct Waiting {
+    pub(super) target: u64,
+    pub(super) lost_before: u64,
+    pub(super) deadline: Deadline,
+    pub(super) kind: Kind,
+    pub(super) reply: Reply,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Flush,
+    Shutdown,
+}
+
+/// The exporter's own flush or shutdown has ended.
+pub(super) struct Settled {
+    pub(super) reply: Reply,
+    pub(super) result: Result<(), PipelineError>,
+}
+
+impl<E: Exporter> Worker<E> {
+    pub(super) fn settle_waiting(&mut self) {
+        let mut at = 0;
+        while let Some(waiting) = self.waiting.get(at) {
+            if self.is_done(waiting.target) || self.is_over(waiting) {
+                let waiting = self.waiting.remove(at);
+                self.finish(waiting);
+                // A shutdown that ends leaves nothing that anybody before it could wait for.
+                at = 0;
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Whether everything before `target` has been dealt with.
+    fn is_done(&self, target: u64) -> bool {
+        self.left >= target
+            && self.retries.iter().all(|pending| pending.first_item >= target)
+            && self.tried.iter().all(|tried| tried.first_item >= target)
+    }
+
+    /// Whether there is no time left: by the clock, or at shutdown because nothing is in flight
+    /// and the next attempt may only start after the deadline.
+    fn is_over(&self, waiting: &Waiting) -> bool {
+        let gate = self.throttle.ready_at();
+        let hopeless = waiting.kind == Kind::Shutdown
+            && self.tried.is_empty()
+            && gate.is_some_and(|at| waiting.deadline.has_passed(at));
+        hopeless || waiting.deadline.has_passed(now())
+    }
+
+    /// Ends a flush or the shutdown: with the exporter's own, if there is time left for it.
+    fn finish(&mut self, waiting: Waiting) {
+        let Waiting { target, lost_before, deadline, kind, reply } = waiting;
+        if kind == Kind::Shutdown {
+            self.take_last_answers();
+        }
+        let done = self.is_done(target);
+        if kind == Kind::Shutdown {
+            self.drop_all(DropReason::ShutdownTimeout);
+            self.tell_of_refused();
+        }
+        let entries = self.shared.intake.entries();
+        let lost = entries.lost().saturating_sub(lost_before);
+        let last_error = self.shared.last_error();
+        let result = match (done, kind, lost) {
+            (true, _, 0) => Ok(()),
+            (true, _, lost) => Err(PipelineError::Lost { lost, last_error }),
+            (false, Kind::Flush, _) => Err(PipelineError::Timeout { held: entries.held, last_error }),
+            (false, Kind::Shutdown, lost) => Err(PipelineError::Timeout { held: lost, last_error }),
+        };
+        let (exporter, shared) = (Arc::clone(&self.exporter), Arc::clone(&self.shared));
+        self.settling.push(Box::pin(async move {
+            let last = match kind {
+                Kind::Flush => delivery::force_flush(&*exporter, deadline).await,
+                Kind::Shutdown => delivery::shutdown(&*exporter, deadline).await,
+            };
+            if last.as_ref().is_err_and(|error| error.kind() == ErrorKind::Panic) {
+                shared.count_panic();
+            }
+            Settled { reply, result: result.and_then(|()| last.map_err(PipelineError::Exporter)) }
+        }));
+    }
+
+    /// Answers that are there already count, even if the deadline has passed meanwhile.
+    fn take_last_answers(&mut self) {
+        while let Some(Some(done)) = self.in_flight.next().now_or_never() {
+            self.on_attempt(done);
+        }
+    }
+}
+
+impl<E> Worker<E> {
+    /// Gives up everything that is still here, counted; requests in flight are let go.
+    pub(super) fn drop_all(&mut self, reason: DropReason) {
+        // What is let go has destructors of the user's; each panic costs the rest of one round.
+        while catch_unwind(AssertUnwindSafe(|| self.in_flight.clear())).is_err() {
+            self.shared.count_panic();
+        }
+        let (items, bytes) = self.queue.clear();
+        let retries = self.retries.drain(..).map(|pending| Tried::of(&pending));
+        let queued = Tried { first_item: self.left, items, bytes };
+        for Tried { items, bytes, .. } in self.tried.drain(..).chain(retries).chain([queued]) {
+            self.shared.intake.dropped(items, bytes, reason);
+        }
+        self.left = self.entered;
+    }
+}
