@@ -89,7 +89,7 @@ fn check(operations: &[Operation], limits: &AttributeLimits) -> Result<(), TestC
         prop_assert_eq!(list.dropped(), model.dropped);
     }
     let span = Span { attributes: model.list.clone(), ..Span::default() };
-    prop_assert_eq!(decode(&list), span.attributes.clone());
+    prop_assert_eq!(decode(&list), span.attributes.as_slice());
     prop_assert_eq!(list.as_bytes(), &span.encode_to_vec()[..]);
     let entries: Vec<_> = list.entries().map(<[u8]>::to_vec).collect();
     let expected: Vec<_> = model.list.iter().map(Message::encode_to_vec).collect();

@@ -3,7 +3,8 @@
 //! A span reads a counter twice; wall-clock time is the counter's distance from an anchor. The
 //! anchor is renewed once a second by whichever thread starts a span then, so a corrected system
 //! clock is followed soon, while a span in progress keeps the anchor it began with and so never
-//! gets a negative duration.
+//! gets a negative duration. A counter that went back, as after a machine's sleep, is told by the
+//! same comparison that tells that the anchor is old.
 //!
 //! The design asks for a wall-clock read per local root. An anchor per second is within
 //! microseconds of that and saves a system clock read (20 to 30 ns) per root.
@@ -57,8 +58,11 @@ impl Clock {
         let tick = self.counter.raw();
         let elapsed = self.counter.delta_as_nanos(self.origin, tick);
         // Relaxed: a span may use the old anchor or the new one, both are right to a microsecond.
-        if elapsed >= self.renew_at.load(Ordering::Relaxed) {
-            self.renew(elapsed);
+        let left = self.renew_at.load(Ordering::Relaxed).wrapping_sub(elapsed);
+        // Nothing is left, or, since another thread may have renewed between our two reads, clearly
+        // more than the whole.
+        if left.wrapping_sub(1) >= 2 * PERIOD_NANO {
+            return self.renew(tick, elapsed);
         }
         let origin = self.origin_unix_nano.load(Ordering::Relaxed);
         Started { tick: Tick(tick), unix_nano: origin.saturating_add(elapsed) }
@@ -72,10 +76,15 @@ impl Clock {
     }
 
     #[cold]
-    fn renew(&self, elapsed: u64) {
-        self.renew_at.store(elapsed.saturating_add(PERIOD_NANO), Ordering::Relaxed);
+    fn renew(&self, tick: u64, elapsed: u64) -> Started {
         let wall = unix_nano(SystemTime::now());
-        self.origin_unix_nano.store(wall.saturating_sub(elapsed), Ordering::Relaxed);
+        // Before the origin the counter cannot be read as a time: every span asks the system clock
+        // until it can be again.
+        if tick >= self.origin {
+            self.renew_at.store(elapsed.saturating_add(PERIOD_NANO), Ordering::Relaxed);
+            self.origin_unix_nano.store(wall.saturating_sub(elapsed), Ordering::Relaxed);
+        }
+        Started { tick: Tick(tick), unix_nano: wall }
     }
 }
 
@@ -119,6 +128,36 @@ mod tests {
         clock.renew_at.store(0, Ordering::Relaxed);
         assert!(clock.start().unix_nano > 1_600_000_000_000_000_000);
         assert!(clock.renew_at.load(Ordering::Relaxed) >= PERIOD_NANO);
+    }
+
+    /// Whether a span that starts now gets the time that the system clock shows.
+    fn is_right(clock: &Clock) -> bool {
+        let before = unix_nano(SystemTime::now());
+        let started = clock.start().unix_nano;
+        (before..=unix_nano(SystemTime::now())).contains(&started)
+    }
+
+    #[test]
+    fn a_counter_that_went_back_does_not_stop_time() {
+        // S8: the anchor was renewed far ahead of where the counter stands now.
+        let clock = Clock::new();
+        clock.origin_unix_nano.store(5, Ordering::Relaxed);
+        clock.renew_at.store(100 * PERIOD_NANO, Ordering::Relaxed);
+        assert!(is_right(&clock));
+        assert!(clock.renew_at.load(Ordering::Relaxed) < 50 * PERIOD_NANO, "a new time line");
+        assert!(clock.start().unix_nano > 5);
+    }
+
+    #[test]
+    fn a_counter_before_its_origin_is_replaced_by_the_system_clock() {
+        // S8: it started anew, as on a machine that was asleep.
+        let mut clock = Clock::new();
+        clock.renew_at.store(100 * PERIOD_NANO, Ordering::Relaxed);
+        clock.origin = u64::MAX;
+        assert!(is_right(&clock) && is_right(&clock));
+        let mut before = clock.start();
+        before.tick = Tick(u64::MAX);
+        assert_eq!(clock.since(&before), before.unix_nano, "never a negative duration");
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn describe(payload: &Payload) -> Result<String, WireError> {
 fn line(text: &mut String, scope: &str, span: &SpanView<'_>) -> Result<(), WireError> {
     let micros = span.end_time_unix_nano().saturating_sub(span.start_time_unix_nano()) / 1_000;
     // Writing to a string cannot fail.
-    let _ = write!(text, "{} {} {} {micros}µs [{scope}]", hex(span.trace_id()), hex(span.span_id()), span.name().escape_debug());
+    let _ = write!(text, "{} {} {} {micros}µs [{}]", hex(span.trace_id()), hex(span.span_id()), span.name().escape_debug(), scope.escape_debug());
     if !span.parent_span_id().is_empty() {
         let _ = write!(text, " parent={}", hex(span.parent_span_id()));
     }

@@ -13,6 +13,8 @@ mod delivery;
 mod handle;
 pub(crate) mod intake;
 pub(crate) mod slot;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub use self::account::{DropReason, Ledger};

@@ -56,6 +56,7 @@ impl Budget {
         debug_assert!(before.is_ok_and(|before| before >= amount), "released {amount} of {before:?}");
     }
 
+    #[cfg(any(test, loom))]
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }

@@ -136,7 +136,8 @@ impl Pipeline {
     }
 }
 
-/// Flush and shutdown. With a timeout of zero they start the work and do not wait for it.
+/// Flush and shutdown. With a timeout of zero they start the work and take only what answers at
+/// once.
 impl Pipeline {
     /// Delivers everything that was appended before the call, and waits for it.
     pub(crate) fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
@@ -186,7 +187,7 @@ impl Pipeline {
         let patience = timeout.saturating_add(GRACE);
         let watch = move || {
             if answered.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                drop(late.send(()));
+                let _ = late.send(());
             }
         };
         // Without the thread the worker alone keeps the deadline, as it nearly always does.

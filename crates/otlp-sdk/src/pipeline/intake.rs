@@ -62,8 +62,15 @@ impl<S> Intake<S> {
         }
     }
 
+    #[cfg(any(test, loom))]
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Slots that are kept, of running threads and of those not yet looked after.
+    #[cfg(any(test, loom))]
+    pub(crate) fn slots(&self) -> usize {
+        self.books.lock().slots.len() + self.arrivals.lock().slots.len()
     }
 }
 

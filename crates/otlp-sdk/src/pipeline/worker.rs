@@ -63,6 +63,8 @@ pub(crate) struct Worker<E> {
     notices: Notices,
     /// Items refused by the lanes of which people were told.
     refused_told: u64,
+    /// When to look for such items again: it takes the lock of every lane.
+    look_at: Instant,
     finished: bool,
 }
 
@@ -88,10 +90,11 @@ impl<E: Exporter> Worker<E> {
     ) -> Self {
         // Asked once and guarded: it is the user's code, and it is only for messages.
         let destination = catch_unwind(AssertUnwindSafe(|| exporter.destination()));
-        let destination: Arc<str> = destination.unwrap_or_else(|_| {
+        let destination = destination.unwrap_or_else(|_| {
             shared.count_panic();
-            "a destination that panicked".to_owned()
-        }).into();
+            "unknown: the exporter panicked when asked".to_owned()
+        });
+        let destination: Arc<str> = crate::notice::printable(&destination).into();
         Self {
             shared,
             exporter: Arc::new(exporter),
@@ -115,6 +118,7 @@ impl<E: Exporter> Worker<E> {
             settling: FuturesUnordered::new(),
             closing: None,
             refused_told: 0,
+            look_at: Instant::now(),
             finished: false,
         }
     }
@@ -186,7 +190,10 @@ impl<E: Exporter> Worker<E> {
             self.next_tick = later(now(), self.tick());
             self.collect_and_drain();
             self.shared.intake.listen();
-            self.tell_of_refused();
+            if now() >= self.look_at {
+                self.look_at = later(now(), LOOK_EVERY);
+                self.tell_of_refused();
+            }
         }
     }
 
@@ -290,6 +297,7 @@ fn later(now: Instant, delay: Duration) -> Instant {
 /// Flushing more often than this would be spinning.
 const SHORTEST_TICK: Duration = Duration::from_millis(10);
 const SINGLES_TICK: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ use opentelemetry_sdk::trace::IdGenerator;
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
+use super::local;
+
 #[cfg(test)]
 mod tests;
 
@@ -117,19 +119,35 @@ impl IdSource {
     #[inline]
     #[must_use]
     pub fn new_trace_id(&self) -> TraceId {
-        match self {
-            Self::Random => RandomIdGenerator.new_trace_id(),
-            Self::Custom { generator, .. } => custom_trace_id(&**generator),
-        }
+        self.trace_id_or(|| {})
     }
 
     /// The id of a new span; never zero.
     #[inline]
     #[must_use]
     pub fn new_span_id(&self) -> SpanId {
+        self.span_id_or(|| {})
+    }
+
+    /// The trace id of a new root span; `on_panic` is called if a custom generator panics.
+    #[inline]
+    pub(crate) fn trace_id_or(&self, on_panic: impl FnOnce()) -> TraceId {
+        match self {
+            Self::Random => RandomIdGenerator.new_trace_id(),
+            Self::Custom { generator, .. } => guarded(|| generator.new_trace_id(), on_panic)
+                .filter(|id| *id != TraceId::INVALID)
+                .unwrap_or_else(|| RandomIdGenerator.new_trace_id()),
+        }
+    }
+
+    /// The id of a new span; `on_panic` is called if a custom generator panics.
+    #[inline]
+    pub(crate) fn span_id_or(&self, on_panic: impl FnOnce()) -> SpanId {
         match self {
             Self::Random => RandomIdGenerator.new_span_id(),
-            Self::Custom { generator, .. } => custom_span_id(&**generator),
+            Self::Custom { generator, .. } => guarded(|| generator.new_span_id(), on_panic)
+                .filter(|id| *id != SpanId::INVALID)
+                .unwrap_or_else(|| RandomIdGenerator.new_span_id()),
         }
     }
 
@@ -151,22 +169,12 @@ impl From<RandomIdGenerator> for IdSource {
     }
 }
 
-fn custom_trace_id(generator: &dyn IdGenerator) -> TraceId {
-    guarded(|| generator.new_trace_id())
-        .filter(|id| *id != TraceId::INVALID)
-        .unwrap_or_else(|| RandomIdGenerator.new_trace_id())
-}
-
-fn custom_span_id(generator: &dyn IdGenerator) -> SpanId {
-    guarded(|| generator.new_span_id())
-        .filter(|id| *id != SpanId::INVALID)
-        .unwrap_or_else(|| RandomIdGenerator.new_span_id())
-}
-
 /// Telemetry never harms the application: a panic in a foreign generator ends here. Nothing of ours
 /// is touched while it runs, so there is no state to be left half changed.
-fn guarded<T>(generate: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(generate)).ok()
+fn guarded<T>(generate: impl FnOnce() -> T, on_panic: impl FnOnce()) -> Option<T> {
+    local::in_foreign_code(|| catch_unwind(AssertUnwindSafe(generate)))
+        .inspect_err(|_| on_panic())
+        .ok()
 }
 
 thread_local! {

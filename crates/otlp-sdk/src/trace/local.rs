@@ -3,7 +3,7 @@
 //! Everything here is reached through `try_with`: spans end in destructors of other thread-locals
 //! too, and no user code runs while anything here is borrowed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -119,6 +119,24 @@ pub(crate) fn append(recorder: &Recorder, at: usize) {
     }
 }
 
+/// Runs code that is not ours on an instrumented thread: a hook, a sampler, an id generator. It must
+/// have caught its panics.
+#[inline]
+pub(crate) fn in_foreign_code<R>(call: impl FnOnce() -> R) -> R {
+    FOREIGN_DEPTH.with(|depth| depth.set(depth.get().saturating_add(1)));
+    let result = call();
+    FOREIGN_DEPTH.with(|depth| depth.set(depth.get().saturating_sub(1)));
+    result
+}
+
+/// Whether the span that is being started was started by foreign code which runs on behalf of a span
+/// that was itself started by foreign code. A processor may start spans; one that starts a span for
+/// every span would never end.
+#[inline]
+pub(crate) fn is_too_deep() -> bool {
+    FOREIGN_DEPTH.with(Cell::get) > FOREIGN_DEPTH_MAX
+}
+
 /// The thread's own state.
 struct Local {
     providers: RefCell<Vec<PerProvider>>,
@@ -176,6 +194,9 @@ fn add_one(count: &AtomicU64) {
 }
 
 thread_local! {
+    // No destructor, so it can be reached until the thread's very end.
+    static FOREIGN_DEPTH: Cell<u8> = const { Cell::new(0) };
+
     static LOCAL: Local = const {
         Local { providers: RefCell::new(Vec::new()), recorders: RefCell::new(Vec::new()) }
     };
@@ -184,3 +205,5 @@ thread_local! {
 /// Recorders kept per thread: as many spans as are open at once on most threads. Beyond, a span
 /// costs allocations and nothing else.
 const RECORDERS_MAX: usize = 64;
+/// Foreign code may start spans; the foreign code that runs for those may not.
+const FOREIGN_DEPTH_MAX: u8 = 1;

@@ -19,7 +19,10 @@ use crate::resource::Resource;
 /// are never exported. A panic in a hook is caught and counted.
 ///
 /// `on_start` may run while the thread's current [`Context`] is borrowed: a hook may start spans but
-/// must not attach a context.
+/// must not attach a context. Hooks run for the spans that hooks start as well, so that none is
+/// exported unseen; what those start in turn is not recorded.
+///
+/// Spans that were open at shutdown still come here when they end.
 ///
 /// ```
 /// use otlp_sdk::trace::{ActiveSpan, SpanProcessor};
@@ -50,7 +53,7 @@ pub trait SpanProcessor: fmt::Debug + Send + Sync + 'static {
         let _ = span;
     }
 
-    /// Exports what the processor holds.
+    /// Exports what the processor holds. May be called from any thread, also an asynchronous one.
     ///
     /// # Errors
     ///
@@ -98,7 +101,6 @@ impl<'a> ActiveSpan<'a> {
     /// Sets an attribute; the last value of a key wins.
     pub fn set_attribute(&mut self, attribute: KeyValue) {
         self.recorder.set_attribute(&attribute);
-        drop(attribute);
     }
 
     /// Takes an attribute out; whether it was there.
@@ -177,7 +179,7 @@ impl<'a> FinishedSpan<'a> {
     /// End in nanoseconds since the Unix epoch; `None` while the span has not ended.
     #[must_use]
     pub fn end_unix_nano(&self) -> Option<u64> {
-        Some(self.recorder.end_unix_nano).filter(|end| *end != 0)
+        self.recorder.end_unix_nano
     }
 
     /// The attributes in order.
@@ -228,6 +230,6 @@ impl<'a> FinishedSpan<'a> {
     /// The span as a value to keep, with everything in it; one allocation.
     #[must_use]
     pub fn encode(&self) -> EncodedSpan {
-        self.recorder.encoder.encode(self.recorder.end_unix_nano)
+        self.recorder.encoder.encode(self.recorder.end_unix_nano.unwrap_or(0))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,7 @@ pub(crate) struct Provider {
     pub(crate) resource: Resource,
     pub(crate) pipelines: Vec<Pipeline>,
     stages: Vec<Stage>,
-    has_processors: bool,
+    pub(crate) has_processors: bool,
     pub(crate) counters_of_no_thread: Arc<Counters>,
     counters: Mutex<AllCounters>,
     scopes: Mutex<HashMap<InstrumentationScope, Weak<Scope>>>,
@@ -86,7 +86,8 @@ pub(crate) struct Scope {
 /// One step of a span's end, in the order of registration.
 #[derive(Debug)]
 enum Stage {
-    Pipeline(usize),
+    /// With its place among the pipelines.
+    Pipeline(usize, Pipeline),
     Processor(Box<dyn SpanProcessor>),
 }
 
@@ -126,15 +127,23 @@ impl TracerProvider {
         self.handle.provider.each(timeout, step, |processor, left| processor.force_flush(left))
     }
 
-    /// [`force_flush_with_timeout`](Self::force_flush_with_timeout) without blocking the thread.
+    /// [`force_flush_with_timeout`](Self::force_flush_with_timeout) without blocking the thread,
+    /// except for the time that processors of yours take.
     ///
     /// # Errors
     ///
     /// As for `force_flush`.
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
+        let provider = &self.handle.provider;
+        let begun = Instant::now();
         let mut first = Ok(());
-        for pipeline in &self.handle.provider.pipelines {
-            first = first.and(pipeline.force_flush_async(timeout).await);
+        for stage in &provider.stages {
+            let left = timeout.saturating_sub(begun.elapsed());
+            let result = match stage {
+                Stage::Pipeline(_, pipeline) => pipeline.force_flush_async(left).await,
+                Stage::Processor(processor) => provider.ask(|| processor.force_flush(left)),
+            };
+            first = first.and(result);
         }
         first
     }
@@ -158,7 +167,8 @@ impl TracerProvider {
         self.handle.provider.shutdown(|_| timeout)
     }
 
-    /// [`shutdown_with_timeout`](Self::shutdown_with_timeout) without blocking the thread.
+    /// [`shutdown_with_timeout`](Self::shutdown_with_timeout) without blocking the thread, except
+    /// for the time that processors of yours take.
     ///
     /// # Errors
     ///
@@ -168,9 +178,15 @@ impl TracerProvider {
         if provider.shut_down.swap(true, Ordering::AcqRel) {
             return Err(PipelineError::AlreadyShutdown);
         }
+        let begun = Instant::now();
         let mut first = Ok(());
-        for pipeline in &provider.pipelines {
-            first = first.and(pipeline.shutdown_async(timeout).await);
+        for stage in &provider.stages {
+            let left = timeout.saturating_sub(begun.elapsed());
+            let result = match stage {
+                Stage::Pipeline(_, pipeline) => pipeline.shutdown_async(left).await,
+                Stage::Processor(processor) => provider.ask(|| processor.shutdown(left)),
+            };
+            first = first.and(result);
         }
         first
     }
@@ -230,6 +246,7 @@ impl Provider {
         counters
     }
 
+    #[cold]
     pub(crate) fn count_panic(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
     }
@@ -257,7 +274,7 @@ impl Provider {
     fn guarded(&self, call: impl FnOnce()) {
         // The recorder is whole after every single call of a processor, so nothing half-done is
         // seen afterwards.
-        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+        if local::in_foreign_code(|| catch_unwind(AssertUnwindSafe(call))).is_err() {
             self.count_panic();
         }
     }
@@ -303,16 +320,22 @@ impl Provider {
         for stage in &self.stages {
             let left = timeout.saturating_sub(begun.elapsed());
             let result = match stage {
-                Stage::Pipeline(at) => self.pipelines.get(*at).map_or(Ok(()), |it| pipeline(it, left)),
-                Stage::Processor(it) => {
-                    let mut result = Ok(());
-                    self.guarded(|| result = processor(&**it, left));
-                    result
-                }
+                Stage::Pipeline(_, it) => pipeline(it, left),
+                Stage::Processor(it) => self.ask(|| processor(&**it, left)),
             };
             first = first.and(result);
         }
         first
+    }
+
+    /// Asks a processor to flush or to shut down; a panic counts and is a failure.
+    fn ask(
+        &self,
+        call: impl FnOnce() -> Result<(), PipelineError>,
+    ) -> Result<(), PipelineError> {
+        let mut result = Err(PipelineError::NoWorker("a span processor panicked"));
+        self.guarded(|| result = call());
+        result
     }
 
     fn ledger(&self) -> Ledger {
@@ -349,8 +372,8 @@ fn on_end_with_processors(recorder: &mut Recorder, context: &SpanContext) {
     provider.each_processor(|processor| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
     for stage in &provider.stages {
         match stage {
-            Stage::Pipeline(at) if recorder.sampled => local::append(recorder, *at),
-            Stage::Pipeline(_) => {}
+            Stage::Pipeline(at, _) if recorder.sampled => local::append(recorder, *at),
+            Stage::Pipeline(..) => {}
             Stage::Processor(processor) => {
                 provider.guarded(|| processor.on_end(&FinishedSpan::new(recorder, context)));
             }
@@ -375,6 +398,8 @@ impl AllCounters {
         self.threads.retain(|counters| {
             let ended = Arc::strong_count(counters) == 1;
             if ended {
+                // Pairs with the release in the drop of the thread's clone: its last counts are seen.
+                fence(Ordering::Acquire);
                 *retired = add(*retired, counters.read());
             }
             !ended
@@ -496,8 +521,9 @@ impl TracerProviderBuilder {
             stages.push(match stage {
                 NewStage::Processor(processor) => Stage::Processor(processor),
                 NewStage::Exporter(start) => {
-                    pipelines.push(start(header.clone()));
-                    Stage::Pipeline(pipelines.len() - 1)
+                    let pipeline = start(header.clone());
+                    pipelines.push(pipeline.clone());
+                    Stage::Pipeline(pipelines.len() - 1, pipeline)
                 }
             });
         }

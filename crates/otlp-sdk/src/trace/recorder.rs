@@ -21,7 +21,7 @@ pub(crate) struct Recorder {
     /// The whole context of the parent, which processors may read (row T19).
     pub(crate) parent: SpanContext,
     pub(crate) sampled: bool,
-    pub(crate) end_unix_nano: u64,
+    pub(crate) end_unix_nano: Option<u64>,
 }
 
 impl Recorder {
@@ -32,7 +32,7 @@ impl Recorder {
             started,
             parent: SpanContext::NONE,
             sampled: false,
-            end_unix_nano: 0,
+            end_unix_nano: None,
         }
     }
 
@@ -48,21 +48,35 @@ impl Recorder {
     }
 
     pub(crate) fn add_event_at(&mut self, name: &str, unix_nano: u64, attributes: &[KeyValue]) {
+        self.put_event(name, unix_nano, 0, attributes);
+    }
+
+    /// An event of the API, which carries its own count of attributes dropped before.
+    pub(crate) fn add_api_event(&mut self, event: &Event) {
+        let dropped = event.dropped_attributes_count;
+        self.put_event(&event.name, unix_nano(event.timestamp), dropped, &event.attributes);
+    }
+
+    pub(crate) fn add_link(&mut self, linked: &SpanContext, attributes: &[KeyValue]) {
+        self.put_link(linked, 0, attributes);
+    }
+
+    /// A link of the API, which carries its own count of attributes dropped before.
+    pub(crate) fn add_api_link(&mut self, link: &Link) {
+        self.put_link(&link.span_context, link.dropped_attributes_count, &link.attributes);
+    }
+
+    fn put_event(&mut self, name: &str, unix_nano: u64, dropped: u32, attributes: &[KeyValue]) {
         let limits = &self.scope.provider.limits;
-        self.encoder.add_event(name, unix_nano, limits, |set| {
+        self.encoder.add_event_with_dropped(name, unix_nano, dropped, limits, |set| {
             for attribute in attributes {
                 with_wire(&attribute.value, |value| set(attribute.key.as_str(), value));
             }
         });
     }
 
-    /// An event of the API that carries its own count of attributes dropped before.
-    pub(crate) fn add_api_event(&mut self, event: &Event) {
-        self.add_event(&event.name, event.timestamp, &event.attributes);
-    }
-
-    /// Rows T14: a link without a valid context is kept if it says anything else.
-    pub(crate) fn add_link(&mut self, linked: &SpanContext, attributes: &[KeyValue]) {
+    /// Row T14: a link without a valid context is kept if it says anything else.
+    fn put_link(&mut self, linked: &SpanContext, dropped: u32, attributes: &[KeyValue]) {
         let trace_state = linked.trace_state().header();
         if !linked.is_valid() && attributes.is_empty() && trace_state.is_empty() {
             return;
@@ -75,15 +89,11 @@ impl Recorder {
             trace_state: &trace_state,
         };
         let limits = &self.scope.provider.limits;
-        self.encoder.add_link(link, limits, |set| {
+        self.encoder.add_link_with_dropped(link, dropped, limits, |set| {
             for attribute in attributes {
                 with_wire(&attribute.value, |value| set(attribute.key.as_str(), value));
             }
         });
-    }
-
-    pub(crate) fn add_api_link(&mut self, link: &Link) {
-        self.add_link(&link.span_context, &link.attributes);
     }
 
     pub(crate) fn set_status(&mut self, status: Status) {
@@ -100,17 +110,18 @@ impl Recorder {
     #[inline]
     pub(crate) fn now(&self) -> u64 {
         Clock::global().since(&self.started)
-    }}
+    }
+}
 
 impl Item for Recorder {
     #[inline]
     fn item_len(&self) -> usize {
-        self.encoder.item_len(self.end_unix_nano)
+        self.encoder.item_len(self.end_unix_nano.unwrap_or(0))
     }
 
     #[inline]
     fn put_item(&self, buf: &mut Vec<u8>) {
-        self.encoder.put_item(self.end_unix_nano, buf);
+        self.encoder.put_item(self.end_unix_nano.unwrap_or(0), buf);
     }
 }
 

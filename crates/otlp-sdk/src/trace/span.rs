@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
@@ -32,10 +33,9 @@ impl Span {
     #[inline]
     fn finish(&mut self, end: Option<SystemTime>) {
         if let Some(mut recorder) = self.recorder.take() {
-            let end = end.map_or_else(|| recorder.now(), unix_nano);
-            // Through a boxed span the end comes from the system clock, which may have been set
-            // back meanwhile: a duration is never negative.
-            recorder.end_unix_nano = end.max(recorder.encoder.start_unix_nano());
+            let end = end.map_or_else(|| recorder.now(), |end| told(&recorder, end));
+            // A duration is never negative.
+            recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
             super::provider::on_end(&mut recorder, &self.context);
             local::put_back(recorder);
         }
@@ -57,7 +57,8 @@ impl trace::Span for Span {
     fn record_error(&mut self, error: &dyn Error) {
         if let Some(recorder) = &mut self.recorder {
             let now = recorder.now();
-            recorder.add_event_at("exception", now, &exception(error));
+            let attributes = exception(error, || recorder.scope.provider.count_panic());
+            recorder.add_event_at("exception", now, &attributes);
         }
     }
 
@@ -70,7 +71,8 @@ impl trace::Span for Span {
         T: Into<Cow<'static, str>>,
     {
         if let Some(recorder) = &mut self.recorder {
-            recorder.add_event(&name.into(), timestamp, &attributes);
+            let time = told(recorder, timestamp);
+            recorder.add_event_at(&name.into(), time, &attributes);
         }
     }
 
@@ -125,10 +127,38 @@ impl Drop for Span {
     }
 }
 
+/// A time that the caller told us.
+///
+/// Behind a boxed span, which is what the global tracer hands out, "now" comes as a time of the
+/// system clock. If that clock was set since the span started, the two would not fit together: such
+/// a "now" becomes ours. A difference that small does not need the look.
+fn told(recorder: &Recorder, time: SystemTime) -> u64 {
+    let told = unix_nano(time);
+    let now = recorder.now();
+    if told.abs_diff(now) < CLOCK_SET_NANO {
+        return told;
+    }
+    let is_now = unix_nano(SystemTime::now()).abs_diff(told) < NOW_NANO;
+    if is_now { now } else { told }
+}
+
 /// The attributes of an exception event. A trait object does not know its type's name, so
 /// `exception.type` is left out rather than invented; the causes stand in for the stack.
-fn exception(error: &dyn Error) -> Vec<KeyValue> {
-    let mut attributes = vec![KeyValue::new("exception.message", error.to_string())];
+///
+/// The texts come from code that is not ours: should it panic, the event goes without.
+fn exception(error: &dyn Error, on_panic: impl FnOnce()) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(2);
+    let described = local::in_foreign_code(|| {
+        catch_unwind(AssertUnwindSafe(|| describe(error, &mut attributes)))
+    });
+    if described.is_err() {
+        on_panic();
+    }
+    attributes
+}
+
+fn describe(error: &dyn Error, attributes: &mut Vec<KeyValue>) {
+    attributes.push(KeyValue::new("exception.message", error.to_string()));
     let mut causes = String::new();
     let mut cause = error.source();
     while let Some(error) = cause.filter(|_| causes.len() < CAUSES_BYTES_MAX) {
@@ -140,8 +170,14 @@ fn exception(error: &dyn Error) -> Vec<KeyValue> {
     if !causes.is_empty() {
         attributes.push(KeyValue::new("exception.stacktrace", causes));
     }
-    attributes
 }
 
 /// A chain of causes that refers to itself must end somewhere.
 const CAUSES_BYTES_MAX: usize = 64 * 1024;
+/// From this difference on the system clock may have been set: one second.
+const CLOCK_SET_NANO: u64 = 1_000_000_000;
+/// How long ago "now" may be when it reaches us: 10 ms.
+const NOW_NANO: u64 = 10_000_000;
+
+#[cfg(test)]
+mod tests;

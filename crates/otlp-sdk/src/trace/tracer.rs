@@ -41,6 +41,9 @@ impl opentelemetry::trace::Tracer for Tracer {
 
     /// Starts a span (rows T7, T8): trace id, sampler, span id, span.
     ///
+    /// Processors, samplers and id generators may start spans too. What they start for one of those
+    /// is not recorded, so that one which starts a span for every span comes to an end.
+    ///
     /// Runs while the thread's context cell may be borrowed, so nothing in here attaches a context.
     fn build_with_context(&self, builder: SpanBuilder, cx: &Context) -> Span {
         if cx.is_telemetry_suppressed() {
@@ -64,7 +67,13 @@ impl Tracer {
             local::count(provider, Counted::SampledOut);
             return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
         }
-        let trace_id = parent.map_or_else(|| provider.ids.new_trace_id(), SpanContext::trace_id);
+        if local::is_too_deep() {
+            local::count(provider, Counted::SampledOut);
+            return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
+        }
+        let on_panic = || provider.count_panic();
+        let new_trace_id = || provider.ids.trace_id_or(on_panic);
+        let trace_id = parent.map_or_else(new_trace_id, SpanContext::trace_id);
         let kind = builder.span_kind.as_ref().unwrap_or(&SpanKind::Internal);
         let sampling = self.sample(&SamplingInput {
             parent_context: cx,
@@ -75,7 +84,7 @@ impl Tracer {
             attributes: builder.attributes.as_deref().unwrap_or_default(),
             links: builder.links.as_deref().unwrap_or_default(),
         });
-        let span_id = provider.ids.new_span_id();
+        let span_id = provider.ids.span_id_or(on_panic);
         let sampled = sampling.decision.is_sampled();
         let flags = match parent {
             Some(parent) => child_flags(parent.trace_flags(), sampled),
@@ -111,8 +120,8 @@ impl Tracer {
         let started = Clock::global().start();
         let mut recorder = local::take_recorder(&self.scope, started, counted);
         recorder.sampled = sampled;
-        recorder.end_unix_nano = 0;
-        if let Some(parent) = parent {
+        recorder.end_unix_nano = None;
+        if let Some(parent) = parent.filter(|_| self.scope.provider.has_processors) {
             recorder.parent = parent.clone();
         }
         let SpanBuilder { span_kind, name, start_time, attributes, events, links, .. } = builder;
@@ -144,10 +153,13 @@ impl Tracer {
         let provider = &*self.scope.provider;
         match &provider.sampler {
             sampler @ (Sampler::AlwaysOn | Sampler::AlwaysOff) => sampler.sample(input),
-            sampler => catch_unwind(AssertUnwindSafe(|| sampler.sample(input))).unwrap_or_else(|_| {
-                provider.count_panic();
-                Decision::Drop.into()
-            }),
+            sampler => {
+                let asked = || catch_unwind(AssertUnwindSafe(|| sampler.sample(input)));
+                local::in_foreign_code(asked).unwrap_or_else(|_| {
+                    provider.count_panic();
+                    Decision::Drop.into()
+                })
+            }
         }
     }
 }

@@ -1,0 +1,126 @@
+use otlp_testing::oracle::Message;
+
+use super::super::testing::{resource, scope, segment};
+use super::*;
+
+const UNLIMITED: BatchLimit = BatchLimit { items: usize::MAX, bytes: usize::MAX };
+
+fn queue(segments: impl IntoIterator<Item = Segment<ScopeHeader>>) -> Queue {
+    let mut queue = Queue::default();
+    queue.extend(segments);
+    queue
+}
+
+fn payloads(queue: &mut Queue, limit: BatchLimit) -> Vec<Payload> {
+    std::iter::from_fn(|| queue.take_batch(limit, &resource()))
+        .map(|batch| batch.into_payload(Signal::Traces, &resource()))
+        .collect()
+}
+
+/// `scope/name` of every span of a request, in its order.
+fn spans(payload: &Payload) -> Vec<String> {
+    let request = otlp_testing::oracle::decode_traces(payload.rope().clone()).unwrap();
+    let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    scopes
+        .flat_map(|scope| {
+            let name = scope.scope.unwrap_or_default().name;
+            scope.spans.into_iter().map(move |span| format!("{name}/{}", span.name))
+        })
+        .collect()
+}
+
+fn numbers(range: std::ops::Range<u32>) -> impl Iterator<Item = String> {
+    range.map(|number| number.to_string())
+}
+
+#[test]
+fn a_batch_is_cut_at_its_item_limit_and_the_rest_comes_next() {
+    let a = scope("a");
+    let mut queue = queue([segment(&a, numbers(0..7)), segment(&a, numbers(7..10))]);
+    let sent = payloads(&mut queue, BatchLimit { items: 4, ..UNLIMITED });
+    assert_eq!(sent.iter().map(Payload::items).collect::<Vec<_>>(), [4, 4, 2]);
+    let all: Vec<_> = sent.iter().flat_map(spans).collect();
+    assert_eq!(all, numbers(0..10).map(|name| format!("a/{name}")).collect::<Vec<_>>());
+    assert_eq!(queue.items(), 0);
+}
+
+#[test]
+fn a_batch_is_cut_between_items_by_bytes_and_never_over_the_limit() {
+    let a = scope("a");
+    let names = || (0..40).map(|n| "x".repeat(n * 7 % 200));
+    let whole = payloads(&mut queue([segment(&a, names())]), UNLIMITED);
+    let longest = overhead(&resource(), &a) + 210;
+    for bytes in [longest, longest + 1, 500, 1000, whole[0].len()] {
+        let sent = payloads(&mut queue([segment(&a, names())]), BatchLimit { bytes, ..UNLIMITED });
+        assert!(sent.iter().all(|payload| payload.len() <= bytes), "limit {bytes}");
+        assert_eq!(sent.iter().flat_map(spans).collect::<Vec<_>>(), spans(&whole[0]));
+        let small: usize = sent.windows(2).filter(|two| two[0].len() + two[1].len() < bytes / 2).count();
+        assert_eq!(small, 0, "batches of {bytes} bytes are not filled");
+    }
+}
+
+#[test]
+fn the_headers_of_a_second_scope_count_towards_the_bytes() {
+    let (a, b) = (scope("a"), scope(&"b".repeat(300)));
+    let mut queue = queue([segment(&a, ["1"]), segment(&b, ["2"])]);
+    let sent = payloads(&mut queue, BatchLimit { bytes: 300, ..UNLIMITED });
+    assert_eq!(sent.iter().map(Payload::items).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn an_item_that_is_over_the_limit_alone_is_taken_alone() {
+    let a = scope("a");
+    let names = ["small".to_owned(), "x".repeat(5000), "next".to_owned()];
+    let sent = payloads(&mut queue([segment(&a, names)]), BatchLimit { bytes: 200, ..UNLIMITED });
+    assert_eq!(sent.iter().map(Payload::items).collect::<Vec<_>>(), [1, 1, 1]);
+    let mut none = queue([segment(&a, ["1", "2"])]);
+    assert_eq!(payloads(&mut none, BatchLimit { items: 0, bytes: 0 }).len(), 2);
+}
+
+#[test]
+fn segments_of_one_scope_share_a_header_and_keep_their_order() {
+    let (a, again, b) = (scope("a"), scope("a"), scope("b"));
+    let mut queue =
+        queue([segment(&a, ["1"]), segment(&b, ["2"]), segment(&again, ["3"]), segment(&a, ["4"])]);
+    let [payload] = &payloads(&mut queue, UNLIMITED)[..] else { panic!("one request") };
+    assert_eq!(spans(payload), ["a/1", "a/3", "a/4", "b/2"]);
+    let request = otlp_testing::oracle::decode_traces(payload.rope().clone()).unwrap();
+    assert_eq!(request.resource_spans.len(), 1);
+    assert_eq!(request.resource_spans[0].scope_spans.len(), 2);
+    assert_eq!(Message::of(payload).unwrap().items(), 4);
+}
+
+#[test]
+fn items_are_not_copied_on_their_way_into_a_request() {
+    let a = scope("a");
+    let segment = segment(&a, numbers(0..10));
+    let memory = segment.bytes.as_ptr_range();
+    for payload in payloads(&mut queue([segment]), BatchLimit { items: 3, ..UNLIMITED }) {
+        let inside = |part: &&Bytes| memory.contains(&part.as_ptr());
+        let items: usize = payload.rope().parts().iter().filter(inside).map(Bytes::len).sum();
+        assert!(items > 0, "the slice of the segment is in the rope");
+    }
+}
+
+#[test]
+fn bytes_of_a_batch_are_those_of_its_items() {
+    let a = scope("a");
+    let segment = segment(&a, numbers(0..10));
+    let len = segment.bytes.len();
+    let mut queue = queue([segment]);
+    let taken = || queue.take_batch(BatchLimit { items: 3, ..UNLIMITED }, &resource());
+    let sizes: Vec<_> = std::iter::from_fn(taken).map(|batch| (batch.items(), batch.bytes())).collect();
+    assert_eq!(sizes.iter().map(|size| size.0).collect::<Vec<_>>(), [3, 3, 3, 1]);
+    assert_eq!(sizes.iter().map(|size| size.1).sum::<usize>(), len);
+}
+
+#[test]
+fn what_is_dropped_is_told_in_items_and_bytes() {
+    let (a, b) = (scope("a"), scope("b"));
+    let (first, second) = (segment(&a, numbers(0..3)), segment(&b, numbers(0..2)));
+    let bytes = first.bytes.len() + second.bytes.len();
+    let mut queue = queue([first, second]);
+    assert_eq!(queue.clear(), (5, bytes));
+    assert_eq!((queue.items(), queue.clear()), (0, (0, 0)));
+    assert!(queue.take_batch(UNLIMITED, &resource()).is_none());
+}
