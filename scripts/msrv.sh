@@ -53,7 +53,7 @@ read -ra names <<<"$published"
 packages=()
 for name in "${names[@]}"; do packages+=(--package "$name"); done
 
-cargo clippy --quiet --locked --all-features --lib "${packages[@]}" -- -D clippy::incompatible_msrv
+cargo clippy --quiet --locked --all-features --lib "${packages[@]}" -- -A warnings -D clippy::incompatible_msrv
 echo "Rust $msrv by clippy::incompatible_msrv: ${names[*]}"
 
 toolchain=$(rustup toolchain list 2>/dev/null | sed -n "s/^\(${msrv}[.0-9]*-[^ ]*\).*/\1/p" | head -n 1 || true)

@@ -13,10 +13,10 @@ use bytes::Bytes;
 pub use self::body::Body;
 pub use self::rope::Rope;
 
+use self::body::Compressed;
 use crate::export::{CompressError, Compression};
 use crate::signal::Signal;
 use crate::wire::{WireError, request};
-use self::body::Compressed;
 
 /// One encoded export request: signal, bytes, item count.
 ///

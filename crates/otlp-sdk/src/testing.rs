@@ -75,3 +75,37 @@ impl Exporter for InMemoryExporter {
         "in_memory_exporter"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+
+    use super::*;
+    use crate::trace::{DropReason, TracerProvider};
+
+    #[test]
+    fn it_keeps_what_it_is_given_until_it_is_told_to_forget() {
+        let exporter = InMemoryExporter::default();
+        let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
+        let tracer = provider.tracer("test");
+        for name in ["a", "b"] {
+            tracer.start(name).end();
+            provider.force_flush().unwrap();
+        }
+        assert_eq!((exporter.payloads().len(), exporter.spans().unwrap().len()), (2, 2));
+        exporter.reset();
+        assert!(exporter.payloads().is_empty() && exporter.spans().unwrap().is_empty());
+    }
+
+    #[test]
+    fn it_takes_nothing_after_its_shutdown() {
+        // R9
+        let exporter = InMemoryExporter::default();
+        TracerProvider::builder().with_batch_exporter(exporter.clone()).build().shutdown().unwrap();
+        let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
+        provider.tracer("test").start("late").end();
+        assert!(provider.force_flush().is_err());
+        assert!(exporter.payloads().is_empty());
+        assert_eq!(provider.ledger().dropped(DropReason::PermanentError), 1);
+    }
+}

@@ -53,6 +53,9 @@ pub(crate) struct Shared {
     commands: mpsc::UnboundedSender<Command>,
     worker_thread: Mutex<Option<ThreadId>>,
     no_worker: AtomicBool,
+    /// How often the worker was woken.
+    #[cfg(test)]
+    pub(super) wakes: AtomicU64,
 }
 
 impl Pipeline {
@@ -128,6 +131,11 @@ impl Pipeline {
     pub(crate) fn ledger(&self) -> Ledger {
         let panics = self.shared.panics.load(Ordering::Relaxed);
         Ledger { panics, ..self.shared.intake.ledger() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn wakes(&self) -> u64 {
+        self.shared.wakes.load(Ordering::Relaxed)
     }
 
     /// How long `Drop` waits.
@@ -237,6 +245,8 @@ impl Shared {
             commands,
             worker_thread: Mutex::new(None),
             no_worker: AtomicBool::new(false),
+            #[cfg(test)]
+            wakes: AtomicU64::new(0),
         }
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::account::{DropReason, Drops, Entries};
 use super::buffer::BufferPool;
 use super::budget::Budget;
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicBool, Ordering, TryMutex};
 
 /// Something that knows its encoded length and writes itself as an item of its scope.
 pub(crate) trait Item {
@@ -23,7 +23,7 @@ pub(crate) trait Item {
 /// The lanes of one thread (or, at thread exit, of all threads that have no slot any more).
 #[derive(Debug)]
 pub(crate) struct Slot<S> {
-    lanes: [Mutex<Lane<S>>; 2],
+    lanes: [TryMutex<Lane<S>>; 2],
     /// Whether a sealed chunk waits: spares the worker the lock of idle threads.
     has_sealed: AtomicBool,
 }
@@ -104,7 +104,7 @@ pub(crate) enum Appended {
 
 impl<S> Slot<S> {
     pub(crate) fn new(closed: Option<DropReason>) -> Self {
-        let lane = || Mutex::new(Lane::new(closed));
+        let lane = || TryMutex::new(Lane::new(closed));
         Self { lanes: [lane(), lane()], has_sealed: AtomicBool::new(false) }
     }
 
@@ -151,6 +151,17 @@ impl<S> Slot<S> {
         self.has_sealed.store(false, Ordering::Release);
         for lane in &self.lanes {
             lane.lock().give(what, limits, account, out);
+        }
+    }
+
+    /// Goes through the lanes as every visitor does, and is interrupted while it holds one.
+    #[cfg(loom)]
+    pub(crate) fn visit(&self, interrupted_at: usize, interruption: impl Fn()) {
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let _lane = lane.lock();
+            if at == interrupted_at {
+                interruption();
+            }
         }
     }
 
@@ -301,7 +312,7 @@ impl<S> Lane<S> {
         }
         if let Some(items) = &limits.items {
             if self.items_credit == 0 {
-                let wanted = limits.items_step.min(self.items as usize);
+                let wanted = limits.items_step.min(self.items as usize / 4);
                 let grant = items.reserve(1, wanted).ok_or(DropReason::QueueFull)?;
                 self.items_credit = grant.amount;
                 nearly_full |= grant.nearly_full;

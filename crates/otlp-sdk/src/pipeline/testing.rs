@@ -85,9 +85,11 @@ impl Bench {
         let bench = std::rc::Rc::new(Self { pipeline, exporter, slot, scope: scope("test"), ended });
         let test = test(std::rc::Rc::clone(&bench));
         tokio::pin!(test);
+        let work = async move { worker.run().await };
         tokio::select! {
+            biased;
             () = &mut test => {}
-            () = worker.run() => test.await,
+            () = work => test.await,
         }
         assert_eq!(bench.pipeline.ledger().unaccounted(), 0, "{}", bench.pipeline.ledger());
     }

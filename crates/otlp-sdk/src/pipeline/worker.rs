@@ -133,7 +133,10 @@ impl<E: Exporter> Worker<E> {
                 self.finished = true;
                 return;
             }
-            match self.wake().await {
+            let wake = self.wake().await;
+            #[cfg(test)]
+            self.shared.wakes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            match wake {
                 Wake::Attempt(done) => self.on_attempt(done),
                 Wake::Settled(Settled { reply, result }) => reply(result),
                 Wake::Command(command) => self.on_command(command),

@@ -51,14 +51,16 @@ impl Counters {
 
     /// `[created, sampled_out, record_only]`
     pub(crate) fn read(&self) -> [u64; 3] {
-        [&self.created, &self.sampled_out, &self.record_only].map(|count| count.load(Ordering::Relaxed))
+        [&self.created, &self.sampled_out, &self.record_only]
+            .map(|count| count.load(Ordering::Relaxed))
     }
 }
 
 /// Counts a span that is not recorded.
 #[inline]
 pub(crate) fn count(provider: &Provider, what: Counted) {
-    let counted = LOCAL.try_with(|local| local.with_provider(provider, |own| own.counters.count(what)));
+    let counted =
+        LOCAL.try_with(|local| local.with_provider(provider, |own| own.counters.count(what)));
     if counted.is_err() {
         provider.counters_of_no_thread.count_shared(what);
     }
@@ -140,6 +142,10 @@ pub(crate) fn is_too_deep() -> bool {
 /// The thread's own state.
 struct Local {
     providers: RefCell<Vec<PerProvider>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a span owns its recorder by a box; half a kilobyte stays put"
+    )]
     recorders: RefCell<Vec<Box<Recorder>>>,
 }
 

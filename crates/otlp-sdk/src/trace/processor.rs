@@ -99,6 +99,7 @@ impl<'a> ActiveSpan<'a> {
     }
 
     /// Sets an attribute; the last value of a key wins.
+    #[expect(clippy::needless_pass_by_value, reason = "the signature that spans of the API have")]
     pub fn set_attribute(&mut self, attribute: KeyValue) {
         self.recorder.set_attribute(&attribute);
     }

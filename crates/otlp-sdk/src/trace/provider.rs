@@ -253,7 +253,12 @@ impl Provider {
 
     /// Calls the processors' `on_start`.
     #[inline]
-    pub(crate) fn on_start(&self, recorder: &mut Recorder, context: &SpanContext, parent: &Context) {
+    pub(crate) fn on_start(
+        &self,
+        recorder: &mut Recorder,
+        context: &SpanContext,
+        parent: &Context,
+    ) {
         if self.has_processors {
             self.each_processor(|processor| {
                 processor.on_start(&mut ActiveSpan::new(recorder, context), parent);
@@ -304,7 +309,8 @@ impl Provider {
             return Err(PipelineError::AlreadyShutdown);
         }
         let longest = self.pipelines.iter().map(&timeout).max().unwrap_or(SHUTDOWN_TIMEOUT);
-        let step = |pipeline: &Pipeline, left: Duration| pipeline.shutdown(left.min(timeout(pipeline)));
+        let step =
+            |pipeline: &Pipeline, left: Duration| pipeline.shutdown(left.min(timeout(pipeline)));
         self.each(longest, step, |processor, left| processor.shutdown(left))
     }
 
@@ -329,10 +335,7 @@ impl Provider {
     }
 
     /// Asks a processor to flush or to shut down; a panic counts and is a failure.
-    fn ask(
-        &self,
-        call: impl FnOnce() -> Result<(), PipelineError>,
-    ) -> Result<(), PipelineError> {
+    fn ask(&self, call: impl FnOnce() -> Result<(), PipelineError>) -> Result<(), PipelineError> {
         let mut result = Err(PipelineError::NoWorker("a span processor panicked"));
         self.guarded(|| result = call());
         result
@@ -369,7 +372,8 @@ pub(crate) fn on_end(recorder: &mut Recorder, context: &SpanContext) {
 fn on_end_with_processors(recorder: &mut Recorder, context: &SpanContext) {
     let scope = Arc::clone(&recorder.scope);
     let provider = &scope.provider;
-    provider.each_processor(|processor| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
+    provider
+        .each_processor(|processor| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
     for stage in &provider.stages {
         match stage {
             Stage::Pipeline(at, _) if recorder.sampled => local::append(recorder, *at),
@@ -461,7 +465,11 @@ impl TracerProviderBuilder {
 
     /// Adds a batch processor with settings of your own.
     #[must_use]
-    pub fn with_batch_exporter_config(mut self, exporter: impl Exporter, config: BatchConfig) -> Self {
+    pub fn with_batch_exporter_config(
+        mut self,
+        exporter: impl Exporter,
+        config: BatchConfig,
+    ) -> Self {
         let start = |resource| spawn(resource, exporter, config);
         self.stages.push(NewStage::Exporter(Box::new(start)));
         self

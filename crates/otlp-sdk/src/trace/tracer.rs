@@ -3,8 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use opentelemetry::trace::{SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceState};
 use opentelemetry::Context;
+use opentelemetry::trace::{
+    SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceState,
+};
 use otlp_core::span::{ParentContext, SpanIdentity};
 
 use super::local::{self, Counted};

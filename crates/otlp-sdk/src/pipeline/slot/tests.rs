@@ -261,7 +261,9 @@ fn room_that_idle_threads_reserved_comes_back_when_it_is_missed() {
     let intake = intake(limits);
     let a = scope("a");
     let (idle, _) = intake.register();
-    (0..9).for_each(|_| drop(intake.append(&idle, &item("idle"), &a)));
+    for _ in 0..9 {
+        intake.append(&idle, &item("idle"), &a);
+    }
     let (busy, _) = intake.register();
     let woken = (0..40).filter(|_| intake.append(&busy, &item("busy"), &a)).count();
     assert!(woken >= 1, "a nearly full queue wakes the worker");
