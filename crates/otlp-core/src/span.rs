@@ -5,5 +5,5 @@ mod encoder;
 
 pub use self::encoded::EncodedSpan;
 pub use self::encoder::{
-    LinkContext, ParentContext, SpanEncoder, SpanIdentity, SpanKind, StatusCode,
+    LinkContext, ParentContext, SpanEncoder, SpanIdentity, SpanKind, SpanSizes, StatusCode,
 };

@@ -15,6 +15,7 @@ pub mod request;
 mod resource;
 pub mod response;
 pub mod scan;
+mod short;
 pub mod trace;
 pub mod value;
 pub mod varint;

@@ -155,6 +155,26 @@ impl SpanEncoder {
         self.attributes.0.set(key, value, &limits.attributes);
     }
 
+    /// [`set_attribute`](Self::set_attribute) for a string.
+    pub fn set_str(&mut self, key: &str, text: &str, limits: &SpanLimits) {
+        self.attributes.0.set_str(key, text, &limits.attributes);
+    }
+
+    /// [`set_attribute`](Self::set_attribute) for an integer.
+    pub fn set_i64(&mut self, key: &str, int: i64, limits: &SpanLimits) {
+        self.attributes.0.set_i64(key, int, &limits.attributes);
+    }
+
+    /// [`set_attribute`](Self::set_attribute) for a floating-point number.
+    pub fn set_f64(&mut self, key: &str, number: f64, limits: &SpanLimits) {
+        self.attributes.0.set_f64(key, number, &limits.attributes);
+    }
+
+    /// [`set_attribute`](Self::set_attribute) for a boolean.
+    pub fn set_bool(&mut self, key: &str, value: bool, limits: &SpanLimits) {
+        self.attributes.0.set_bool(key, value, &limits.attributes);
+    }
+
     /// Adds an event. `attributes` is called to set the event's own attributes.
     pub fn add_event(
         &mut self,
@@ -258,9 +278,13 @@ impl SpanEncoder {
     }
 
     /// Appends the span as an item of its scope: field key, length, message.
-    #[inline]
     pub fn put_item(&self, end_unix_nano: u64, buf: &mut Vec<u8>) {
-        let sizes = self.sizes(end_unix_nano);
+        self.put_sized(end_unix_nano, self.sizes(end_unix_nano), buf);
+    }
+
+    /// [`put_item`](Self::put_item) with sizes that were measured for the same end.
+    #[inline]
+    pub fn put_sized(&self, end_unix_nano: u64, sizes: SpanSizes, buf: &mut Vec<u8>) {
         buf.reserve(len_field(sizes.message));
         put_len_header(buf, ITEM, sizes.message);
         self.put_message(end_unix_nano, &sizes, buf);
@@ -282,8 +306,10 @@ impl SpanEncoder {
         EncodedSpan::from_encoder(Bytes::from(buf))
     }
 
+    /// Measures the span as it would be encoded with this end.
     #[inline]
-    fn sizes(&self, end_unix_nano: u64) -> Sizes {
+    #[must_use]
+    pub fn sizes(&self, end_unix_nano: u64) -> SpanSizes {
         let status = self.status_len();
         let message = 2
             + 16
@@ -303,7 +329,7 @@ impl SpanEncoder {
             + non_zero_len(self.links.dropped)
             + if self.status == StatusCode::Unset { 0 } else { len_field(status) }
             + 6;
-        Sizes { message, status }
+        SpanSizes { message, status }
     }
 
     fn status_len(&self) -> usize {
@@ -312,18 +338,11 @@ impl SpanEncoder {
     }
 
     #[inline]
-    fn put_message(&self, end_unix_nano: u64, sizes: &Sizes, buf: &mut Vec<u8>) {
+    fn put_message(&self, end_unix_nano: u64, sizes: &SpanSizes, buf: &mut Vec<u8>) {
         let identity = &self.identity;
-        put_len(buf, key(1, LEN), &identity.trace_id);
-        put_len(buf, key(2, LEN), &identity.span_id);
-        put_len_non_empty(buf, key(3, LEN), identity.trace_state.as_bytes());
-        if let Some(parent) = &identity.parent {
-            put_len(buf, key(4, LEN), &parent.span_id);
-        }
+        put_ids(buf, identity);
         put_len_non_empty(buf, key(5, LEN), self.name.as_bytes());
-        buf.extend_from_slice(&[key(6, VARINT), self.kind as u8]);
-        put_fixed64_non_zero(buf, key(7, FIXED64), self.start_unix_nano);
-        put_fixed64_non_zero(buf, key(8, FIXED64), end_unix_nano);
+        self.put_kind_and_times(end_unix_nano, buf);
         buf.extend_from_slice(self.attributes.0.as_bytes());
         put_varint_non_zero(buf, key(10, VARINT), self.attributes.0.dropped().into());
         buf.extend_from_slice(&self.events.buf);
@@ -339,6 +358,46 @@ impl SpanEncoder {
         let flags = wire_flags(identity.trace_flags, remote).to_le_bytes();
         let [a, b, c, d] = flags;
         buf.extend_from_slice(&[FLAGS_KEY[0], FLAGS_KEY[1], a, b, c, d]);
+    }
+
+    #[inline]
+    fn put_kind_and_times(&self, end_unix_nano: u64, buf: &mut Vec<u8>) {
+        let kind = self.kind as u8;
+        if self.start_unix_nano == 0 || end_unix_nano == 0 {
+            buf.extend_from_slice(&[key(6, VARINT), kind]);
+            put_fixed64_non_zero(buf, key(7, FIXED64), self.start_unix_nano);
+            put_fixed64_non_zero(buf, key(8, FIXED64), end_unix_nano);
+            return;
+        }
+        let mut bytes = [0; 2 + 9 + 9];
+        let [kind_key, kind_byte, start_key, start @ .., _, _, _, _, _, _, _, _, _] = &mut bytes;
+        (*kind_key, *kind_byte, *start_key) = (key(6, VARINT), kind, key(7, FIXED64));
+        *start = self.start_unix_nano.to_le_bytes();
+        let [.., end_key, _, _, _, _, _, _, _, _] = &mut bytes;
+        *end_key = key(8, FIXED64);
+        if let Some(end) = bytes.last_chunk_mut() {
+            *end = end_unix_nano.to_le_bytes();
+        }
+        buf.extend_from_slice(&bytes);
+    }
+}
+
+/// Trace id, span id, trace state, parent: fields 1 to 4.
+#[inline]
+fn put_ids(buf: &mut Vec<u8>, identity: &SpanIdentity) {
+    let mut ids = [0; 18 + 10];
+    let [trace_key, trace_len, trace_id @ .., _, _, _, _, _, _, _, _, _, _] = &mut ids;
+    (*trace_key, *trace_len, *trace_id) = (key(1, LEN), 16, identity.trace_id);
+    let [.., span_key, span_len, _, _, _, _, _, _, _, _] = &mut ids;
+    (*span_key, *span_len) = (key(2, LEN), 8);
+    if let Some(span_id) = ids.last_chunk_mut() {
+        *span_id = identity.span_id;
+    }
+    buf.extend_from_slice(&ids);
+    put_len_non_empty(buf, key(3, LEN), identity.trace_state.as_bytes());
+    if let Some(parent) = &identity.parent {
+        let [a, b, c, d, e, f, g, h] = parent.span_id;
+        buf.extend_from_slice(&[key(4, LEN), 8, a, b, c, d, e, f, g, h]);
     }
 }
 
@@ -486,9 +545,20 @@ fn fill<'a>(
     list
 }
 
-struct Sizes {
+/// Lengths of an encoded span, measured before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanSizes {
     message: usize,
     status: usize,
+}
+
+impl SpanSizes {
+    /// Exact length as an item of a scope: field key, length, message.
+    #[inline]
+    #[must_use]
+    pub const fn item_len(&self) -> usize {
+        len_field(self.message)
+    }
 }
 
 /// `Span.flags` and `Link.flags` (row F1): the W3C flags, "remoteness is known", and remoteness.

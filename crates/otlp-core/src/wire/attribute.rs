@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::limits::AttributeLimits;
 
+use super::short::{Short, put_short};
 use super::value::{Value, Walk, cut, put_scalar, put_value, scalar_field_len};
 use super::writer::{LEN, key, len_field, put_len, put_len_header, put_message};
 
@@ -36,7 +37,63 @@ impl AttributeList {
     /// Sets an attribute: appends it, or replaces the value that the key has.
     #[inline]
     pub fn set(&mut self, key: &str, value: Value<'_>, limits: &AttributeLimits) {
+        match value {
+            Value::Str(text) => self.set_str(key, text, limits),
+            Value::I64(int) => self.set_i64(key, int, limits),
+            Value::F64(number) => self.set_f64(key, number, limits),
+            Value::Bool(value) => self.set_bool(key, value, limits),
+            other => self.set_any(hash_key(key), key, other, limits),
+        }
+    }
+
+    /// [`set`](Self::set) for a string.
+    #[inline]
+    pub fn set_str(&mut self, key: &str, text: &str, limits: &AttributeLimits) {
+        let within = text.len() <= limits.value.length as usize;
+        self.set_short(key, text, within, limits);
+    }
+
+    /// [`set`](Self::set) for an integer.
+    #[inline]
+    pub fn set_i64(&mut self, key: &str, int: i64, limits: &AttributeLimits) {
+        self.set_short(key, int, true, limits);
+    }
+
+    /// [`set`](Self::set) for a floating-point number.
+    #[inline]
+    pub fn set_f64(&mut self, key: &str, number: f64, limits: &AttributeLimits) {
+        self.set_short(key, number, true, limits);
+    }
+
+    /// [`set`](Self::set) for a boolean.
+    #[inline]
+    pub fn set_bool(&mut self, key: &str, value: bool, limits: &AttributeLimits) {
+        self.set_short(key, value, true, limits);
+    }
+
+    /// The way of nearly all attributes: a new key, room for it, an ordinary value within its limit.
+    #[inline]
+    fn set_short<'a, V>(&mut self, key: &str, value: V, within: bool, limits: &AttributeLimits)
+    where
+        V: Short + Into<Value<'a>>,
+    {
         let hash = hash_key(key);
+        let start = self.buf.len();
+        let has_room = self.index.len() < limits.count as usize && start < LIST_BYTES_MAX / 2;
+        if within
+            && has_room
+            && !key.is_empty()
+            && self.index.is_new(hash, key, &self.buf)
+            && put_short(&mut self.buf, self.field_key, key, value)
+        {
+            // One byte of key and one of length stand in front of a short message.
+            return self.index.push(hash, start, start + 2, &self.buf);
+        }
+        self.set_any(hash, key, value.into(), limits);
+    }
+
+    #[inline(never)]
+    fn set_any(&mut self, hash: u32, key: &str, value: Value<'_>, limits: &AttributeLimits) {
         let walk = Walk::new(&limits.value);
         if let Some(at) = self.index.find(hash, key, &self.buf) {
             self.replace(at, key, value, &walk, 1);
@@ -132,7 +189,8 @@ impl AttributeList {
             self.buf.truncate(start);
             return self.count_dropped();
         }
-        self.index.push(hash, start, &self.buf);
+        let content = content_of(start, &self.buf);
+        self.index.push(hash, start, content, &self.buf);
     }
 
     /// Writes the new entry behind the list, then moves it to the old one's place.
@@ -298,6 +356,12 @@ impl KeyIndex {
         self.search(hash, key, buf)
     }
 
+    #[inline]
+    fn is_new(&self, hash: u32, key: &str, buf: &[u8]) -> bool {
+        self.find(hash, key, buf).is_none()
+    }
+
+    #[cold]
     fn search(&self, hash: u32, key: &str, buf: &[u8]) -> Option<usize> {
         let is_it = |entry: &Entry| entry.hash == hash && entry.key(buf) == Some(key.as_bytes());
         match &self.table {
@@ -309,9 +373,9 @@ impl KeyIndex {
     }
 
     #[inline]
-    fn push(&mut self, hash: u32, start: usize, buf: &[u8]) {
+    fn push(&mut self, hash: u32, start: usize, content: usize, buf: &[u8]) {
         self.seen |= bit(hash);
-        self.entries.push(Entry { hash, start: start as u32, content: content_of(start, buf) });
+        self.entries.push(Entry { hash, start: start as u32, content: content as u32 });
         if self.entries.len() > SEARCHED_MAX {
             self.index_last(buf);
         }
@@ -325,7 +389,7 @@ impl KeyIndex {
     /// Entry `at` has other bytes now: those behind it may have moved.
     fn resized(&mut self, at: usize, old_len: usize, new_len: usize, buf: &[u8]) {
         if let Some(entry) = self.entries.get_mut(at) {
-            entry.content = content_of(entry.start as usize, buf);
+            entry.content = content_of(entry.start as usize, buf) as u32;
         }
         if old_len != new_len {
             for entry in self.entries.iter_mut().skip(at + 1) {
@@ -398,12 +462,12 @@ impl Table {
 
 /// Where the message behind field key and length begins.
 #[inline]
-fn content_of(start: usize, buf: &[u8]) -> u32 {
+fn content_of(start: usize, buf: &[u8]) -> usize {
     let mut at = start + 1;
     while buf.get(at).is_some_and(|byte| *byte >= 0x80) {
         at += 1;
     }
-    (at + 1) as u32
+    at + 1
 }
 
 #[inline]

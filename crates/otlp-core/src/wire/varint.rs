@@ -27,6 +27,18 @@ pub fn put(out: &mut Vec<u8>, value: u64) {
     }
 }
 
+/// The varint of a value below 2⁵⁶ as the low bytes of a little-endian word, of which
+/// [`encoded_len`] count. Without a loop: each step opens the gaps for the continuation bits.
+#[inline]
+pub(crate) const fn spread(value: u64) -> u64 {
+    debug_assert!(value < 1 << 56);
+    let x = value & 0x0fff_ffff | (value & 0x00ff_ffff_f000_0000) << 4;
+    let x = x & 0x0000_3fff_0000_3fff | (x & 0x0fff_c000_0fff_c000) << 2;
+    let x = x & 0x007f_007f_007f_007f | (x & 0x3f80_3f80_3f80_3f80) << 1;
+    let more = (1 << (8 * (encoded_len(value) - 1))) - 1;
+    x | 0x8080_8080_8080_8080 & more
+}
+
 /// Reads the varint at the start of `bytes`: its value and how many bytes it takes.
 ///
 /// # Errors

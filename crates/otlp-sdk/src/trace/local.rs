@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::provider::{Provider, Scope};
-use super::recorder::Recorder;
+use super::recorder::{Measured, Recorder};
 use crate::clock::Started;
 use crate::pipeline::slot::Slot;
 
@@ -109,15 +109,16 @@ pub(crate) fn append(recorder: &Recorder, at: usize) {
     let scope = &*recorder.scope;
     let provider = &*scope.provider;
     let Some(pipeline) = provider.pipelines.get(at) else { return };
+    let item = Measured::new(recorder);
     let appended = LOCAL.try_with(|local| {
         local.with_provider(provider, |own| {
             if let Some(slot) = own.slots.get(at) {
-                pipeline.append(slot, recorder, &scope.header);
+                pipeline.append(slot, &item, &scope.header);
             }
         });
     });
     if appended.is_err() {
-        pipeline.append_without_slot(recorder, &scope.header);
+        pipeline.append_without_slot(&item, &scope.header);
     }
 }
 

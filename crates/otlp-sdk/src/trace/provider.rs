@@ -62,6 +62,8 @@ pub(crate) struct Handle {
 pub(crate) struct Provider {
     pub(crate) id: u64,
     pub(crate) sampler: Sampler,
+    /// Whether the sampler runs code that is not ours, which may panic.
+    pub(crate) sampler_is_foreign: bool,
     pub(crate) ids: IdSource,
     pub(crate) limits: SpanLimits,
     pub(crate) resource: Resource,
@@ -535,9 +537,11 @@ impl TracerProviderBuilder {
                 }
             });
         }
+        let sampler = self.sampler.unwrap_or_default();
         let provider = Provider {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            sampler: self.sampler.unwrap_or_default(),
+            sampler_is_foreign: sampler.is_foreign(),
+            sampler,
             ids: self.ids,
             limits: self.limits,
             resource,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, Value};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
-use otlp_core::span::{self, LinkContext, SpanEncoder, StatusCode};
+use otlp_core::span::{self, LinkContext, SpanEncoder, SpanSizes, StatusCode};
 
 use super::provider::Scope;
 use crate::clock::{Clock, Started, unix_nano};
@@ -36,11 +36,23 @@ impl Recorder {
         }
     }
 
-    #[inline]
+    /// One call per kind of value, each with code of its own. Inlined, so that where the kind is
+    /// known it is not looked at.
+    #[inline(always)]
     pub(crate) fn set_attribute(&mut self, attribute: &KeyValue) {
+        let (key, limits) = (attribute.key.as_str(), &self.scope.provider.limits);
+        match &attribute.value {
+            Value::String(text) => self.encoder.set_str(key, text.as_str(), limits),
+            Value::I64(int) => self.encoder.set_i64(key, *int, limits),
+            Value::F64(number) => self.encoder.set_f64(key, *number, limits),
+            Value::Bool(value) => self.encoder.set_bool(key, *value, limits),
+            other => self.set_other(key, other),
+        }
+    }
+
+    fn set_other(&mut self, key: &str, value: &Value) {
         let limits = &self.scope.provider.limits;
-        let key = attribute.key.as_str();
-        with_wire(&attribute.value, |value| self.encoder.set_attribute(key, value, limits));
+        with_wire(value, |value| self.encoder.set_attribute(key, value, limits));
     }
 
     pub(crate) fn add_event(&mut self, name: &str, time: SystemTime, attributes: &[KeyValue]) {
@@ -113,15 +125,31 @@ impl Recorder {
     }
 }
 
-impl Item for Recorder {
+/// An ended span with its lengths, measured once for both questions of a pipeline.
+pub(crate) struct Measured<'a> {
+    encoder: &'a SpanEncoder,
+    end_unix_nano: u64,
+    sizes: SpanSizes,
+}
+
+impl<'a> Measured<'a> {
+    #[inline]
+    pub(crate) fn new(recorder: &'a Recorder) -> Self {
+        let end_unix_nano = recorder.end_unix_nano.unwrap_or(0);
+        let encoder = &recorder.encoder;
+        Self { encoder, end_unix_nano, sizes: encoder.sizes(end_unix_nano) }
+    }
+}
+
+impl Item for Measured<'_> {
     #[inline]
     fn item_len(&self) -> usize {
-        self.encoder.item_len(self.end_unix_nano.unwrap_or(0))
+        self.sizes.item_len()
     }
 
     #[inline]
     fn put_item(&self, buf: &mut Vec<u8>) {
-        self.encoder.put_item(self.end_unix_nano.unwrap_or(0), buf);
+        self.encoder.put_sized(self.end_unix_nano, self.sizes, buf);
     }
 }
 

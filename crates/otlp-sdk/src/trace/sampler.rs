@@ -135,6 +135,16 @@ impl Sampler {
         }
     }
 
+    /// Whether it asks a custom sampler, anywhere in it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        match self {
+            Self::Custom(_) => true,
+            Self::ParentBased(sampler) => sampler.delegates().into_iter().any(Self::is_foreign),
+            Self::AlwaysRecord(sampler) => sampler.is_foreign(),
+            _ => false,
+        }
+    }
+
     /// The sampler's name and settings, for logs and debug pages, such as
     /// `TraceIdRatioBased{0.000100}`.
     ///

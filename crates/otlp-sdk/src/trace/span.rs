@@ -32,13 +32,17 @@ impl Span {
 
     #[inline]
     fn finish(&mut self, end: Option<SystemTime>) {
-        if let Some(mut recorder) = self.recorder.take() {
-            let end = end.map_or_else(|| recorder.now(), |end| told(&recorder, end));
-            // A duration is never negative.
-            recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
-            super::provider::on_end(&mut recorder, &self.context);
-            local::put_back(recorder);
+        if let Some(recorder) = self.recorder.take() {
+            self.finish_recorded(recorder, end);
         }
+    }
+
+    fn finish_recorded(&self, mut recorder: Box<Recorder>, end: Option<SystemTime>) {
+        let end = end.map_or_else(|| recorder.now(), |end| told(&recorder, end));
+        // A duration is never negative.
+        recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
+        super::provider::on_end(&mut recorder, &self.context);
+        local::put_back(recorder);
     }
 }
 
@@ -84,7 +88,9 @@ impl trace::Span for Span {
         self.recorder.is_some()
     }
 
-    #[inline]
+    /// Inlined, so that where the kind of the value is known neither its kind is looked at nor is
+    /// anything dropped.
+    #[inline(always)]
     fn set_attribute(&mut self, attribute: KeyValue) {
         if let Some(recorder) = &mut self.recorder {
             recorder.set_attribute(&attribute);
@@ -112,6 +118,7 @@ impl trace::Span for Span {
         }
     }
 
+    #[inline]
     fn end(&mut self) {
         self.finish(None);
     }
@@ -122,6 +129,7 @@ impl trace::Span for Span {
 }
 
 impl Drop for Span {
+    #[inline]
     fn drop(&mut self) {
         self.finish(None);
     }

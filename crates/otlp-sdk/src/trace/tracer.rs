@@ -1,18 +1,20 @@
 //! The tracer: decides about a span and starts it.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use opentelemetry::Context;
 use opentelemetry::trace::{
-    SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceState,
+    Event, Link, SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceState,
 };
+use opentelemetry::{Context, KeyValue};
 use otlp_core::span::{ParentContext, SpanIdentity};
 
 use super::local::{self, Counted};
 use super::provider::{Handle, Scope};
 use super::recorder::wire_kind;
-use super::sampler::{Decision, Sampler, SamplingInput, SamplingOutput};
+use super::sampler::{Decision, SamplingInput, SamplingOutput};
 use super::span::Span;
 use crate::clock::{Clock, unix_nano};
 use crate::propagation::{RANDOM, child_flags, trace_state_header};
@@ -47,23 +49,68 @@ impl opentelemetry::trace::Tracer for Tracer {
     /// is not recorded, so that one which starts a span for every span comes to an end.
     ///
     /// Runs while the thread's context cell may be borrowed, so nothing in here attaches a context.
-    fn build_with_context(&self, builder: SpanBuilder, cx: &Context) -> Span {
+    fn build_with_context(&self, mut builder: SpanBuilder, cx: &Context) -> Span {
+        let new = NewSpan {
+            name: std::mem::take(&mut builder.name),
+            kind: builder.span_kind.as_ref().unwrap_or(&SpanKind::Internal),
+            start_time: builder.start_time,
+            attributes: builder.attributes.as_deref().unwrap_or_default(),
+            events: builder.events.as_deref().unwrap_or_default(),
+            links: builder.links.as_deref().unwrap_or_default(),
+        };
+        self.start_in(new, cx)
+    }
+
+    /// The same for a span of which only the name is known, without a builder on the way.
+    #[inline]
+    fn start_with_context<T>(&self, name: T, cx: &Context) -> Span
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.start_in(NewSpan::named(name.into()), cx)
+    }
+}
+
+/// What is known of a span before it starts.
+struct NewSpan<'a> {
+    name: Cow<'static, str>,
+    kind: &'a SpanKind,
+    start_time: Option<SystemTime>,
+    attributes: &'a [KeyValue],
+    events: &'a [Event],
+    links: &'a [Link],
+}
+
+impl NewSpan<'_> {
+    #[inline]
+    const fn named(name: Cow<'static, str>) -> Self {
+        Self {
+            name,
+            kind: &SpanKind::Internal,
+            start_time: None,
+            attributes: &[],
+            events: &[],
+            links: &[],
+        }
+    }
+}
+
+impl Tracer {
+    fn start_in(&self, new: NewSpan<'_>, cx: &Context) -> Span {
         if cx.is_telemetry_suppressed() {
             local::count(&self.scope.provider, Counted::SampledOut);
             return Span::new(SpanContext::NONE, None);
         }
         if !cx.has_active_span() {
-            return self.start(builder, cx, None);
+            return self.start_under(new, cx, None);
         }
         let parent = cx.span();
         let parent = parent.span_context();
-        self.start(builder, cx, parent.is_valid().then_some(parent))
+        self.start_under(new, cx, parent.is_valid().then_some(parent))
     }
-}
 
-impl Tracer {
     #[inline]
-    fn start(&self, builder: SpanBuilder, cx: &Context, parent: Option<&SpanContext>) -> Span {
+    fn start_under(&self, new: NewSpan<'_>, cx: &Context, parent: Option<&SpanContext>) -> Span {
         let provider = &*self.scope.provider;
         if !provider.is_active() {
             local::count(provider, Counted::SampledOut);
@@ -76,15 +123,14 @@ impl Tracer {
         let on_panic = || provider.count_panic();
         let new_trace_id = || provider.ids.trace_id_or(on_panic);
         let trace_id = parent.map_or_else(new_trace_id, SpanContext::trace_id);
-        let kind = builder.span_kind.as_ref().unwrap_or(&SpanKind::Internal);
         let sampling = self.sample(&SamplingInput {
             parent_context: cx,
             parent,
             trace_id,
-            name: &builder.name,
-            kind,
-            attributes: builder.attributes.as_deref().unwrap_or_default(),
-            links: builder.links.as_deref().unwrap_or_default(),
+            name: &new.name,
+            kind: new.kind,
+            attributes: new.attributes,
+            links: new.links,
         });
         let span_id = provider.ids.span_id_or(on_panic);
         let sampled = sampling.decision.is_sampled();
@@ -104,18 +150,18 @@ impl Tracer {
                 local::count(provider, Counted::SampledOut);
                 Span::new(context, None)
             }
-            _ => self.record(builder, cx, parent, context, &sampling.attributes),
+            _ => self.record(new, cx, parent, context, &sampling.attributes),
         }
     }
 
     #[inline]
     fn record(
         &self,
-        builder: SpanBuilder,
+        new: NewSpan<'_>,
         cx: &Context,
         parent: Option<&SpanContext>,
         context: SpanContext,
-        sampler_attributes: &[opentelemetry::KeyValue],
+        sampler_attributes: &[KeyValue],
     ) -> Span {
         let sampled = context.is_sampled();
         let counted = if sampled { Counted::Sampled } else { Counted::RecordOnly };
@@ -126,7 +172,7 @@ impl Tracer {
         if let Some(parent) = parent.filter(|_| self.scope.provider.has_processors) {
             recorder.parent = parent.clone();
         }
-        let SpanBuilder { span_kind, name, start_time, attributes, events, links, .. } = builder;
+        let NewSpan { name, kind, start_time, attributes, events, links } = new;
         let identity = SpanIdentity {
             trace_id: context.trace_id().to_bytes(),
             span_id: context.span_id().to_bytes(),
@@ -137,14 +183,14 @@ impl Tracer {
                 is_remote: parent.is_remote(),
             }),
         };
-        let kind = wire_kind(span_kind.as_ref().unwrap_or(&SpanKind::Internal));
+        let kind = wire_kind(kind);
         let start = start_time.map_or(started.unix_nano, unix_nano);
         recorder.encoder.start(identity, name, kind, start);
-        for attribute in attributes.iter().flatten().chain(sampler_attributes) {
+        for attribute in attributes.iter().chain(sampler_attributes) {
             recorder.set_attribute(attribute);
         }
-        events.iter().flatten().for_each(|event| recorder.add_api_event(event));
-        links.iter().flatten().for_each(|link| recorder.add_api_link(link));
+        events.iter().for_each(|event| recorder.add_api_event(event));
+        links.iter().for_each(|link| recorder.add_api_link(link));
         self.scope.provider.on_start(&mut recorder, &context, cx);
         Span::new(context, Some(recorder))
     }
@@ -153,15 +199,13 @@ impl Tracer {
     #[inline]
     fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
         let provider = &*self.scope.provider;
-        match &provider.sampler {
-            sampler @ (Sampler::AlwaysOn | Sampler::AlwaysOff) => sampler.sample(input),
-            sampler => {
-                let asked = || catch_unwind(AssertUnwindSafe(|| sampler.sample(input)));
-                local::in_foreign_code(asked).unwrap_or_else(|_| {
-                    provider.count_panic();
-                    Decision::Drop.into()
-                })
-            }
+        if !provider.sampler_is_foreign {
+            return provider.sampler.sample(input);
         }
+        let asked = || catch_unwind(AssertUnwindSafe(|| provider.sampler.sample(input)));
+        local::in_foreign_code(asked).unwrap_or_else(|_| {
+            provider.count_panic();
+            Decision::Drop.into()
+        })
     }
 }

@@ -30,6 +30,13 @@ pub struct ParentBased {
 }
 
 impl ParentBased {
+    /// The five samplers that it asks.
+    pub(super) fn delegates(&self) -> [&Sampler; 5] {
+        let Self { root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled } =
+            self;
+        [root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled]
+    }
+
     /// Starts from `root`, the sampler of spans without a parent.
     ///
     /// ```
