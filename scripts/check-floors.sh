@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares lock files with the version floors of scripts/version-floors.txt.
 #
-#   scripts/check-floors.sh [LOCKFILE…]     default: Cargo.lock and fuzz/Cargo.lock
+#   scripts/check-floors.sh [LOCKFILE…]     default: every Cargo.lock of the repository
 #   scripts/check-floors.sh --self-test     proves on made-up lock files that the check can fail
 set -euo pipefail
 
@@ -101,8 +101,10 @@ if [ "${1:-}" = --self-test ]; then
 fi
 if [ $# -eq 0 ]; then
     cd "$here/.."
-    set -- Cargo.lock
-    if [ -f fuzz/Cargo.lock ]; then set -- "$@" fuzz/Cargo.lock; fi
+    # Also those of the workspaces of their own: fuzz targets, models.
+    while IFS= read -r lock; do set -- "$@" "$lock"; done < <(
+        find . \( -name target -o -name .git \) -prune -o -name Cargo.lock -print | sed 's|^\./||' | sort
+    )
 fi
 status=0
 for lock in "$@"; do

@@ -23,7 +23,7 @@ use otlp_sdk::otlp_core;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::testing::InMemoryExporter;
 use otlp_sdk::trace::{
-    ActiveSpan, FinishedSpan, PipelineError, SpanProcessor, Tracer, TracerProvider,
+    ActiveSpan, DropReason, FinishedSpan, PipelineError, SpanProcessor, Tracer, TracerProvider,
 };
 use otlp_testing::Message;
 
@@ -357,6 +357,36 @@ fn a_processor_that_starts_a_span_in_every_hook_comes_to_an_end() {
     assert_eq!((ledger.created, ledger.sampled_out, ledger.panics), (4 + 9, 9, 0));
     // Afterwards all is as before.
     assert!(bench.tracer.start("later").is_recording());
+}
+
+#[test]
+fn a_hook_may_flush_and_shut_down() {
+    /// Flushes at the first end, shuts down at the second.
+    #[derive(Clone, Debug, Default)]
+    struct Impatient(Arc<OnceLock<TracerProvider>>, Arc<AtomicUsize>);
+
+    impl SpanProcessor for Impatient {
+        fn on_end(&self, _: &FinishedSpan<'_>) {
+            let provider = self.0.get().unwrap();
+            match self.1.fetch_add(1, Ordering::Relaxed) {
+                0 => provider.force_flush().unwrap(),
+                _ => provider.shutdown().unwrap(),
+            }
+        }
+    }
+
+    // It stands before the pipeline: a span has not been handed over when its own hook runs.
+    let impatient = Impatient::default();
+    let bench = Bench::with(|builder| builder.with_span_processor(impatient.clone()));
+    impatient.0.set(bench.provider.clone()).unwrap();
+    bench.tracer.start("first").end();
+    bench.tracer.start("second").end();
+    let names = bench.exporter.spans().unwrap();
+    let names: Vec<_> = names.iter().map(|span| span.view().unwrap().name().to_owned()).collect();
+    assert_eq!(names, ["first"]);
+    let ledger = bench.ledger();
+    assert_eq!((ledger.ended, ledger.delivered, ledger.panics), (2, 1, 0));
+    assert_eq!(ledger.dropped(DropReason::AfterShutdown), 1);
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn flags_tell_whether_the_parent_and_the_linked_span_are_remote() {
     let bench = Bench::new();
     let (remote_cx, remote) = remote_parent(0x03, "");
     let mut root = bench.tracer.start_with_context("root", &Context::new());
-    root.add_link(remote.clone(), vec![]);
+    root.add_link(remote, vec![]);
     let child_cx = Context::new().with_span(root);
     bench.tracer.start_with_context("local", &child_cx).end();
     bench.tracer.start_with_context("remote", &remote_cx).end();
@@ -194,7 +194,8 @@ fn a_span_that_is_dropped_has_ended() {
 fn status_follows_its_rules() {
     // T13
     let error = Status::error;
-    let cases: [(&[Status], Option<(i32, &str)>); 7] = [
+    type Exported = Option<(i32, &'static str)>;
+    let cases: [(&[Status], Exported); 7] = [
         (&[], None),
         (&[Status::Unset], None),
         (&[error("a"), Status::Unset], Some((2, "a"))),
@@ -328,7 +329,7 @@ fn the_default_limits_are_128_each() {
     span.end();
     let mut other = bench.tracer.start("inner limits");
     other.add_event("event", many());
-    other.add_link(linked.clone(), many());
+    other.add_link(linked, many());
     other.set_attribute(KeyValue::new("long", "x".repeat(100_000)));
     other.end();
 
