@@ -11,8 +11,9 @@ use otlp_core::{AttributeLimits, SpanLimits, ValueLimits};
 
 use crate::pipeline::BatchConfig;
 
-/// `OTEL_BSP_*` over `defaults`.
-pub(crate) fn batch(env: &mut EnvReader<'_>, defaults: BatchConfig) -> BatchConfig {
+/// `OTEL_BSP_*` over the defaults.
+pub(crate) fn batch(env: &mut EnvReader<'_>) -> BatchConfig {
+    let defaults = BatchConfig::default();
     let default_size = defaults.max_export_batch_size.get();
     let mut config = BatchConfig {
         schedule_delay: env.millis("OTEL_BSP_SCHEDULE_DELAY", defaults.schedule_delay),

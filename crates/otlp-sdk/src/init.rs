@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use opentelemetry::global;
 use otlp_core::export::{
-    BoxedExporter, Compression, ConfigError, ConfigWarning, Env, EnvReader, ExporterConfig,
-    ExporterConfigBuilder, Exporter as _, HeaderProvider, Headers, Protocol, TlsConfig,
+    BoxedExporter, Compression, ConfigError, ConfigWarning, Env, EnvReader, Exporter as _,
+    ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol, TlsConfig,
 };
 use otlp_core::{Signal, SpanLimits};
 
@@ -43,7 +43,6 @@ pub fn init() -> Result<TelemetryGuard, InitError> {
 }
 
 /// [`init`] with settings from code, which beat those from the environment.
-#[must_use]
 pub fn builder() -> TelemetryBuilder {
     TelemetryBuilder::default()
 }
@@ -158,7 +157,10 @@ impl TelemetryBuilder {
     }
 
     /// Adds what describes this process: attributes, another resource, detectors.
-    pub fn with_resource(mut self, change: impl FnOnce(ResourceBuilder) -> ResourceBuilder) -> Self {
+    pub fn with_resource(
+        mut self,
+        change: impl FnOnce(ResourceBuilder) -> ResourceBuilder,
+    ) -> Self {
         self.resource = change(self.resource);
         self
     }
@@ -297,21 +299,19 @@ impl TelemetryBuilder {
         };
         let sampler = self.sampler.or_else(|| Sampler::from_env(reader)).unwrap_or_default();
         let limits = self.limits.unwrap_or_else(|| config::span_limits(reader));
-        let batch = self.batch.unwrap_or_else(|| config::batch(reader, BatchConfig::default()));
+        let batch = self.batch.unwrap_or_else(|| config::batch(reader));
         let (resource, mut warnings) = self.resource.with_env(env.clone()).build_with_warnings();
-        let mut summary = Summary { sampler: sampler.description().into_owned(), ..Summary::default() };
+        let mut summary =
+            Summary { sampler: sampler.description().into_owned(), ..Summary::default() };
 
-        let mut provider = self
-            .provider
-            .with_resource(resource)
-            .with_sampler(sampler)
-            .with_span_limits(limits);
+        let mut provider =
+            self.provider.with_resource(resource).with_sampler(sampler).with_span_limits(limits);
         if disabled {
             // Propagators go on working; spans are not recorded (OTEL_SDK_DISABLED).
             summary.destinations.push("nowhere: OTEL_SDK_DISABLED is true".to_owned());
             provider = TracerProvider::builder();
         } else if self.exporters.is_empty() {
-            let made = exporters(self.exporter, env, reader, &batch)?;
+            let made = exporters(&self.exporter, env, reader, &batch)?;
             warnings.extend(made.warnings);
             for (exporter, config) in made.exporters {
                 summary.destinations.push(exporter.destination());
@@ -352,7 +352,8 @@ impl Summary {
             [] => "nowhere: OTEL_TRACES_EXPORTER is none".to_owned(),
             all => all.join(", "),
         };
-        let attributes: Vec<_> = resource.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let attributes: Vec<_> =
+            resource.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let unused = env.unused();
         tracing::info!(
             target: "otlp_sdk",
@@ -372,7 +373,7 @@ struct Made {
 
 /// The exporters that the settings ask for.
 fn exporters(
-    settings: ExporterConfigBuilder,
+    settings: &ExporterConfigBuilder,
     env: &Env,
     reader: &mut EnvReader<'_>,
     batch: &BatchConfig,
@@ -389,7 +390,8 @@ fn exporters(
                 made.warnings.extend(configured.warnings);
                 let mut batch = batch.clone();
                 batch.max_concurrent_exports = configured.config.max_concurrent_exports;
-                batch.max_request_bytes = batch.max_request_bytes.min(configured.config.max_request_size);
+                batch.max_request_bytes =
+                    batch.max_request_bytes.min(configured.config.max_request_size);
                 let exporter = otlp_exporter(configured.config, &mut made.warnings)?;
                 made.exporters.push((exporter, batch));
             }
@@ -451,7 +453,9 @@ pub enum InitError {
     #[error("the exporter could not be made: {0}")]
     Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The protocol that was asked for is not compiled in.
-    #[error("the protocol {protocol} was asked for, but `otlp-sdk` was built without its feature `{feature}`")]
+    #[error(
+        "the protocol {protocol} was asked for, but `otlp-sdk` was built without its feature `{feature}`"
+    )]
     MissingFeature {
         /// The protocol.
         protocol: &'static str,
@@ -459,4 +463,3 @@ pub enum InitError {
         feature: &'static str,
     },
 }
-

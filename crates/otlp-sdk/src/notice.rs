@@ -24,7 +24,8 @@ pub(crate) struct Notices {
 
 impl Notices {
     pub(crate) fn new(signal: Signal, destination: Arc<str>) -> Self {
-        let [retry, dropped, refused, rejected, warning] = std::array::from_fn(|_| Limiter::default());
+        let [retry, dropped, refused, rejected, warning] =
+            std::array::from_fn(|_| Limiter::default());
         Self { signal, destination, retry, dropped, refused, rejected, warning }
     }
 
@@ -140,7 +141,8 @@ mod tests {
     #[test]
     fn one_message_passes_per_period_and_tells_how_many_were_held_back() {
         let (mut limiter, start) = (Limiter::default(), Instant::now());
-        let pass = |limiter: &mut Limiter, seconds| limiter.pass(start + Duration::from_secs(seconds));
+        let pass =
+            |limiter: &mut Limiter, seconds| limiter.pass(start + Duration::from_secs(seconds));
         assert_eq!(pass(&mut limiter, 0), Some(0));
         assert_eq!([pass(&mut limiter, 1), pass(&mut limiter, 9)], [None, None]);
         assert_eq!(pass(&mut limiter, 10), Some(2));
@@ -160,7 +162,8 @@ mod tests {
         let error = ExportError::new(otlp_core::export::ErrorKind::Other, "x".repeat(5000));
         assert!(line(&error).len() <= ERROR_BYTES + '…'.len_utf8());
         let cause = std::io::Error::other("connection refused\n(os error 111)");
-        let error = ExportError::new(otlp_core::export::ErrorKind::Connect, "no connection").with_source(cause);
+        let error = ExportError::new(otlp_core::export::ErrorKind::Connect, "no connection")
+            .with_source(cause);
         assert_eq!(line(&error), "no connection: connection refused\\n(os error 111)");
     }
 }

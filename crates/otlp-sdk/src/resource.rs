@@ -76,9 +76,7 @@ impl Resource {
     pub fn new(attributes: impl IntoIterator<Item = KeyValue>) -> Self {
         let mut inner = Inner::default();
         inner.extend(attributes);
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// The same attributes under another schema URL; an empty one means none.
@@ -133,20 +131,12 @@ impl Resource {
         let updating_url = updating.inner.schema_url.clone();
         match (inner.schema_url.take(), updating_url) {
             (Some(old), Some(new)) if old != new => {
-                let merged = Self {
-                    inner: Arc::new(inner),
-                };
-                Err(SchemaUrlConflict {
-                    old,
-                    updating: new,
-                    merged,
-                })
+                let merged = Self { inner: Arc::new(inner) };
+                Err(SchemaUrlConflict { old, updating: new, merged })
             }
             (old, new) => {
                 inner.schema_url = new.or(old);
-                Ok(Self {
-                    inner: Arc::new(inner),
-                })
+                Ok(Self { inner: Arc::new(inner) })
             }
         }
     }
@@ -192,9 +182,7 @@ impl SchemaUrlConflict {
 impl From<&opentelemetry_sdk::Resource> for Resource {
     /// Takes over a resource of the official SDK, for instance from an existing detector.
     fn from(resource: &opentelemetry_sdk::Resource) -> Self {
-        let attributes = resource
-            .iter()
-            .map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
+        let attributes = resource.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
         let schema_url = resource.schema_url().unwrap_or_default().to_owned();
         Self::new(attributes).with_schema_url(schema_url)
     }
@@ -209,13 +197,9 @@ impl From<opentelemetry_sdk::Resource> for Resource {
 impl From<&Resource> for opentelemetry_sdk::Resource {
     /// For parts of the official SDK that run beside ours, as its meter provider does.
     fn from(resource: &Resource) -> Self {
-        let attributes = resource
-            .iter()
-            .map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
+        let attributes = resource.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone()));
         match &resource.inner.schema_url {
-            Some(url) => Self::builder_empty()
-                .with_schema_url(attributes, url.clone())
-                .build(),
+            Some(url) => Self::builder_empty().with_schema_url(attributes, url.clone()).build(),
             None => Self::builder_empty().with_attributes(attributes).build(),
         }
     }

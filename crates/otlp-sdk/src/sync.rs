@@ -1,9 +1,9 @@
 //! Locks and atomics of everything that several threads touch: the real ones, or loom's.
 
-#[cfg(not(loom))]
-pub(crate) use self::real::*;
 #[cfg(loom)]
 pub(crate) use self::modelled::*;
+#[cfg(not(loom))]
+pub(crate) use self::real::*;
 
 #[cfg(not(loom))]
 mod real {

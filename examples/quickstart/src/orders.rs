@@ -95,7 +95,10 @@ async fn reserve_stock(tracer: &Tracer, id: u64) -> Result<SpanContext, SoldOut>
         .with_kind(SpanKind::Client)
         .with_attributes([
             KeyValue::new("db.system.name", "postgresql"),
-            KeyValue::new("db.query.text", "UPDATE stock SET reserved = reserved + $1 WHERE sku = $2"),
+            KeyValue::new(
+                "db.query.text",
+                "UPDATE stock SET reserved = reserved + $1 WHERE sku = $2",
+            ),
         ])
         .start(tracer);
     tokio::task::yield_now().await;

@@ -75,9 +75,7 @@ impl Compression {
         let name = encoding.trim();
         match find(&ENCODINGS, name) {
             Some(compression) => Ok(compression),
-            None => Err(DecompressError::UnsupportedEncoding {
-                encoding: shown(name),
-            }),
+            None => Err(DecompressError::UnsupportedEncoding { encoding: shown(name) }),
         }
     }
 }
@@ -100,11 +98,8 @@ impl FromStr for Compression {
 
 impl Compression {
     /// The names that configuration knows (`OTEL_EXPORTER_OTLP_COMPRESSION`).
-    pub(crate) const NAMES: [(&'static str, Self); 3] = [
-        ("none", Self::None),
-        ("gzip", Self::gzip()),
-        ("zstd", Self::zstd()),
-    ];
+    pub(crate) const NAMES: [(&'static str, Self); 3] =
+        [("none", Self::None), ("gzip", Self::gzip()), ("zstd", Self::zstd())];
 }
 
 /// A compression name that is not known.
@@ -124,10 +119,7 @@ const ENCODINGS: [(&str, Compression); 5] = [
 ];
 
 fn find(table: &[(&str, Compression)], name: &str) -> Option<Compression> {
-    table
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name))
-        .map(|(_, value)| *value)
+    table.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
 }
 
 /// log2 of the largest window that RFC 9659 allows for zstd over HTTP: 8 MiB. The library's own

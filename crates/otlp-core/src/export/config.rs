@@ -190,9 +190,7 @@ impl ConfigError {
 }
 
 fn shown_value(value: Option<&str>) -> String {
-    value
-        .map(|value| format!("=\"{value}\""))
-        .unwrap_or_default()
+    value.map(|value| format!("=\"{value}\"")).unwrap_or_default()
 }
 
 #[cfg(test)]

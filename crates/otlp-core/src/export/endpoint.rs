@@ -59,11 +59,7 @@ impl Endpoint {
     /// It is not an absolute `http` or `https` URL with a host.
     pub fn base(url: &str, signal: Signal) -> Result<Self, EndpointError> {
         Self::parse(url, |path| {
-            format!(
-                "{}/{}",
-                path.strip_suffix('/').unwrap_or(path),
-                signal.http_path()
-            )
+            format!("{}/{}", path.strip_suffix('/').unwrap_or(path), signal.http_path())
         })
     }
 
@@ -82,11 +78,7 @@ impl Endpoint {
             return Self::parse(target, |_| "/".to_owned());
         }
         if has_resolver_scheme(target) {
-            return Err(EndpointError::new(
-                target,
-                "is a form that is not supported",
-                GRPC_FORMS,
-            ));
+            return Err(EndpointError::new(target, "is a form that is not supported", GRPC_FORMS));
         }
         let scheme = if insecure { "http" } else { "https" };
         let parsed = Self::parse(&format!("{scheme}://{target}"), |_| "/".to_owned());
@@ -161,17 +153,13 @@ impl Endpoint {
     fn parse(url: &str, path: impl FnOnce(&str) -> String) -> Result<Self, EndpointError> {
         let url = url.trim();
         let error = |problem| EndpointError::new(url, problem, URL_FORMS);
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or_else(|| error("has no scheme"))?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| error("has no scheme"))?;
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "http" => false,
             "https" => true,
             _ => return Err(error("has a scheme that is not supported")),
         };
-        let (rest, fragment) = rest
-            .split_once('#')
-            .map_or((rest, None), |(r, f)| (r, Some(f)));
+        let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(r, f)| (r, Some(f)));
         if fragment.is_some() {
             return Err(error("has a fragment (#…)"));
         }
@@ -182,9 +170,8 @@ impl Endpoint {
             None => (None, authority),
         };
         let (host, port) = host_and_port(authority).map_err(error)?;
-        let (old_path, query) = target
-            .split_once('?')
-            .map_or((target, None), |(path, query)| (path, Some(query)));
+        let (old_path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let mut new_path = path(old_path);
         if new_path.is_empty() {
             new_path.push('/');
@@ -196,10 +183,7 @@ impl Endpoint {
         if endpoint.url.parse::<Uri>().is_err() {
             return Err(error("is not a valid URL"));
         }
-        Ok(Self {
-            basic_auth: user.map(basic_auth),
-            ..endpoint
-        })
+        Ok(Self { basic_auth: user.map(basic_auth), ..endpoint })
     }
 
     fn assemble(tls: bool, authority: &str, path: &str, query: Option<&str>) -> Self {
@@ -211,15 +195,7 @@ impl Endpoint {
             url.push('?');
             url.push_str(query);
         }
-        Self {
-            url,
-            path_start,
-            path_end,
-            tls,
-            host: String::new(),
-            port: 0,
-            basic_auth: None,
-        }
+        Self { url, path_start, path_end, tls, host: String::new(), port: 0, basic_auth: None }
     }
 
     fn with_host(mut self, host: String, port: u16) -> Self {
@@ -256,11 +232,7 @@ pub struct EndpointError {
 
 impl EndpointError {
     fn new(value: &str, problem: &'static str, accepted: &'static str) -> Self {
-        Self {
-            value: shown(&without_secrets(value)),
-            problem,
-            accepted,
-        }
+        Self { value: shown(&without_secrets(value)), problem, accepted }
     }
 
     /// The setting as it may be shown.
@@ -288,16 +260,8 @@ const GRPC_FORMS: &str =
 
 /// Whether a gRPC target names a resolver (`unix:…`, `dns:…`), the known ones by name.
 fn has_resolver_scheme(target: &str) -> bool {
-    const KNOWN: [&str; 8] = [
-        "dns",
-        "ipv4",
-        "ipv6",
-        "passthrough",
-        "unix",
-        "unix-abstract",
-        "vsock",
-        "xds",
-    ];
+    const KNOWN: [&str; 8] =
+        ["dns", "ipv4", "ipv6", "passthrough", "unix", "unix-abstract", "vsock", "xds"];
     // A host of one of these names still works as `dns:53`: what follows is a port.
     target.split_once(':').is_some_and(|(scheme, rest)| {
         KNOWN.iter().any(|known| known.eq_ignore_ascii_case(scheme)) && rest.parse::<u16>().is_err()
@@ -308,11 +272,8 @@ fn has_resolver_scheme(target: &str) -> bool {
 fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
-            let (host, rest) = rest
-                .split_once(']')
-                .ok_or("has an IPv6 address without \"]\"")?;
-            host.parse::<std::net::Ipv6Addr>()
-                .map_err(|_| "has an invalid IPv6 address")?;
+            let (host, rest) = rest.split_once(']').ok_or("has an IPv6 address without \"]\"")?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| "has an invalid IPv6 address")?;
             (host, rest)
         }
         None => {
@@ -340,11 +301,7 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
 fn parse_port(digits: &str) -> Result<u16, &'static str> {
     const PROBLEM: &str = "has a port that is not a number from 1 to 65535";
     let is_number = digits.bytes().all(|b| b.is_ascii_digit());
-    digits
-        .parse()
-        .ok()
-        .filter(|port| *port != 0 && is_number)
-        .ok_or(PROBLEM)
+    digits.parse().ok().filter(|port| *port != 0 && is_number).ok_or(PROBLEM)
 }
 
 /// A setting as a message may show it. Works on any text, also on what is no URL.
@@ -358,14 +315,8 @@ fn without_secrets(setting: &str) -> String {
         Some((_, rest)) => (format!("{STARS}@"), rest),
         None => (String::new(), rest),
     };
-    let (rest, query) = match rest
-        .find(['?', '#'])
-        .and_then(|at| rest.split_at_checked(at))
-    {
-        Some((rest, query)) => (
-            rest,
-            format!("{}{STARS}", query.get(..1).unwrap_or_default()),
-        ),
+    let (rest, query) = match rest.find(['?', '#']).and_then(|at| rest.split_at_checked(at)) {
+        Some((rest, query)) => (rest, format!("{}{STARS}", query.get(..1).unwrap_or_default())),
         None => (rest, String::new()),
     };
     format!("{scheme}{user}{rest}{query}")
@@ -385,17 +336,12 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let word = (0..3).fold(0u32, |word, i| {
-            word << 8 | u32::from(group.get(i).copied().unwrap_or(0))
-        });
+        let word =
+            (0..3).fold(0u32, |word, i| word << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
         for i in 0..4 {
             let index = (word >> (18 - 6 * i)) & 63;
             let letter = ALPHABET.get(index as usize).copied().unwrap_or(b'=');
-            out.push(if i <= group.len() {
-                char::from(letter)
-            } else {
-                '='
-            });
+            out.push(if i <= group.len() { char::from(letter) } else { '=' });
         }
     }
     out

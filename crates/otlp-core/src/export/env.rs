@@ -54,10 +54,7 @@ impl Env {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         Self::new(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.into(), Some(value.into())))
-                .collect(),
+            pairs.into_iter().map(|(name, value)| (name.into(), Some(value.into()))).collect(),
         )
     }
 
@@ -68,19 +65,13 @@ impl Env {
     }
 
     fn new(variables: BTreeMap<String, Option<String>>) -> Self {
-        Self(Arc::new(Snapshot {
-            variables,
-            read: Mutex::default(),
-        }))
+        Self(Arc::new(Snapshot { variables, read: Mutex::default() }))
     }
 
     /// Starts reading; the warnings belong to the reader.
     #[must_use]
     pub fn reader(&self) -> EnvReader<'_> {
-        EnvReader {
-            env: self,
-            warnings: Vec::new(),
-        }
+        EnvReader { env: self, warnings: Vec::new() }
     }
 
     /// Names of the `OTEL_*` variables that are set and that nothing has looked at: misspelt, not
@@ -105,11 +96,7 @@ impl Env {
 
     fn look_up(&self, name: &str) -> Option<&Option<String>> {
         let value = self.0.variables.get(name)?;
-        self.0
-            .read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned());
+        self.0.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         Some(value)
     }
 }
@@ -137,12 +124,7 @@ impl<'e> EnvReader<'e> {
         match self.env.look_up(name)? {
             Some(value) => Some(value.trim()).filter(|text| !text.is_empty()),
             None => {
-                self.warn(ConfigWarning::new(
-                    name,
-                    "is not valid UTF-8",
-                    "text",
-                    &"it as unset",
-                ));
+                self.warn(ConfigWarning::new(name, "is not valid UTF-8", "text", &"it as unset"));
                 None
             }
         }
@@ -169,9 +151,7 @@ impl<'e> EnvReader<'e> {
     pub fn usize(&mut self, name: &str, accepted: RangeInclusive<usize>, default: usize) -> usize {
         let wide = *accepted.start() as u64..=*accepted.end() as u64;
         let number = self.u64_or(name, wide, &default);
-        number
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(default)
+        number.and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
     }
 
     /// A whole number within `accepted`, or `None`. `using` is what the warning says is used
@@ -197,8 +177,7 @@ impl<'e> EnvReader<'e> {
     /// A duration in whole milliseconds, else `default`. Zero comes back as zero: whether it
     /// means "no limit" or "at once" is the setting's own rule.
     pub fn millis(&mut self, name: &str, default: Duration) -> Duration {
-        self.millis_or(name, &format_args!("{} ms", default.as_millis()))
-            .unwrap_or(default)
+        self.millis_or(name, &format_args!("{} ms", default.as_millis())).unwrap_or(default)
     }
 
     /// A duration in whole milliseconds, or `None`. `using` is what the warning says is used
@@ -224,9 +203,7 @@ impl<'e> EnvReader<'e> {
         using: &dyn fmt::Display,
     ) -> Option<T> {
         let text = self.string(name)?;
-        let known = accepted
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(text));
+        let known = accepted.iter().find(|(known, _)| known.eq_ignore_ascii_case(text));
         if let Some((_, value)) = known {
             return Some(value.clone());
         }
@@ -239,12 +216,7 @@ impl<'e> EnvReader<'e> {
     /// The members of a comma-separated list, without white space and empty members.
     pub fn list(&mut self, name: &str) -> Option<Vec<&'e str>> {
         let text = self.string(name)?;
-        Some(
-            text.split(',')
-                .map(str::trim)
-                .filter(|member| !member.is_empty())
-                .collect(),
-        )
+        Some(text.split(',').map(str::trim).filter(|member| !member.is_empty()).collect())
     }
 
     /// Adds a warning of the caller's own.
@@ -302,11 +274,7 @@ impl ConfigWarning {
     /// Shows the value: escaped, cut, and as `***` when the variable's name tells of secrets.
     #[must_use]
     pub fn with_value(mut self, value: &str) -> Self {
-        self.value = Some(if is_secret(&self.setting) {
-            STARS.to_owned()
-        } else {
-            shown(value)
-        });
+        self.value = Some(if is_secret(&self.setting) { STARS.to_owned() } else { shown(value) });
         self
     }
 }
@@ -317,20 +285,14 @@ impl fmt::Display for ConfigWarning {
         if let Some(value) = &self.value {
             write!(f, "=\"{value}\"")?;
         }
-        write!(
-            f,
-            " {}; accepted: {}; using {}",
-            self.problem, self.accepted, self.using
-        )
+        write!(f, " {}; accepted: {}; using {}", self.problem, self.accepted, self.using)
     }
 }
 
 /// Whether a variable of this name may hold a secret.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    ["HEADERS", "TOKEN", "SECRET", "PASSWORD", "API_KEY"]
-        .iter()
-        .any(|part| name.contains(part))
+    ["HEADERS", "TOKEN", "SECRET", "PASSWORD", "API_KEY"].iter().any(|part| name.contains(part))
 }
 
 /// Whether this is a number that is only too large or negative.

@@ -68,10 +68,7 @@ pub trait Exporter: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// What was buffered could not be written by `deadline`.
-    fn shutdown(
-        &self,
-        deadline: Deadline,
-    ) -> impl Future<Output = Result<(), ExportError>> + Send {
+    fn shutdown(&self, deadline: Deadline) -> impl Future<Output = Result<(), ExportError>> + Send {
         let _ = deadline;
         async { Ok(()) }
     }
@@ -159,10 +156,7 @@ impl Exporter for BoxedExporter {
         self.0.force_flush_erased(deadline)
     }
 
-    fn shutdown(
-        &self,
-        deadline: Deadline,
-    ) -> impl Future<Output = Result<(), ExportError>> + Send {
+    fn shutdown(&self, deadline: Deadline) -> impl Future<Output = Result<(), ExportError>> + Send {
         self.0.shutdown_erased(deadline)
     }
 

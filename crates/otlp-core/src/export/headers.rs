@@ -95,10 +95,7 @@ impl Headers {
             return Err(HeaderError::Reserved { name });
         }
         let text = value.expose().trim_matches([' ', '\t']);
-        if !text
-            .bytes()
-            .all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
-        {
+        if !text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
             return Err(HeaderError::Value { name });
         }
         self.set(name, Secret::from(text))
@@ -124,19 +121,13 @@ impl Headers {
     ///
     /// The list is full.
     pub fn merge(&mut self, other: &Self) -> Result<(), HeaderError> {
-        other
-            .list
-            .iter()
-            .try_for_each(|(name, value)| self.set(name.clone(), value.clone()))
+        other.list.iter().try_for_each(|(name, value)| self.set(name.clone(), value.clone()))
     }
 
     /// The value of a header, by its name in any case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Secret> {
-        self.list
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.list.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Names (lower case) and values, in order.
@@ -265,9 +256,7 @@ const BYTES_MAX: usize = 64 << 10;
 
 /// The lower-case form of a valid name.
 fn parse_name(name: &str) -> Option<String> {
-    HeaderName::from_bytes(name.as_bytes())
-        .ok()
-        .map(|name| name.as_str().to_owned())
+    HeaderName::from_bytes(name.as_bytes()).ok().map(|name| name.as_str().to_owned())
 }
 
 /// Headers that say how the body is framed or what the exporter is; a user's value would make the

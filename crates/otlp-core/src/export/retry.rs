@@ -154,7 +154,8 @@ impl Throttle {
                 // The server's own delay is kept to; jitter only ever makes it longer.
                 let spread = delay.mul_f64(0.1 * random);
                 let delay = delay.saturating_add(spread).min(SERVER_DELAY_MAX);
-                self.trouble = Some(Trouble { delay: delay.max(self.policy.initial_backoff), until: now });
+                self.trouble =
+                    Some(Trouble { delay: delay.max(self.policy.initial_backoff), until: now });
                 let until = later(now, delay);
                 trouble.map_or(until, |earlier| until.max(earlier.until))
             }

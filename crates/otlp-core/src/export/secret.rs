@@ -89,11 +89,7 @@ mod tests {
     #[test]
     fn a_secret_never_prints() {
         let secret = Secret::from("hunter2");
-        for text in [
-            format!("{secret}"),
-            format!("{secret:?}"),
-            format!("{:#?}", Some(&secret)),
-        ] {
+        for text in [format!("{secret}"), format!("{secret:?}"), format!("{:#?}", Some(&secret))] {
             assert!(text.contains(STARS) && !text.contains("hunter2"), "{text}");
         }
         assert_eq!(secret.expose(), "hunter2");

@@ -189,7 +189,9 @@ mod tests {
     fn numbers_of_every_size_give_the_same_bytes_as_the_general_way() {
         for name in ["k", "server.port", "a.key.of.thirty.two.characters!!", &"n".repeat(64)] {
             for bits in 0..64 {
-                for int in [1_i64 << bits, (1_i64 << bits).wrapping_sub(1), (1_i64 << bits).wrapping_neg()] {
+                for int in
+                    [1_i64 << bits, (1_i64 << bits).wrapping_sub(1), (1_i64 << bits).wrapping_neg()]
+                {
                     let done = check(name, int);
                     assert_eq!(done, int.cast_unsigned() < INT_MAX, "{int}");
                 }

@@ -280,43 +280,49 @@ fn the_budget_is_never_exceeded_and_comes_back_whole() {
 struct Permit(AtomicBool);
 
 #[test]
-fn a_full_chunk_is_never_left_without_a_wake_up() {
-    model(|| {
-        let intake = intake(limits());
-        let permit = Arc::new(Permit(AtomicBool::new(false)));
-        let owners: Vec<_> = (0..2)
-            .map(|_| {
-                let (intake, permit) = (Arc::clone(&intake), Arc::clone(&permit));
-                let (slot, _) = intake.register();
-                thread::spawn(move || {
-                    let scope = Arc::new(());
-                    for _ in 0..2 {
-                        if intake.append(&slot, &ITEM, &scope) {
-                            permit.0.store(true, Ordering::Release);
-                        }
-                    }
-                    slot
-                })
-            })
-            .collect();
-        // The worker comes for each permit that it finds, at any moment.
-        let mut taken = 0;
-        for _ in 0..2 {
-            if permit.0.swap(false, Ordering::AcqRel) {
-                taken += items(&take(&intake, Collect::Sealed));
+fn a_full_chunk_of_one_of_two_threads_is_never_left_without_a_wake_up() {
+    model(|| full_chunks(2, 2));
+}
+
+#[test]
+fn a_second_full_chunk_of_a_thread_is_never_left_without_a_wake_up() {
+    model(|| full_chunks(1, 4));
+}
+
+fn full_chunks(owners: usize, appends: usize) {
+    let intake = intake(limits());
+    let permit = Arc::new(Permit(AtomicBool::new(false)));
+    let start = || {
+        let (intake, permit) = (Arc::clone(&intake), Arc::clone(&permit));
+        let (slot, _) = intake.register();
+        thread::spawn(move || {
+            let scope = Arc::new(());
+            for _ in 0..appends {
+                if intake.append(&slot, &ITEM, &scope) {
+                    permit.0.swap(true, Ordering::AcqRel);
+                }
             }
-        }
-        let slots: Vec<_> = owners.into_iter().map(|owner| owner.join().unwrap()).collect();
-        while permit.0.swap(false, Ordering::AcqRel) {
+            slot
+        })
+    };
+    let running: Vec<_> = (0..owners).map(|_| start()).collect();
+    // The worker comes for each permit that it finds, at any moment.
+    let mut taken = 0;
+    for _ in 0..2 {
+        if permit.0.swap(false, Ordering::AcqRel) {
             taken += items(&take(&intake, Collect::Sealed));
         }
-        // Two items make a chunk, which is worth a wake-up. Single ones, which a visitor has made
-        // fall into both lanes, wait for the timer.
-        let left = take(&intake, Collect::All);
-        assert_eq!(taken + items(&left), 4);
-        assert!(left.iter().all(|segment| segment.items == 1), "a chunk was left behind: {left:?}");
-        drop(slots);
-    });
+    }
+    let slots: Vec<_> = running.into_iter().map(|owner| owner.join().unwrap()).collect();
+    while permit.0.swap(false, Ordering::AcqRel) {
+        taken += items(&take(&intake, Collect::Sealed));
+    }
+    // Two items make a chunk, which is worth a wake-up. Single ones, which a visitor has made fall
+    // into both lanes, wait for the timer.
+    let left = take(&intake, Collect::All);
+    assert_eq!(taken + items(&left), (owners * appends) as u64);
+    assert!(left.iter().all(|segment| segment.items == 1), "a chunk was left behind: {left:?}");
+    drop(slots);
 }
 
 #[test]

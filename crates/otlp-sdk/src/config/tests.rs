@@ -12,7 +12,7 @@ fn read<T>(pairs: &[(&str, &str)], f: impl FnOnce(&mut EnvReader<'_>) -> T) -> (
 #[test]
 fn the_defaults_are_the_specifications() {
     let ((config, limits), warnings) =
-        read(&[], |env| (batch(env, BatchConfig::default()), span_limits(env)));
+        read(&[], |env| (batch(env), span_limits(env)));
     assert_eq!(config.schedule_delay, Duration::from_secs(5));
     assert_eq!(config.export_timeout, Duration::from_secs(30));
     assert_eq!((config.batch_items(), config.max_queue_size), (512, None));
@@ -29,7 +29,7 @@ fn every_batch_variable_is_honoured() {
             ("OTEL_BSP_MAX_QUEUE_SIZE", "300"),
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "40"),
         ],
-        |env| batch(env, BatchConfig::default()),
+        batch,
     );
     assert_eq!(config.schedule_delay, Duration::from_millis(100));
     assert_eq!(config.export_timeout, Duration::from_millis(200));
@@ -43,7 +43,7 @@ fn a_batch_larger_than_the_queue_is_cut_with_a_warning() {
     // R7
     let (config, warnings) = read(
         &[("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512")],
-        |env| batch(env, BatchConfig::default()),
+        batch,
     );
     assert_eq!(config.batch_items(), 100);
     assert_eq!(warnings.len(), 1);
@@ -61,7 +61,7 @@ fn numbers_that_make_no_sense_leave_the_default_and_a_warning() {
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "1e3"),
     ] {
         let ((config, limits), warnings) =
-            read(&[(name, value)], |env| (batch(env, BatchConfig::default()), span_limits(env)));
+            read(&[(name, value)], |env| (batch(env), span_limits(env)));
         assert_eq!((config.batch_items(), config.max_queue_size), (512, None), "{name}");
         assert_eq!(limits, SpanLimits::default(), "{name}");
         assert_eq!(warnings.len(), 1, "{name}");

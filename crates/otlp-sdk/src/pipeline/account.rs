@@ -155,7 +155,11 @@ impl fmt::Display for Ledger {
     /// `ended 10 = delivered 7 + rejected 0 + dropped 2 (queue_full 2) + held 1; unaccounted=0`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ended, delivered, rejected, held, .. } = self;
-        write!(f, "ended {ended} = delivered {delivered} + rejected {rejected} + dropped {}", self.dropped_total())?;
+        write!(
+            f,
+            "ended {ended} = delivered {delivered} + rejected {rejected} + dropped {}",
+            self.dropped_total()
+        )?;
         let mut separator = " (";
         for (reason, count) in self.drops() {
             write!(f, "{separator}{} {count}", reason.name())?;

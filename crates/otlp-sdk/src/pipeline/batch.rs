@@ -47,13 +47,18 @@ impl Queue {
     }
 
     /// Takes the oldest items up to the limit; at least one, so that it always gets on.
-    pub(crate) fn take_batch(&mut self, limit: BatchLimit, resource: &ResourceHeader) -> Option<Batch> {
+    pub(crate) fn take_batch(
+        &mut self,
+        limit: BatchLimit,
+        resource: &ResourceHeader,
+    ) -> Option<Batch> {
         let mut batch = Batch::default();
         let mut request_bytes = 0;
         while let Some(segment) = self.segments.pop_front() {
             let extra = batch.overhead(&segment.scope, resource);
             let room = limit.bytes.saturating_sub(request_bytes + extra);
-            let (taken, left) = cut(segment, limit.items.max(1) - batch.items, room, batch.items == 0);
+            let (taken, left) =
+                cut(segment, limit.items.max(1) - batch.items, room, batch.items == 0);
             if let Some(taken) = taken {
                 request_bytes += extra + taken.bytes.len();
                 batch.push(taken);
@@ -143,7 +148,8 @@ fn cut(
         return (None, Some(segment));
     }
     let Segment { scope, bytes, items } = segment;
-    let front = Segment { scope: Arc::clone(&scope), bytes: bytes.slice(..end), items: taken as u32 };
+    let front =
+        Segment { scope: Arc::clone(&scope), bytes: bytes.slice(..end), items: taken as u32 };
     let rest = items - front.items;
     let back = Segment { scope, bytes: bytes.slice(end..), items: rest };
     (Some(front), (rest > 0).then_some(back))

@@ -53,7 +53,10 @@ impl Budget {
         // A wrapped counter would end the bound for good, so even a bug of ours stops at zero.
         let give_back = |used: usize| Some(used.saturating_sub(amount));
         let before = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give_back);
-        debug_assert!(before.is_ok_and(|before| before >= amount), "released {amount} of {before:?}");
+        debug_assert!(
+            before.is_ok_and(|before| before >= amount),
+            "released {amount} of {before:?}"
+        );
     }
 
     #[cfg(any(test, loom))]

@@ -94,8 +94,7 @@ impl Pipeline {
         let (commands, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(&config, &resource, commands));
         let shutdown_timeout = config.shutdown_timeout;
-        let worker =
-            Worker::new(Arc::clone(&shared), exporter, config, signal, resource, receiver);
+        let worker = Worker::new(Arc::clone(&shared), exporter, config, signal, resource, receiver);
         (Self { shared, shutdown_timeout }, worker)
     }
 
@@ -169,7 +168,9 @@ impl Pipeline {
 
     fn call(&self, timeout: Duration, shutdown: bool) -> Result<(), PipelineError> {
         if *self.shared.worker_thread.lock() == Some(std::thread::current().id()) {
-            return Err(PipelineError::NoWorker("called on the worker's own thread, which cannot wait for itself"));
+            return Err(PipelineError::NoWorker(
+                "called on the worker's own thread, which cannot wait for itself",
+            ));
         }
         let (sender, receiver) = sync_channel(1);
         let reply: Reply = Box::new(move |result| drop(sender.try_send(result)));

@@ -116,11 +116,7 @@ impl<S> Intake<S> {
     }
 
     /// Appends an item from a thread that has no slot any more.
-    pub(crate) fn append_without_slot(
-        &self,
-        item: &impl Item,
-        scope: &std::sync::Arc<S>,
-    ) -> bool {
+    pub(crate) fn append_without_slot(&self, item: &impl Item, scope: &std::sync::Arc<S>) -> bool {
         let _owner = self.last_resort_owner.lock();
         self.append(&self.last_resort, item, scope)
     }
@@ -298,7 +294,8 @@ impl Pressure {
     /// Listening → asked: the caller wakes the worker.
     fn ask(&self) -> bool {
         // A full queue under load comes here for every item, so look before writing.
-        self.0.load(Ordering::Relaxed) == Self::LISTENING && self.change(Self::LISTENING, Self::ASKED)
+        self.0.load(Ordering::Relaxed) == Self::LISTENING
+            && self.change(Self::LISTENING, Self::ASKED)
     }
 
     /// Listening or answered → asked.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::account::{DropReason, Drops, Entries};
-use super::buffer::BufferPool;
 use super::budget::Budget;
+use super::buffer::BufferPool;
 use crate::sync::{AtomicBool, Ordering, TryMutex};
 
 /// Something that knows its encoded length and writes itself as an item of its scope.
@@ -305,7 +305,8 @@ impl<S> Lane<S> {
         if self.bytes_credit < len {
             // A thread that writes little reserves little: the room it holds back from others
             // grows with what it has used.
-            let (missing, wanted) = (len - self.bytes_credit, self.buf.len().min(limits.bytes_step));
+            let (missing, wanted) =
+                (len - self.bytes_credit, self.buf.len().min(limits.bytes_step));
             let grant = limits.bytes.reserve(missing, wanted).ok_or(DropReason::QueueFull)?;
             self.bytes_credit += grant.amount;
             nearly_full = grant.nearly_full;
@@ -324,7 +325,8 @@ impl<S> Lane<S> {
     }
 
     fn seal(&mut self) -> u32 {
-        let chunk = Chunk { buf: std::mem::take(&mut self.buf), runs: std::mem::take(&mut self.runs) };
+        let chunk =
+            Chunk { buf: std::mem::take(&mut self.buf), runs: std::mem::take(&mut self.runs) };
         self.sealed.push(chunk);
         std::mem::take(&mut self.items)
     }
@@ -362,7 +364,11 @@ impl<S> Chunk<S> {
     pub(crate) fn into_segments(self, pool: &Arc<BufferPool>, out: &mut impl Extend<Segment<S>>) {
         let Self { buf, runs } = self;
         if let [run] = runs.as_slice() {
-            let segment = Segment { scope: Arc::clone(&run.scope), items: run.items, bytes: pool.freeze(buf) };
+            let segment = Segment {
+                scope: Arc::clone(&run.scope),
+                items: run.items,
+                bytes: pool.freeze(buf),
+            };
             return out.extend([segment]);
         }
         let mut done: Vec<&Arc<S>> = Vec::new();

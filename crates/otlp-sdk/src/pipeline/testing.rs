@@ -82,7 +82,8 @@ impl Bench {
             Pipeline::unstarted(Signal::Traces, resource(), exporter.clone(), config);
         let slot = pipeline.register_thread();
         let ended = std::cell::Cell::new(0);
-        let bench = std::rc::Rc::new(Self { pipeline, exporter, slot, scope: scope("test"), ended });
+        let bench =
+            std::rc::Rc::new(Self { pipeline, exporter, slot, scope: scope("test"), ended });
         let test = test(std::rc::Rc::clone(&bench));
         tokio::pin!(test);
         let work = async move { worker.run().await };

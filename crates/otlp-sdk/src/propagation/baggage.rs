@@ -67,18 +67,10 @@ impl TextMapPropagator for BaggagePropagator {
         let mut members = 0;
         for (name, (value, metadata)) in cx.baggage() {
             let before = header.len();
-            push_member(
-                &mut header,
-                name.as_str(),
-                value.as_str(),
-                metadata.as_str(),
-            );
+            push_member(&mut header, name.as_str(), value.as_str(), metadata.as_str());
             if header.len() > BYTES_MAX || members == MEMBERS_MAX {
                 header.truncate(before);
-                LEFT_OUT.ignored(
-                    BAGGAGE,
-                    "members above 64 or above 8192 bytes were not sent",
-                );
+                LEFT_OUT.ignored(BAGGAGE, "members above 64 or above 8192 bytes were not sent");
             } else {
                 members += 1;
             }
@@ -93,11 +85,7 @@ impl TextMapPropagator for BaggagePropagator {
             return cx.clone();
         };
         let baggage = read(&lines);
-        if baggage.is_empty() {
-            cx.clone()
-        } else {
-            cx.with_baggage(baggage)
-        }
+        if baggage.is_empty() { cx.clone() } else { cx.with_baggage(baggage) }
     }
 
     fn fields(&self) -> FieldIter<'_> {
@@ -115,10 +103,7 @@ fn read(lines: &[&str]) -> Baggage {
         bytes = bytes.saturating_add(text.len()).saturating_add(1);
         let text = text.trim_matches(OWS);
         if over || (members == MEMBERS_MAX && !text.is_empty()) {
-            TOO_MUCH.ignored(
-                BAGGAGE,
-                "members above 64 or above 8192 bytes were not read",
-            );
+            TOO_MUCH.ignored(BAGGAGE, "members above 64 or above 8192 bytes were not read");
             break;
         }
         if text.is_empty() {
@@ -126,11 +111,7 @@ fn read(lines: &[&str]) -> Baggage {
         }
         members += 1;
         match Member::parse(text) {
-            Some(Member {
-                name,
-                value,
-                metadata,
-            }) => {
+            Some(Member { name, value, metadata }) => {
                 baggage.insert_with_metadata(name.to_owned(), value, metadata);
             }
             None => BAD_MEMBER.ignored(BAGGAGE, "a member is not `name=value`"),
@@ -153,15 +134,9 @@ impl<'a> Member<'a> {
         let (name, value) = pair.split_once('=')?;
         let name = name.trim_matches(OWS);
         // "Sequences that do not match the UTF-8 encoding scheme MUST be replaced" by U+FFFD.
-        let value = percent_decode_str(value.trim_matches(OWS))
-            .decode_utf8_lossy()
-            .into_owned();
+        let value = percent_decode_str(value.trim_matches(OWS)).decode_utf8_lossy().into_owned();
         let metadata = metadata.trim_matches(OWS);
-        valid_name(name).then_some(Self {
-            name,
-            value,
-            metadata,
-        })
+        valid_name(name).then_some(Self { name, value, metadata })
     }
 }
 
@@ -192,13 +167,8 @@ const BYTES_MAX: usize = 8192;
 const OWS: [char; 2] = [' ', '\t'];
 
 /// All that is not a `baggage-octet`, and `%` itself.
-const VALUE_ESCAPES: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b',')
-    .add(b';')
-    .add(b'\\')
-    .add(b'%');
+const VALUE_ESCAPES: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 const METADATA_ESCAPES: &AsciiSet = &CONTROLS.add(b'"').add(b',').add(b'\\');
 
 static FIELDS: LazyLock<[String; 1]> = LazyLock::new(|| [BAGGAGE.to_owned()]);

@@ -7,12 +7,7 @@ pub(super) struct Lines(pub(super) Vec<(String, String)>);
 
 impl Lines {
     pub(super) fn new<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(
-            lines
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        Self(lines.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
     /// The value of a header that stands at most once.
@@ -33,10 +28,7 @@ impl Extractor for Lines {
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let lines = self
-            .0
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(key));
+        let lines = self.0.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
         let values: Vec<_> = lines.map(|(_, value)| value.as_str()).collect();
         (!values.is_empty()).then_some(values)
     }

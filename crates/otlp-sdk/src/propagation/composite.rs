@@ -34,10 +34,7 @@ impl Propagators {
     /// No propagator: nothing is sent, nothing is read.
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            list: Vec::new(),
-            fields: Vec::new(),
-        }
+        Self { list: Vec::new(), fields: Vec::new() }
     }
 
     /// Adds a propagator behind the others.
@@ -76,9 +73,7 @@ impl Propagators {
 
 impl Default for Propagators {
     fn default() -> Self {
-        Self::none()
-            .with(TraceContextPropagator::new())
-            .with(BaggagePropagator::new())
+        Self::none().with(TraceContextPropagator::new()).with(BaggagePropagator::new())
     }
 }
 
@@ -98,9 +93,9 @@ impl TextMapPropagator for Propagators {
     }
 
     fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
-        self.list.iter().fold(cx.clone(), |cx, propagator| {
-            propagator.extract_with_context(&cx, extractor)
-        })
+        self.list
+            .iter()
+            .fold(cx.clone(), |cx, propagator| propagator.extract_with_context(&cx, extractor))
     }
 
     fn fields(&self) -> FieldIter<'_> {
@@ -153,12 +148,10 @@ impl Choice {
         if self.known.is_empty() {
             return Propagators::default();
         }
-        self.known
-            .into_iter()
-            .fold(Propagators::none(), |list, known| match known {
-                Known::TraceContext => list.with(TraceContextPropagator::new()),
-                Known::Baggage => list.with(BaggagePropagator::new()),
-            })
+        self.known.into_iter().fold(Propagators::none(), |list, known| match known {
+            Known::TraceContext => list.with(TraceContextPropagator::new()),
+            Known::Baggage => list.with(BaggagePropagator::new()),
+        })
     }
 }
 

@@ -14,10 +14,7 @@ pub(super) struct Notice {
 
 impl Notice {
     pub(super) const fn new() -> Self {
-        Self {
-            silent_until: AtomicU64::new(0),
-            held_back: AtomicU64::new(0),
-        }
+        Self { silent_until: AtomicU64::new(0), held_back: AtomicU64::new(0) }
     }
 
     /// Logs that `header` was not used and why, unless it was said a moment ago.

@@ -35,11 +35,7 @@ impl TraceParent {
             _ => matches!(rest.first(), None | Some(b'-')),
         };
         let valid = ends && trace_id != TraceId::INVALID && span_id != SpanId::INVALID;
-        valid.then(|| Self {
-            trace_id,
-            span_id,
-            flags: known(TraceFlags::new(flags)),
-        })
+        valid.then(|| Self { trace_id, span_id, flags: known(TraceFlags::new(flags)) })
     }
 
     /// Writes the header in version 00, the highest version that this code knows.

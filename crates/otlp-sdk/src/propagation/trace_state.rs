@@ -38,21 +38,15 @@ pub(super) struct RemoteTraceState {
 
 impl RemoteTraceState {
     /// Belongs to no trace: hides the value of an earlier extraction into the same context.
-    pub(super) const NONE: Self = Self {
-        trace_id: TraceId::INVALID,
-        members: Vec::new(),
-        extracted: TraceState::NONE,
-    };
+    pub(super) const NONE: Self =
+        Self { trace_id: TraceId::INVALID, members: Vec::new(), extracted: TraceState::NONE };
 
     fn continued_by(&self, span_context: &SpanContext) -> bool {
         self.trace_id == span_context.trace_id()
     }
 
     fn updated<'a>(&'a self, state: &'a TraceState) -> Vec<Member<'a>> {
-        let received = self
-            .members
-            .iter()
-            .map(|(key, value)| Member { key, value });
+        let received = self.members.iter().map(|(key, value)| Member { key, value });
         if *state == self.extracted {
             return received.collect();
         }
@@ -60,9 +54,7 @@ impl RemoteTraceState {
             return Vec::new();
         }
         let unchanged = |member: &Member<'_>| self.extracted.get(member.key) == Some(member.value);
-        let mut members: Vec<_> = members_of(state)
-            .filter(|member| !unchanged(member))
-            .collect();
+        let mut members: Vec<_> = members_of(state).filter(|member| !unchanged(member)).collect();
         let kept = |member: &Member<'_>| match self.extracted.get(member.key) {
             Some(value) => state.get(member.key) == Some(value),
             None => state.get(member.key).is_none(),
@@ -83,9 +75,7 @@ impl<'a> CheckedTraceState<'a> {
     /// are; one bad member spoils the list.
     pub(super) fn parse(lines: &[&'a str]) -> Result<Self, TraceStateError> {
         let commas = lines.len().saturating_sub(1);
-        let len = lines
-            .iter()
-            .fold(commas, |len, line| len.saturating_add(line.len()));
+        let len = lines.iter().fold(commas, |len, line| len.saturating_add(line.len()));
         if len > BYTES_MAX {
             return Err(TraceStateError::TooLong);
         }
@@ -117,18 +107,8 @@ impl<'a> CheckedTraceState<'a> {
         }
         let holds = |pair: &(&str, &str)| TraceState::from_key_value([*pair]).is_ok();
         let extracted = TraceState::from_key_value(self.pairs().filter(holds)).unwrap_or_default();
-        let members = self
-            .pairs()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
-        (
-            extracted.clone(),
-            Some(RemoteTraceState {
-                trace_id,
-                members,
-                extracted,
-            }),
-        )
+        let members = self.pairs().map(|(key, value)| (key.into(), value.into())).collect();
+        (extracted.clone(), Some(RemoteTraceState { trace_id, members, extracted }))
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -182,11 +162,7 @@ impl<'a> Member<'a> {
 /// breaks included, and those must not reach a header.
 fn members_of(state: &TraceState) -> impl Iterator<Item = Member<'_>> {
     state.into_iter().filter_map(|(key, value)| {
-        Member {
-            key,
-            value: value.trim_end_matches([' ', '\t']),
-        }
-        .checked()
+        Member { key, value: value.trim_end_matches([' ', '\t']) }.checked()
     })
 }
 

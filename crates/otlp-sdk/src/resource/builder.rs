@@ -41,11 +41,7 @@ enum Source {
 
 impl ResourceBuilder {
     pub(super) fn with_defaults() -> Self {
-        Self {
-            defaults: defaults(),
-            env: Source::Process,
-            ..Self::empty()
-        }
+        Self { defaults: defaults(), env: Source::Process, ..Self::empty() }
     }
 
     pub(super) fn empty() -> Self {
@@ -97,10 +93,7 @@ impl ResourceBuilder {
 
     /// Runs a detector.
     #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a builder takes what it is given"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "a builder takes what it is given")]
     pub fn with_detector(mut self, detector: impl ResourceDetector) -> Self {
         self.detect(&detector);
         self
@@ -189,17 +182,8 @@ fn defaults() -> Resource {
 
 fn schema_warning(conflict: &SchemaUrlConflict) -> ConfigWarning {
     let (old, updating) = conflict.schema_urls();
-    let problem = format!(
-        "is {} in one source and {} in another",
-        cut(old),
-        cut(updating)
-    );
-    ConfigWarning::new(
-        "resource schema URL",
-        problem,
-        "one for all sources",
-        &"none",
-    )
+    let problem = format!("is {} in one source and {} in another", cut(old), cut(updating));
+    ConfigWarning::new("resource schema URL", problem, "one for all sources", &"none")
 }
 
 /// Text from outside, escaped and short enough for a message.

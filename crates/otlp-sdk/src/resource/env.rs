@@ -12,12 +12,7 @@ pub(super) fn resource(env: &mut EnvReader<'_>) -> Resource {
         None => Vec::new(),
         Some(Ok(attributes)) => attributes,
         Some(Err(problem)) => {
-            env.warn(ConfigWarning::new(
-                RESOURCE_ATTRIBUTES,
-                problem,
-                ACCEPTED,
-                &"none of it",
-            ));
+            env.warn(ConfigWarning::new(RESOURCE_ATTRIBUTES, problem, ACCEPTED, &"none of it"));
             Vec::new()
         }
     };
@@ -72,14 +67,7 @@ mod tests {
         let env = otlp_core::export::Env::from_pairs(variables.iter().copied());
         let mut reader = env.reader();
         let resource = resource(&mut reader);
-        (
-            resource,
-            reader
-                .into_warnings()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-        )
+        (resource, reader.into_warnings().iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -98,10 +86,7 @@ mod tests {
         ] {
             let (resource, warnings) = read(&[("OTEL_RESOURCE_ATTRIBUTES", text)]);
 
-            let found: Vec<_> = resource
-                .iter()
-                .map(|(k, v)| (k.as_str(), v.as_str()))
-                .collect();
+            let found: Vec<_> = resource.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
             let found: Vec<_> = found.iter().map(|(k, v)| (*k, v.as_ref())).collect();
             assert_eq!(found, expected, "{text:?}");
             assert_eq!(warnings, [""; 0], "{text:?}");
@@ -114,30 +99,12 @@ mod tests {
             ("b", "pair 2 has no `=`"),
             ("=2", "pair 2 has no key"),
             ("b=2=3", "pair 2 has a second `=`"),
-            (
-                "b=%",
-                "pair 2 has a value that is not percent-encoded UTF-8",
-            ),
-            (
-                "b=%2",
-                "pair 2 has a value that is not percent-encoded UTF-8",
-            ),
-            (
-                "b=%zz",
-                "pair 2 has a value that is not percent-encoded UTF-8",
-            ),
-            (
-                "b=%2\u{e9}",
-                "pair 2 has a value that is not percent-encoded UTF-8",
-            ),
-            (
-                "b=%ff",
-                "pair 2 has a value that is not percent-encoded UTF-8",
-            ),
-            (
-                "%ff=2",
-                "pair 2 has a key that is not percent-encoded UTF-8",
-            ),
+            ("b=%", "pair 2 has a value that is not percent-encoded UTF-8"),
+            ("b=%2", "pair 2 has a value that is not percent-encoded UTF-8"),
+            ("b=%zz", "pair 2 has a value that is not percent-encoded UTF-8"),
+            ("b=%2\u{e9}", "pair 2 has a value that is not percent-encoded UTF-8"),
+            ("b=%ff", "pair 2 has a value that is not percent-encoded UTF-8"),
+            ("%ff=2", "pair 2 has a key that is not percent-encoded UTF-8"),
         ] {
             let text = format!("a=1,{pair},c=3");
             let (resource, warnings) = read(&[("OTEL_RESOURCE_ATTRIBUTES", text.as_str())]);
@@ -160,10 +127,7 @@ mod tests {
             ("broken", "own", Some("own")),
             ("", "", None),
         ] {
-            let variables = [
-                ("OTEL_RESOURCE_ATTRIBUTES", attributes),
-                ("OTEL_SERVICE_NAME", name),
-            ];
+            let variables = [("OTEL_RESOURCE_ATTRIBUTES", attributes), ("OTEL_SERVICE_NAME", name)];
             let (resource, _) = read(&variables);
 
             let found = resource.get(SERVICE_NAME).map(|name| name.as_str());

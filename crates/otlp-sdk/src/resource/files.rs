@@ -17,9 +17,7 @@ impl SystemFiles {
 
     /// The text of the first of `paths`, relative to the root, that can be read.
     pub(super) fn first(&self, paths: &[&str]) -> Option<String> {
-        paths
-            .iter()
-            .find_map(|path| read_text(&self.root.join(path)))
+        paths.iter().find_map(|path| read_text(&self.root.join(path)))
     }
 
     /// The first line of the first of `paths` that has one which is not blank.

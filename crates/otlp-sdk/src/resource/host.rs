@@ -27,27 +27,20 @@ impl HostDetector {
     /// Looks at the file system under `root`, for instance the host's, mounted in a container.
     #[must_use]
     pub fn with_root(root: impl Into<PathBuf>) -> Self {
-        Self {
-            files: SystemFiles::at(root),
-        }
+        Self { files: SystemFiles::at(root) }
     }
 
     fn name(&self) -> Option<String> {
         if cfg!(windows) {
-            return std::env::var("COMPUTERNAME")
-                .ok()
-                .filter(|name| !name.is_empty());
+            return std::env::var("COMPUTERNAME").ok().filter(|name| !name.is_empty());
         }
-        self.files
-            .first_line(&["proc/sys/kernel/hostname", "etc/hostname"])
+        self.files.first_line(&["proc/sys/kernel/hostname", "etc/hostname"])
     }
 
     fn id(&self) -> Option<String> {
         // Before its first boot has ended a machine's file says "uninitialized".
         let is_id = |id: &String| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
-        MACHINE_ID
-            .iter()
-            .find_map(|path| self.files.first_line(&[path]).filter(is_id))
+        MACHINE_ID.iter().find_map(|path| self.files.first_line(&[path]).filter(is_id))
     }
 }
 

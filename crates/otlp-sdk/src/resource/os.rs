@@ -24,9 +24,7 @@ impl OsDetector {
     /// Looks at the file system under `root`, for instance the host's, mounted in a container.
     #[must_use]
     pub fn with_root(root: impl Into<PathBuf>) -> Self {
-        Self {
-            files: SystemFiles::at(root),
-        }
+        Self { files: SystemFiles::at(root) }
     }
 }
 
@@ -34,11 +32,9 @@ impl ResourceDetector for OsDetector {
     fn detect(&self) -> Resource {
         let release = self.files.first(&["etc/os-release", "usr/lib/os-release"]);
         let release = release.unwrap_or_default();
-        let found = FROM_RELEASE
-            .into_iter()
-            .filter_map(|(attribute, variable)| {
-                Some(KeyValue::new(attribute, variable_of(&release, variable)?))
-            });
+        let found = FROM_RELEASE.into_iter().filter_map(|(attribute, variable)| {
+            Some(KeyValue::new(attribute, variable_of(&release, variable)?))
+        });
         let os_type = KeyValue::new("os.type", os_type(std::env::consts::OS));
         Resource::new(found.chain([os_type])).with_schema_url(SCHEMA_URL)
     }
@@ -55,23 +51,15 @@ fn variable_of(release: &str, variable: &str) -> Option<String> {
 
 /// Takes the shell's quotes off: single quotes are verbatim, elsewhere a backslash escapes.
 fn unquote(value: &str) -> String {
-    let verbatim = value
-        .strip_prefix('\'')
-        .and_then(|rest| rest.strip_suffix('\''));
+    let verbatim = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
     if let Some(verbatim) = verbatim {
         return verbatim.to_owned();
     }
-    let quoted = value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
+    let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let mut characters = quoted.unwrap_or(value).chars();
     let mut text = String::new();
     while let Some(character) = characters.next() {
-        let escaped = if character == '\\' {
-            characters.next()
-        } else {
-            None
-        };
+        let escaped = if character == '\\' { characters.next() } else { None };
         text.push(escaped.unwrap_or(character));
     }
     text
@@ -89,11 +77,8 @@ fn os_type(rust: &'static str) -> &'static str {
     }
 }
 
-const FROM_RELEASE: [(&str, &str); 3] = [
-    ("os.name", "NAME"),
-    ("os.version", "VERSION_ID"),
-    ("os.description", "PRETTY_NAME"),
-];
+const FROM_RELEASE: [(&str, &str); 3] =
+    [("os.name", "NAME"), ("os.version", "VERSION_ID"), ("os.description", "PRETTY_NAME")];
 
 #[cfg(test)]
 mod tests {
@@ -120,11 +105,9 @@ mod tests {
 
     #[test]
     fn systems_have_the_names_of_the_conventions() {
-        for (rust, convention) in [
-            ("linux", "linux"),
-            ("macos", "darwin"),
-            ("dragonfly", "dragonflybsd"),
-        ] {
+        for (rust, convention) in
+            [("linux", "linux"), ("macos", "darwin"), ("dragonfly", "dragonflybsd")]
+        {
             assert_eq!(os_type(rust), convention);
         }
     }

@@ -21,9 +21,7 @@ impl ProcessDetector {
     /// Looks at this process, without its command line.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            command_args: false,
-        }
+        Self { command_args: false }
     }
 
     /// Adds `process.command_args`: up to 64 arguments of up to 1024 characters each.
@@ -42,10 +40,7 @@ impl ResourceDetector for ProcessDetector {
         let pid = KeyValue::new("process.pid", i64::from(std::process::id()));
         let name = executable_name().map(|name| KeyValue::new("process.executable.name", name));
         let path = executable().map(|path| {
-            KeyValue::new(
-                "process.executable.path",
-                path.to_string_lossy().into_owned(),
-            )
+            KeyValue::new("process.executable.path", path.to_string_lossy().into_owned())
         });
         let args = self
             .command_args
@@ -68,10 +63,7 @@ fn executable() -> Option<PathBuf> {
 /// Linux marks the path of a program whose file was replaced while it runs, as each deployment
 /// in place does; the mark is not part of the name.
 fn undeleted(path: PathBuf) -> PathBuf {
-    match path
-        .to_str()
-        .and_then(|text| text.strip_suffix(" (deleted)"))
-    {
+    match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
         Some(text) if cfg!(target_os = "linux") => text.into(),
         _ => path,
     }
@@ -79,11 +71,7 @@ fn undeleted(path: PathBuf) -> PathBuf {
 
 fn command_args(args: impl Iterator<Item = OsString>) -> Value {
     let cut = |arg: OsString| -> StringValue {
-        arg.to_string_lossy()
-            .chars()
-            .take(ARG_CHARS_MAX)
-            .collect::<String>()
-            .into()
+        arg.to_string_lossy().chars().take(ARG_CHARS_MAX).collect::<String>().into()
     };
     Value::Array(Array::String(args.take(ARGS_MAX).map(cut).collect()))
 }
@@ -99,31 +87,19 @@ mod tests {
     fn a_replaced_executable_keeps_its_name() {
         let path = undeleted("/opt/app/server (deleted)".into());
 
-        let name = if cfg!(target_os = "linux") {
-            "server"
-        } else {
-            "server (deleted)"
-        };
+        let name = if cfg!(target_os = "linux") { "server" } else { "server (deleted)" };
         assert_eq!(path.file_name().unwrap(), name);
-        assert_eq!(
-            undeleted("/opt/app/server".into()),
-            PathBuf::from("/opt/app/server")
-        );
+        assert_eq!(undeleted("/opt/app/server".into()), PathBuf::from("/opt/app/server"));
     }
 
     #[test]
     fn command_arguments_are_bounded_in_number_and_length() {
         let args = iter_args(ARGS_MAX + 1, "ä".repeat(ARG_CHARS_MAX + 1));
 
-        let Value::Array(Array::String(kept)) = command_args(args) else {
-            panic!("an array")
-        };
+        let Value::Array(Array::String(kept)) = command_args(args) else { panic!("an array") };
 
         assert_eq!(kept.len(), ARGS_MAX);
-        assert!(
-            kept.iter()
-                .all(|arg| arg.as_str().chars().count() == ARG_CHARS_MAX)
-        );
+        assert!(kept.iter().all(|arg| arg.as_str().chars().count() == ARG_CHARS_MAX));
     }
 
     fn iter_args(count: usize, arg: String) -> impl Iterator<Item = OsString> {

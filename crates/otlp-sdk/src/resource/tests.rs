@@ -26,15 +26,8 @@ fn the_defaults_name_the_service_after_the_executable_and_us_as_the_sdk() {
 
     let executable = std::env::current_exe().unwrap();
     let executable = executable.file_name().unwrap().to_str().unwrap();
-    let sdk = [
-        "telemetry.sdk.language",
-        "telemetry.sdk.name",
-        "telemetry.sdk.version",
-    ];
-    assert_eq!(
-        text(&resource, "service.name").unwrap(),
-        format!("unknown_service:{executable}")
-    );
+    let sdk = ["telemetry.sdk.language", "telemetry.sdk.name", "telemetry.sdk.version"];
+    assert_eq!(text(&resource, "service.name").unwrap(), format!("unknown_service:{executable}"));
     assert_eq!(
         sdk.map(|key| text(&resource, key).unwrap()),
         ["rust", "otlp-rs", env!("CARGO_PKG_VERSION")]
@@ -54,12 +47,8 @@ fn the_service_name_has_the_order_code_variable_list_detector_default() {
         (Some("code"), None, None, None, "code"),
         (Some(""), Some("var"), None, None, ""),
     ] {
-        let list = list.map(|name| {
-            (
-                "OTEL_RESOURCE_ATTRIBUTES",
-                format!("service.name={name},x=list"),
-            )
-        });
+        let list =
+            list.map(|name| ("OTEL_RESOURCE_ATTRIBUTES", format!("service.name={name},x=list")));
         let variable = variable.map(|name| ("OTEL_SERVICE_NAME", name.to_owned()));
         let mut builder = Resource::builder();
         // Code comes first here and wins all the same.
@@ -70,21 +59,14 @@ fn the_service_name_has_the_order_code_variable_list_detector_default() {
         builder = builder.with_env(Env::from_pairs(list.into_iter().chain(variable)));
         if let Some(name) = detector {
             builder = builder.with_detector(move || {
-                Resource::new([
-                    KeyValue::new("service.name", name),
-                    KeyValue::new("x", "det"),
-                ])
+                Resource::new([KeyValue::new("service.name", name), KeyValue::new("x", "det")])
             });
         }
 
         let resource = builder.build();
 
         assert_eq!(text(&resource, "service.name").unwrap(), expected);
-        let x = if has_list {
-            Some("list")
-        } else {
-            detector.map(|_| "det")
-        };
+        let x = if has_list { Some("list") } else { detector.map(|_| "det") };
         assert_eq!(text(&resource, "x").as_deref(), x);
     }
 }
@@ -104,28 +86,18 @@ fn a_bad_attribute_variable_gives_a_warning_and_no_attribute() {
 fn an_empty_builder_has_neither_defaults_nor_environment() {
     assert_eq!(Resource::builder_empty().build(), Resource::empty());
     let env = Env::from_pairs([("OTEL_SERVICE_NAME", "x")]);
-    assert_eq!(
-        keys(&Resource::builder_empty().with_env(env).build()),
-        ["service.name"]
-    );
+    assert_eq!(keys(&Resource::builder_empty().with_env(env).build()), ["service.name"]);
 }
 
 #[test]
 fn keys_are_unique_and_the_last_value_stays() {
     let resource = Resource::builder_empty()
-        .with_attributes([
-            KeyValue::new("a", 1),
-            KeyValue::new("", 9),
-            KeyValue::new("a", 2),
-        ])
+        .with_attributes([KeyValue::new("a", 1), KeyValue::new("", 9), KeyValue::new("a", 2)])
         .with_attribute(KeyValue::new("b", 1))
         .with_attribute(KeyValue::new("b", true))
         .build();
 
-    assert_eq!(
-        resource,
-        Resource::new([KeyValue::new("b", true), KeyValue::new("a", 2)])
-    );
+    assert_eq!(resource, Resource::new([KeyValue::new("b", true), KeyValue::new("a", 2)]));
 }
 
 #[test]
@@ -136,11 +108,7 @@ fn merging_takes_the_updating_side_even_when_its_value_is_empty() {
 
     let merged = old.merge(&updating).unwrap();
 
-    let expected = [
-        KeyValue::new("a", ""),
-        KeyValue::new("b", "old"),
-        KeyValue::new("c", "new"),
-    ];
+    let expected = [KeyValue::new("a", ""), KeyValue::new("b", "old"), KeyValue::new("c", "new")];
     assert_eq!(merged, Resource::new(expected));
 }
 
@@ -149,22 +117,16 @@ fn merging_keeps_a_schema_url_that_is_not_contradicted() {
     // S3.
     let resource =
         |url: &'static str| Resource::new([KeyValue::new("k", url)]).with_schema_url(url);
-    for (old, updating, expected) in [
-        ("", "", None),
-        ("u", "", Some("u")),
-        ("", "u", Some("u")),
-        ("u", "u", Some("u")),
-    ] {
+    for (old, updating, expected) in
+        [("", "", None), ("u", "", Some("u")), ("", "u", Some("u")), ("u", "u", Some("u"))]
+    {
         let merged = resource(old).merge(&resource(updating)).unwrap();
         assert_eq!(merged.schema_url(), expected);
     }
 
     let conflict = resource("u").merge(&resource("v")).unwrap_err();
     assert_eq!(conflict.schema_urls(), ("u", "v"));
-    assert_eq!(
-        conflict.into_merged(),
-        Resource::new([KeyValue::new("k", "v")])
-    );
+    assert_eq!(conflict.into_merged(), Resource::new([KeyValue::new("k", "v")]));
 }
 
 #[test]
@@ -181,10 +143,7 @@ fn a_builder_with_two_schemas_warns_and_leaves_the_schema_out() {
         "resource schema URL is \"{SCHEMA_URL}\" in one source and \"https://example.com/own/1\" \
          in another; accepted: one for all sources; using none"
     );
-    assert_eq!(
-        warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        [expected]
-    );
+    assert_eq!(warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
 }
 
 #[test]
@@ -194,21 +153,14 @@ fn detectors_find_this_host_system_and_process() {
         Box::new(OsDetector::new()),
         Box::new(ProcessDetector::new()),
     ];
-    let (resource, warnings) = Resource::builder_empty()
-        .with_detectors(detectors)
-        .build_with_warnings();
+    let (resource, warnings) =
+        Resource::builder_empty().with_detectors(detectors).build_with_warnings();
 
     assert!(warnings.is_empty());
     assert_eq!(resource.schema_url(), Some(SCHEMA_URL));
-    assert_eq!(
-        resource.get("process.pid"),
-        Some(&Value::I64(std::process::id().into()))
-    );
+    assert_eq!(resource.get("process.pid"), Some(&Value::I64(std::process::id().into())));
     let executable = std::env::current_exe().unwrap();
-    assert_eq!(
-        text(&resource, "process.executable.path").unwrap(),
-        executable.to_str().unwrap()
-    );
+    assert_eq!(text(&resource, "process.executable.path").unwrap(), executable.to_str().unwrap());
     assert!(resource.get("host.arch").is_some() && resource.get("os.type").is_some());
     // Secrets stand on command lines.
     assert_eq!(resource.get("process.command_args"), None);
@@ -244,23 +196,14 @@ fn detectors_read_the_files_under_their_root() {
     write("etc/hostname", "  \n");
     write("proc/sys/kernel/hostname", "node-7\n");
     write("etc/machine-id", "uninitialized\n");
-    write(
-        "var/lib/dbus/machine-id",
-        "0123456789abcdef0123456789abcdef\n",
-    );
-    write(
-        "usr/lib/os-release",
-        "NAME=\"Some Linux\"\nVERSION_ID=7\nPRETTY_NAME='Some Linux 7'\n",
-    );
+    write("var/lib/dbus/machine-id", "0123456789abcdef0123456789abcdef\n");
+    write("usr/lib/os-release", "NAME=\"Some Linux\"\nVERSION_ID=7\nPRETTY_NAME='Some Linux 7'\n");
 
     let host = HostDetector::with_root(root.path()).detect();
     let os = OsDetector::with_root(root.path()).detect();
 
     assert_eq!(text(&host, "host.name").unwrap(), "node-7");
-    assert_eq!(
-        text(&host, "host.id").unwrap(),
-        "0123456789abcdef0123456789abcdef"
-    );
+    assert_eq!(text(&host, "host.id").unwrap(), "0123456789abcdef0123456789abcdef");
     let os = ["os.name", "os.version", "os.description"].map(|key| text(&os, key).unwrap());
     assert_eq!(os, ["Some Linux", "7", "Some Linux 7"]);
 }
@@ -272,12 +215,8 @@ fn missing_empty_binary_and_huge_files_are_not_an_error() {
     let root = tempfile::tempdir().unwrap();
     let always =
         |found: Resource| keys(&found).len() == 1 && found.schema_url() == Some(SCHEMA_URL);
-    assert!(always(
-        HostDetector::with_root(root.path().join("none")).detect()
-    ));
-    assert!(always(
-        OsDetector::with_root(root.path().join("none")).detect()
-    ));
+    assert!(always(HostDetector::with_root(root.path().join("none")).detect()));
+    assert!(always(OsDetector::with_root(root.path().join("none")).detect()));
 
     fs::create_dir(root.path().join("etc")).unwrap();
     for content in [Vec::new(), vec![0xff, 0xfe], vec![b'x'; 1 << 20]] {
@@ -302,23 +241,14 @@ impl OfficialDetector for Official {
 
 #[test]
 fn resources_of_the_official_sdk_go_both_ways() {
-    let resource = no_env()
-        .with_detector(|| Official.detect())
-        .with_service_name("s")
-        .build();
+    let resource = no_env().with_detector(|| Official.detect()).with_service_name("s").build();
 
     assert_eq!(text(&resource, "cloud.region").unwrap(), "eu-north-1");
     assert_eq!(resource.schema_url(), Some(SCHEMA_URL));
-    assert_eq!(
-        Resource::from(opentelemetry_sdk::Resource::from(&resource)),
-        resource
-    );
+    assert_eq!(Resource::from(opentelemetry_sdk::Resource::from(&resource)), resource);
 
     let without_schema = Resource::new([KeyValue::new("a", 1)]);
-    assert_eq!(
-        Resource::from(&opentelemetry_sdk::Resource::from(&without_schema)),
-        without_schema
-    );
+    assert_eq!(Resource::from(&opentelemetry_sdk::Resource::from(&without_schema)), without_schema);
 }
 
 #[test]
@@ -344,10 +274,7 @@ fn the_encoded_resource_is_what_prost_reads() {
     assert_eq!(decoded.dropped_attributes_count, 0);
     let text = |value: Wire| match value {
         Wire::ArrayValue(list) => {
-            let values = list
-                .values
-                .into_iter()
-                .map(|value| format!("{:?}", value.value.unwrap()));
+            let values = list.values.into_iter().map(|value| format!("{:?}", value.value.unwrap()));
             values.collect::<Vec<_>>().join(" ")
         }
         other => format!("{other:?}"),
@@ -366,9 +293,6 @@ fn the_encoded_resource_is_what_prost_reads() {
         ("n", "IntValue(1) IntValue(2)"),
         ("s", long.as_str()),
     ];
-    assert_eq!(
-        attributes,
-        expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
-    );
+    assert_eq!(attributes, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     assert!(Resource::empty().encode().is_empty());
 }

@@ -109,10 +109,7 @@ impl IdSource {
     /// ```
     #[must_use]
     pub fn custom(generator: impl IdGenerator + 'static, random: bool) -> Self {
-        Self::Custom {
-            generator: Arc::new(generator),
-            random,
-        }
+        Self::Custom { generator: Arc::new(generator), random }
     }
 
     /// The trace id of a new root span; never zero.
@@ -198,11 +195,7 @@ fn draw<T>(bits: impl Fn(&mut SmallRng) -> T) -> T {
 /// The drawn bits, never all zero.
 #[inline]
 fn checked(bits: u64) -> u64 {
-    if bits & SEED_USED_UP == 0 {
-        last_of_seed(bits)
-    } else {
-        bits
-    }
+    if bits & SEED_USED_UP == 0 { last_of_seed(bits) } else { bits }
 }
 
 /// One id of 65,536 has these bits unset and is the last of its seed: one test for that and for
@@ -228,9 +221,7 @@ fn seeded_rng() -> SmallRng {
 fn weak_seed() -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
-    let nanos = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_nanos());
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
     let address = (&raw const call).addr() as u64;
     // Each source is spread over all bits by an odd factor before they are mixed.
     (nanos as u64)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::{KeyValue, Value};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
+use opentelemetry::{KeyValue, Value};
 use otlp_core::span::{self, LinkContext, SpanEncoder, SpanSizes, StatusCode};
 
 use super::provider::Scope;

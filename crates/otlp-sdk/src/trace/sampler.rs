@@ -191,10 +191,7 @@ pub enum SamplerError {
 /// DROP becomes RECORD_ONLY, the rest stays. (P8)
 fn recorded(output: SamplingOutput) -> SamplingOutput {
     match output.decision {
-        Decision::Drop => SamplingOutput {
-            decision: Decision::RecordOnly,
-            ..output
-        },
+        Decision::Drop => SamplingOutput { decision: Decision::RecordOnly, ..output },
         Decision::RecordOnly | Decision::RecordAndSample => output,
     }
 }

@@ -32,9 +32,7 @@ pub fn compress(parts: &[Bytes], compression: Compression) -> Result<Bytes, Comp
     scratch.clear();
     let done = match compression {
         Compression::None => {
-            parts
-                .iter()
-                .for_each(|part| scratch.extend_from_slice(part));
+            parts.iter().for_each(|part| scratch.extend_from_slice(part));
             Ok(())
         }
         Compression::Gzip { level } => gzip(parts, level.min(GZIP_LEVEL_MAX), &mut scratch),
@@ -59,10 +57,7 @@ pub struct CompressError {
 
 impl CompressError {
     fn new(codec: &'static str, reason: impl Into<String>) -> Self {
-        Self {
-            codec,
-            reason: reason.into(),
-        }
+        Self { codec, reason: reason.into() }
     }
 }
 

@@ -92,11 +92,7 @@ impl Decompressor {
             Compression::Gzip { .. } => Codec::Gzip(Box::new(MultiGzDecoder::new(body.reader()))),
             Compression::Zstd { .. } => Codec::Zstd(ZstdReader::new(body)?),
         };
-        Ok(Self {
-            codec,
-            left: limit,
-            limit,
-        })
+        Ok(Self { codec, left: limit, limit })
     }
 
     /// The next piece, of at most 64 KiB; `None` at the end of the body.
@@ -106,11 +102,7 @@ impl Decompressor {
     /// As for [`decompress`]. After an error the body is lost; do not ask again.
     pub fn next_chunk(&mut self) -> Result<Option<Bytes>, DecompressError> {
         let mut chunk = Vec::new();
-        if self.read_into(&mut chunk)? {
-            Ok(Some(chunk.into()))
-        } else {
-            Ok(None)
-        }
+        if self.read_into(&mut chunk)? { Ok(Some(chunk.into())) } else { Ok(None) }
     }
 
     /// Appends up to [`CHUNK`] bytes to `out`; false at the end of the body.
@@ -214,10 +206,7 @@ impl Codec {
 fn gzip_error(error: &io::Error) -> DecompressError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => DecompressError::Truncated { codec: "gzip" },
-        _ => DecompressError::Corrupt {
-            codec: "gzip",
-            reason: error.to_string(),
-        },
+        _ => DecompressError::Corrupt { codec: "gzip", reason: error.to_string() },
     }
 }
 
@@ -237,11 +226,7 @@ impl ZstdReader {
             Some(context) => context,
             None => bounded_context()?,
         };
-        Ok(Self {
-            context: Some(context),
-            body,
-            between_frames: false,
-        })
+        Ok(Self { context: Some(context), body, between_frames: false })
     }
 
     /// Fills what `out` has reserved.
@@ -301,8 +286,5 @@ fn bounded_context() -> Result<DCtx<'static>, DecompressError> {
 }
 
 fn zstd_error(reason: &str) -> DecompressError {
-    DecompressError::Corrupt {
-        codec: "zstd",
-        reason: reason.to_owned(),
-    }
+    DecompressError::Corrupt { codec: "zstd", reason: reason.to_owned() }
 }

@@ -24,10 +24,7 @@ fn names_are_read_in_any_case_and_unknown_ones_name_what_is_accepted() {
     assert_eq!(" gZip ".parse(), Ok(Compression::Gzip { level: 1 }));
     assert_eq!("ZSTD".parse(), Ok(Compression::Zstd { level: 1 }));
     let error = "br\n".parse::<Compression>().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "unknown compression \"br\\n\"; accepted: none, gzip, zstd"
-    );
+    assert_eq!(error, "unknown compression \"br\\n\"; accepted: none, gzip, zstd");
 }
 
 #[test]
@@ -39,17 +36,11 @@ fn content_encodings_are_those_that_we_can_undo() {
         ("identity", Compression::None),
         ("", Compression::None),
     ] {
-        assert_eq!(
-            Compression::from_content_encoding(text).unwrap(),
-            compression
-        );
+        assert_eq!(Compression::from_content_encoding(text).unwrap(), compression);
     }
     for text in ["br", "deflate", "gzip, gzip", "none"] {
         let error = Compression::from_content_encoding(text).unwrap_err();
-        assert!(
-            matches!(error, DecompressError::UnsupportedEncoding { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, DecompressError::UnsupportedEncoding { .. }), "{error}");
     }
 }
 
@@ -115,10 +106,7 @@ fn the_limit_is_exact() {
         let body = compress(std::slice::from_ref(&whole), codec).unwrap();
         assert_eq!(decompress(codec, &body, 100_000).unwrap(), whole);
         let error = decompress(codec, &body, 99_999).unwrap_err();
-        assert!(
-            matches!(error, DecompressError::TooLarge { limit: 99_999 }),
-            "{error}"
-        );
+        assert!(matches!(error, DecompressError::TooLarge { limit: 99_999 }), "{error}");
     }
 }
 
@@ -136,10 +124,7 @@ fn a_bomb_is_refused_after_the_limit_and_costs_no_more_than_it() {
                 Err(error) => break error,
             }
         };
-        assert!(
-            matches!(error, DecompressError::TooLarge { limit: 262_144 }),
-            "{error}"
-        );
+        assert!(matches!(error, DecompressError::TooLarge { limit: 262_144 }), "{error}");
         assert!(out <= 1 << 18);
     }
 }
@@ -154,10 +139,7 @@ fn many_small_members_count_together() {
         assert!(matches!(error, DecompressError::TooLarge { .. }), "{error}");
         // Members without content are many bytes on the wire for none inflated.
         let nothing = compress(&[], codec).unwrap();
-        assert_eq!(
-            decompress(codec, &Bytes::from(nothing.repeat(1000)), 0).unwrap(),
-            ""
-        );
+        assert_eq!(decompress(codec, &Bytes::from(nothing.repeat(1000)), 0).unwrap(), "");
     }
 }
 
@@ -167,25 +149,17 @@ fn cut_and_damaged_bodies_are_told_apart() {
         let body = compress(&[sample(50_000)], codec).unwrap();
         for len in [0, 1, 5, 12, body.len() / 2, body.len() - 1] {
             let error = decompress(codec, &body.slice(..len), 1 << 20).unwrap_err();
-            assert!(
-                matches!(error, DecompressError::Truncated { .. }),
-                "{codec} {len}: {error}"
-            );
+            assert!(matches!(error, DecompressError::Truncated { .. }), "{codec} {len}: {error}");
         }
         for body in [
             Bytes::from_static(b"<html>413</html>"),
             [&body[..], b"junk behind it"].concat().into(),
         ] {
             let error = decompress(codec, &body, 1 << 20).unwrap_err();
-            assert!(
-                matches!(error, DecompressError::Corrupt { .. }),
-                "{codec}: {error}"
-            );
+            assert!(matches!(error, DecompressError::Corrupt { .. }), "{codec}: {error}");
         }
     }
-    let mut damaged = compress(&[sample(50_000)], Compression::gzip())
-        .unwrap()
-        .to_vec();
+    let mut damaged = compress(&[sample(50_000)], Compression::gzip()).unwrap().to_vec();
     let crc = damaged.len() - 6;
     damaged[crc] ^= 1;
     let error = decompress(Compression::gzip(), &damaged.into(), 1 << 20).unwrap_err();
@@ -231,20 +205,13 @@ fn bodies_of_other_implementations_are_read() {
             "GNU gzip -9, with a file name in the header",
             "1f8b08088e89016b0203742e74787400f30ff10950f08711004cd5e90c0e000000",
         ),
-        (
-            "Python gzip",
-            "1f8b0800000000000203f30ff10950f08711004cd5e90c0e000000",
-        ),
+        ("Python gzip", "1f8b0800000000000203f30ff10950f08711004cd5e90c0e000000"),
         (
             "Go compress/gzip, flushed in between",
             "1f8b08000000000000fff20ff10950001300000000ffff021180000000ffff4cd5e90c0e000000",
         ),
     ] {
-        assert_eq!(
-            decompress(Compression::gzip(), &bytes_of(hex), 14).unwrap(),
-            TEXT,
-            "{maker}"
-        );
+        assert_eq!(decompress(Compression::gzip(), &bytes_of(hex), 14).unwrap(), TEXT, "{maker}");
     }
     const STREAMED: &str = "28b52ffd04587100004f544c50204f544c50204f544c50c4656093";
     for (maker, hex) in [
@@ -253,20 +220,13 @@ fn bodies_of_other_implementations_are_read() {
             "zstd, size known, one segment",
             "28b52ffd240e7100004f544c50204f544c50204f544c50c4656093".to_owned(),
         ),
-        (
-            "zstd behind a skippable frame",
-            format!("502a4d1803000000aabbcc{STREAMED}"),
-        ),
+        ("zstd behind a skippable frame", format!("502a4d1803000000aabbcc{STREAMED}")),
         (
             "zstd with the largest window that HTTP allows",
             "28b52ffd04687100004f544c50204f544c50204f544c50c4656093".to_owned(),
         ),
     ] {
-        assert_eq!(
-            decompress(Compression::zstd(), &bytes_of(&hex), 14).unwrap(),
-            TEXT,
-            "{maker}"
-        );
+        assert_eq!(decompress(Compression::zstd(), &bytes_of(&hex), 14).unwrap(), TEXT, "{maker}");
     }
 }
 
@@ -275,22 +235,12 @@ fn zstd_windows_above_8_mib_are_refused_and_never_sent() {
     for window in ["70", "88"] {
         let hex = format!("28b52ffd04{window}7100004f544c50204f544c50204f544c50c4656093");
         let error = decompress(Compression::zstd(), &bytes_of(&hex), 1 << 20).unwrap_err();
-        assert!(
-            matches!(error, DecompressError::Corrupt { codec: "zstd", .. }),
-            "{error}"
-        );
+        assert!(matches!(error, DecompressError::Corrupt { codec: "zstd", .. }), "{error}");
     }
     // RFC 9659: larger than any window, at the level with the largest one.
     let whole = Bytes::from(vec![1; 9 << 20]);
-    let body = compress(
-        std::slice::from_ref(&whole),
-        Compression::Zstd { level: 22 },
-    )
-    .unwrap();
-    assert_eq!(
-        decompress(Compression::zstd(), &body, 9 << 20).unwrap(),
-        whole
-    );
+    let body = compress(std::slice::from_ref(&whole), Compression::Zstd { level: 22 }).unwrap();
+    assert_eq!(decompress(Compression::zstd(), &body, 9 << 20).unwrap(), whole);
 }
 
 #[test]

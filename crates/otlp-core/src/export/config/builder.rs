@@ -108,9 +108,7 @@ impl ExporterConfigBuilder {
 
     /// Adds several headers, as [`with_header`](Self::with_header) does.
     pub fn with_headers(mut self, headers: &Headers) -> Self {
-        let pairs = headers
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.clone()));
+        let pairs = headers.iter().map(|(name, value)| (name.to_owned(), value.clone()));
         self.headers.extend(pairs);
         self
     }

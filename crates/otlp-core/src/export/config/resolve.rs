@@ -21,10 +21,7 @@ use crate::export::tls::{Pem, TlsConfig};
 use crate::signal::Signal;
 
 pub(super) fn resolve(code: ExporterConfigBuilder, env: &Env) -> Result<Configured, ConfigError> {
-    let mut vars = Variables {
-        signal: code.signal,
-        reader: env.reader(),
-    };
+    let mut vars = Variables { signal: code.signal, reader: env.reader() };
     let protocol = match code.protocol {
         Some(protocol) => protocol,
         None => vars.protocol(),
@@ -55,15 +52,11 @@ pub(super) fn resolve(code: ExporterConfigBuilder, env: &Env) -> Result<Configur
         .get(),
         max_concurrent_exports: positive(
             "with_max_concurrent_exports",
-            code.max_concurrent_exports
-                .unwrap_or(DEFAULT_MAX_CONCURRENT_EXPORTS.get()),
+            code.max_concurrent_exports.unwrap_or(DEFAULT_MAX_CONCURRENT_EXPORTS.get()),
         )?,
         user_agent: user_agent(code.user_agent_prefix.as_deref())?,
     };
-    Ok(Configured {
-        config,
-        warnings: vars.reader.into_warnings(),
-    })
+    Ok(Configured { config, warnings: vars.reader.into_warnings() })
 }
 
 /// The variables of one signal.
@@ -83,10 +76,8 @@ impl<'e> Variables<'e> {
 
     fn timeout(&mut self) -> Duration {
         let default = format_args!("{} ms", DEFAULT_TIMEOUT.as_millis());
-        self.first("TIMEOUT", &default, |reader, name, using| {
-            reader.millis_or(name, using)
-        })
-        .unwrap_or(DEFAULT_TIMEOUT)
+        self.first("TIMEOUT", &default, |reader, name, using| reader.millis_or(name, using))
+            .unwrap_or(DEFAULT_TIMEOUT)
     }
 
     fn compression(&mut self) -> Compression {
@@ -163,12 +154,7 @@ impl<'e> Variables<'e> {
             Protocol::Grpc => "http://host:4317 or https://host:4317 for grpc",
             _ => "http://host:4318 or https://host:4318 as the base URL for HTTP",
         };
-        self.reader.warn(ConfigWarning::new(
-            &found.setting,
-            problem,
-            accepted,
-            endpoint,
-        ));
+        self.reader.warn(ConfigWarning::new(&found.setting, problem, accepted, endpoint));
     }
 
     /// The environment's headers, overridden by those from code; credentials in the URL become
@@ -186,12 +172,7 @@ impl<'e> Variables<'e> {
                     self.reader.warn(header_warning("with_header", &error));
                 }
                 Err(error) => {
-                    return Err(ConfigError::new(
-                        "with_header",
-                        None,
-                        error.to_string(),
-                        HEADERS,
-                    ));
+                    return Err(ConfigError::new("with_header", None, error.to_string(), HEADERS));
                 }
             }
         }
@@ -199,11 +180,9 @@ impl<'e> Variables<'e> {
             && headers.get(AUTHORIZATION).is_none()
         {
             // Only a full list can refuse it.
-            headers
-                .insert(AUTHORIZATION, basic.clone())
-                .map_err(|error| {
-                    ConfigError::new("with_header", None, error.to_string(), HEADERS)
-                })?;
+            headers.insert(AUTHORIZATION, basic.clone()).map_err(|error| {
+                ConfigError::new("with_header", None, error.to_string(), HEADERS)
+            })?;
         }
         Ok(headers)
     }
@@ -211,19 +190,14 @@ impl<'e> Variables<'e> {
     fn env_headers(&mut self) -> Headers {
         let [own, generic] = self.names("HEADERS");
         // The signal's variable replaces the generic one as a whole; an empty one is not set.
-        let name = if self.reader.is_set(&own) {
-            own
-        } else {
-            generic
-        };
+        let name = if self.reader.is_set(&own) { own } else { generic };
         let Some(text) = self.reader.string(&name) else {
             return Headers::new();
         };
         let (headers, errors) = Headers::parse_usable(text);
         for error in errors {
             // `***`: that there is a value, and no more.
-            self.reader
-                .warn(header_warning(&name, &error).with_value(""));
+            self.reader.warn(header_warning(&name, &error).with_value(""));
         }
         headers
     }
@@ -243,12 +217,7 @@ impl<'e> Variables<'e> {
             && !endpoint.is_tls()
         {
             let problem = "has no effect, since the endpoint is not encrypted";
-            self.reader.warn(ConfigWarning::new(
-                setting,
-                problem,
-                "an https endpoint",
-                endpoint,
-            ));
+            self.reader.warn(ConfigWarning::new(setting, problem, "an https endpoint", endpoint));
         }
         Ok(tls.into_config())
     }
@@ -256,10 +225,7 @@ impl<'e> Variables<'e> {
     fn pem(&mut self, setting: &str) -> Option<Sourced> {
         self.first(setting, &"none", |reader, name, _| {
             let path = reader.string(name)?;
-            Some(Sourced {
-                setting: name.to_owned(),
-                pem: Pem::from_path(path),
-            })
+            Some(Sourced { setting: name.to_owned(), pem: Pem::from_path(path) })
         })
     }
 
@@ -272,21 +238,14 @@ impl<'e> Variables<'e> {
         read: impl Fn(&mut EnvReader<'e>, &str, &dyn fmt::Display) -> Option<T>,
     ) -> Option<T> {
         let [own, generic] = self.names(setting);
-        let next: &dyn fmt::Display = if self.reader.is_set(&generic) {
-            &generic
-        } else {
-            default
-        };
+        let next: &dyn fmt::Display = if self.reader.is_set(&generic) { &generic } else { default };
         read(&mut self.reader, &own, next).or_else(|| read(&mut self.reader, &generic, default))
     }
 
     /// The variable of the signal and the generic one.
     fn names(&self, setting: &str) -> [String; 2] {
         let infix = self.signal.env_infix();
-        [
-            format!("{PREFIX}_{infix}_{setting}"),
-            format!("{PREFIX}_{setting}"),
-        ]
+        [format!("{PREFIX}_{infix}_{setting}"), format!("{PREFIX}_{setting}")]
     }
 }
 
@@ -299,11 +258,7 @@ struct FoundEndpoint {
 
 impl FoundEndpoint {
     fn new(setting: &str, text: &str, exact: bool) -> Self {
-        Self {
-            setting: setting.to_owned(),
-            text: text.to_owned(),
-            exact,
-        }
+        Self { setting: setting.to_owned(), text: text.to_owned(), exact }
     }
 }
 
@@ -312,12 +267,7 @@ const AUTHORIZATION: &str = "authorization";
 const HEADERS: &str = "HTTP header names with values of visible ASCII";
 
 fn endpoint_error(setting: &str, error: &EndpointError) -> ConfigError {
-    ConfigError::new(
-        setting,
-        Some(error.value()),
-        error.problem(),
-        error.accepted(),
-    )
+    ConfigError::new(setting, Some(error.value()), error.problem(), error.accepted())
 }
 
 fn header_warning(setting: &str, error: &HeaderError) -> ConfigWarning {
@@ -331,9 +281,7 @@ fn header_warning(setting: &str, error: &HeaderError) -> ConfigWarning {
 
 fn has_signal_path_twice(path: &str, signal: Signal) -> bool {
     let own = signal.http_path();
-    let before = path
-        .strip_suffix(own)
-        .map(|rest| rest.trim_end_matches('/'));
+    let before = path.strip_suffix(own).map(|rest| rest.trim_end_matches('/'));
     before.is_some_and(|rest| rest.ends_with(own))
 }
 
@@ -345,11 +293,7 @@ fn positive(method: &str, value: usize) -> Result<NonZeroUsize, ConfigError> {
 /// `<prefix> OTel-OTLP-Exporter-Rust/<version> (otlp-rs)`: product tokens and a comment, as RFC
 /// 9110 has them.
 fn user_agent(prefix: Option<&str>) -> Result<String, ConfigError> {
-    const OWN: &str = concat!(
-        "OTel-OTLP-Exporter-Rust/",
-        env!("CARGO_PKG_VERSION"),
-        " (otlp-rs)"
-    );
+    const OWN: &str = concat!("OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"), " (otlp-rs)");
     let Some(prefix) = prefix.map(str::trim).filter(|prefix| !prefix.is_empty()) else {
         return Ok(OWN.to_owned());
     };

@@ -11,11 +11,7 @@ fn builder() -> ExporterConfigBuilder {
 }
 
 fn env(pairs: &[(&str, &str)]) -> Env {
-    Env::from_pairs(
-        pairs
-            .iter()
-            .map(|(name, value)| (format!("{GENERIC}{name}"), *value)),
-    )
+    Env::from_pairs(pairs.iter().map(|(name, value)| (format!("{GENERIC}{name}"), *value)))
 }
 
 fn with_env(pairs: &[(&str, &str)]) -> Configured {
@@ -28,11 +24,7 @@ fn quiet(configured: Configured) -> ExporterConfig {
 }
 
 fn texts(configured: &Configured) -> Vec<String> {
-    configured
-        .warnings
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    configured.warnings.iter().map(ToString::to_string).collect()
 }
 
 fn path(pem: Option<&Pem>) -> Option<&str> {
@@ -52,20 +44,11 @@ fn without_settings_the_defaults_of_the_specification_hold() {
     assert_eq!(config.compression, Compression::None);
     assert!(config.tls.is_empty());
     // Z1, Z2
-    assert_eq!(
-        (config.max_request_size, config.max_response_size),
-        (67_108_864, 4_194_304)
-    );
+    assert_eq!((config.max_request_size, config.max_response_size), (67_108_864, 4_194_304));
     assert_eq!(config.max_concurrent_exports.get(), 4);
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        config.user_agent,
-        format!("OTel-OTLP-Exporter-Rust/{version} (otlp-rs)")
-    );
-    let grpc = builder()
-        .with_protocol(Protocol::Grpc)
-        .build(&Env::empty())
-        .unwrap();
+    assert_eq!(config.user_agent, format!("OTel-OTLP-Exporter-Rust/{version} (otlp-rs)"));
+    let grpc = builder().with_protocol(Protocol::Grpc).build(&Env::empty()).unwrap();
     assert_eq!(quiet(grpc).endpoint.origin(), "http://localhost:4317");
 }
 
@@ -74,40 +57,16 @@ fn the_endpoint_table_holds_for_variables() {
     // Conformance 1.8, each row.
     for (name, value, url, port) in [
         ("ENDPOINT", "http://c:4318", "http://c:4318/v1/traces", 4318),
-        (
-            "ENDPOINT",
-            "http://c:4318/base/",
-            "http://c:4318/base/v1/traces",
-            4318,
-        ),
-        (
-            "ENDPOINT",
-            "http://c:4318/base",
-            "http://c:4318/base/v1/traces",
-            4318,
-        ),
+        ("ENDPOINT", "http://c:4318/base/", "http://c:4318/base/v1/traces", 4318),
+        ("ENDPOINT", "http://c:4318/base", "http://c:4318/base/v1/traces", 4318),
         ("TRACES_ENDPOINT", "http://c:4318", "http://c:4318/", 4318),
-        (
-            "TRACES_ENDPOINT",
-            "https://x/v1/traces/",
-            "https://x/v1/traces/",
-            443,
-        ),
+        ("TRACES_ENDPOINT", "https://x/v1/traces/", "https://x/v1/traces/", 443),
         ("ENDPOINT", "http://c", "http://c/v1/traces", 80),
         ("ENDPOINT", "https://c", "https://c/v1/traces", 443),
-        (
-            "TRACES_ENDPOINT",
-            "",
-            "http://localhost:4318/v1/traces",
-            4318,
-        ),
+        ("TRACES_ENDPOINT", "", "http://localhost:4318/v1/traces", 4318),
     ] {
         let config = quiet(with_env(&[(name, value)]));
-        assert_eq!(
-            (config.endpoint.url(), config.endpoint.port()),
-            (url, port),
-            "{name}={value}"
-        );
+        assert_eq!((config.endpoint.url(), config.endpoint.port()), (url, port), "{name}={value}");
     }
 }
 
@@ -116,17 +75,9 @@ fn a_base_url_in_code_is_extended_and_an_exact_one_is_not() {
     let build = |b: ExporterConfigBuilder| quiet(b.build(&Env::empty()).unwrap()).endpoint;
     let base = build(builder().with_endpoint("https://c/base"));
     assert_eq!(base.url(), "https://c/base/v1/traces");
-    let exact = build(
-        builder()
-            .with_endpoint("https://c")
-            .with_exact_url("https://x"),
-    );
+    let exact = build(builder().with_endpoint("https://c").with_exact_url("https://x"));
     assert_eq!(exact.url(), "https://x/");
-    let last = build(
-        builder()
-            .with_exact_url("https://x")
-            .with_endpoint("https://c"),
-    );
+    let last = build(builder().with_exact_url("https://x").with_endpoint("https://c"));
     assert_eq!(last.url(), "https://c/v1/traces");
 }
 
@@ -155,32 +106,16 @@ fn each_setting_goes_code_then_signal_then_generic_and_empty_hides_nothing() {
             "CLIENT_KEY" => &[("CLIENT_CERTIFICATE", "cert.pem")],
             _ => &[],
         };
-        let pairs = if name == "ENDPOINT" {
-            vec![]
-        } else {
-            [&base, &target, pairs].concat()
-        };
+        let pairs = if name == "ENDPOINT" { vec![] } else { [&base, &target, pairs].concat() };
         let build = |b: ExporterConfigBuilder, set: &[(&str, &str)]| {
             read(&quiet(b.build(&env(&[&pairs[..], set].concat())).unwrap()))
         };
         let expect_default = !name.starts_with("CLIENT");
         if expect_default {
-            assert_eq!(
-                build(builder(), &[(other_name, own)]),
-                default,
-                "{name} of others"
-            );
+            assert_eq!(build(builder(), &[(other_name, own)]), default, "{name} of others");
         }
-        assert_eq!(
-            build(builder(), &[(name, generic)]),
-            from_generic,
-            "{name} generic"
-        );
-        assert_eq!(
-            build(builder(), &[(name, generic), (own_name, own)]),
-            from_own,
-            "{name} own"
-        );
+        assert_eq!(build(builder(), &[(name, generic)]), from_generic, "{name} generic");
+        assert_eq!(build(builder(), &[(name, generic), (own_name, own)]), from_own, "{name} own");
         assert_eq!(
             build(builder(), &[(name, generic), (own_name, "")]),
             from_generic,
@@ -198,12 +133,7 @@ fn each_setting_goes_code_then_signal_then_generic_and_empty_hides_nothing() {
         ["GRPC", "http/JSON"],
         |b| b.with_protocol(Protocol::HttpProtobuf),
         |c| c.protocol,
-        [
-            Protocol::HttpProtobuf,
-            Protocol::Grpc,
-            Protocol::HttpJson,
-            Protocol::HttpProtobuf,
-        ],
+        [Protocol::HttpProtobuf, Protocol::Grpc, Protocol::HttpJson, Protocol::HttpProtobuf],
     );
     check(
         "ENDPOINT",
@@ -237,12 +167,7 @@ fn each_setting_goes_code_then_signal_then_generic_and_empty_hides_nothing() {
         ["Gzip", "ZSTD"],
         |b| b.with_compression(Compression::None),
         |c| c.compression,
-        [
-            Compression::None,
-            Compression::gzip(),
-            Compression::zstd(),
-            Compression::None,
-        ],
+        [Compression::None, Compression::gzip(), Compression::zstd(), Compression::None],
     );
     check(
         "HEADERS",
@@ -283,11 +208,7 @@ fn each_setting_goes_code_then_signal_then_generic_and_empty_hides_nothing() {
 #[test]
 fn the_other_signals_have_variables_of_their_own() {
     for (signal, infix, url) in [
-        (
-            Signal::Metrics,
-            "METRICS",
-            "http://localhost:4318/v1/metrics",
-        ),
+        (Signal::Metrics, "METRICS", "http://localhost:4318/v1/metrics"),
         (Signal::Logs, "LOGS", "http://localhost:4318/v1/logs"),
     ] {
         let env = env(&[(&format!("{infix}_TIMEOUT"), "7"), ("TRACES_TIMEOUT", "8")]);
@@ -322,20 +243,8 @@ fn bad_values_in_variables_warn_and_the_next_source_counts() {
             "a whole number of milliseconds, 0 or more",
             "10000 ms",
         ),
-        (
-            "PROTOCOL",
-            "http",
-            "is not known",
-            "grpc, http/protobuf, http/json",
-            "http/protobuf",
-        ),
-        (
-            "COMPRESSION",
-            "br",
-            "is not known",
-            "none, gzip, zstd",
-            "none",
-        ),
+        ("PROTOCOL", "http", "is not known", "grpc, http/protobuf, http/json", "http/protobuf"),
+        ("COMPRESSION", "br", "is not known", "none, gzip, zstd", "none"),
     ] {
         for prefix in ["", "TRACES_"] {
             let name = format!("{prefix}{name}");
@@ -351,11 +260,7 @@ fn bad_values_in_variables_warn_and_the_next_source_counts() {
     let configured = with_env(&[("TRACES_TIMEOUT", "x"), ("TIMEOUT", "20")]);
     assert_eq!(configured.config.timeout, Some(Duration::from_millis(20)));
     assert!(texts(&configured)[0].ends_with("using OTEL_EXPORTER_OTLP_TIMEOUT"));
-    let configured = with_env(&[
-        ("PROTOCOL", "grpc"),
-        ("ENDPOINT", "c:1"),
-        ("INSECURE", "yes"),
-    ]);
+    let configured = with_env(&[("PROTOCOL", "grpc"), ("ENDPOINT", "c:1"), ("INSECURE", "yes")]);
     assert!(configured.config.endpoint.is_tls());
     assert!(texts(&configured)[0].contains("INSECURE=\"yes\" is not a boolean"));
 }
@@ -368,10 +273,7 @@ fn an_endpoint_that_cannot_be_used_is_an_error_wherever_it_comes_from() {
             "OTEL_EXPORTER_OTLP_ENDPOINT=\"localhost:4318\" has no scheme; accepted: ",
         ),
         (
-            builder().build(&env(&[
-                ("TRACES_ENDPOINT", "ftp://c"),
-                ("ENDPOINT", "http://c"),
-            ])),
+            builder().build(&env(&[("TRACES_ENDPOINT", "ftp://c"), ("ENDPOINT", "http://c")])),
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=\"ftp://c\" has a scheme that is not supported; ",
         ),
         (
@@ -379,10 +281,7 @@ fn an_endpoint_that_cannot_be_used_is_an_error_wherever_it_comes_from() {
             "with_endpoint=\"http://c:x\" has a port that is not a number from 1 to 65535; ",
         ),
         (
-            builder()
-                .with_protocol(Protocol::Grpc)
-                .with_exact_url("unix:/s")
-                .build(&Env::empty()),
+            builder().with_protocol(Protocol::Grpc).with_exact_url("unix:/s").build(&Env::empty()),
             "with_exact_url=\"unix:/s\" is a form that is not supported; accepted: http://host",
         ),
     ] {
@@ -397,22 +296,10 @@ fn an_endpoint_that_cannot_be_used_is_an_error_wherever_it_comes_from() {
 fn bad_values_in_code_are_errors_that_name_the_method() {
     for (wrong, setting) in [
         (builder().with_max_request_size(0), "with_max_request_size"),
-        (
-            builder().with_max_response_size(0),
-            "with_max_response_size",
-        ),
-        (
-            builder().with_max_concurrent_exports(0),
-            "with_max_concurrent_exports",
-        ),
-        (
-            builder().with_user_agent_prefix("a\nb"),
-            "with_user_agent_prefix",
-        ),
-        (
-            builder().with_user_agent_prefix("é"),
-            "with_user_agent_prefix",
-        ),
+        (builder().with_max_response_size(0), "with_max_response_size"),
+        (builder().with_max_concurrent_exports(0), "with_max_concurrent_exports"),
+        (builder().with_user_agent_prefix("a\nb"), "with_user_agent_prefix"),
+        (builder().with_user_agent_prefix("é"), "with_user_agent_prefix"),
         (builder().with_header("a b", "S3CR3T"), "with_header"),
         (builder().with_header("a", "S3CR3T\n"), "with_header"),
     ] {
@@ -420,22 +307,15 @@ fn bad_values_in_code_are_errors_that_name_the_method() {
         assert_eq!(error.setting(), setting);
         assert!(!error.to_string().contains("S3CR3T") && !error.to_string().contains('\n'));
     }
-    let error = builder()
-        .with_max_request_size(0)
-        .build(&Env::empty())
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "with_max_request_size=\"0\" is too small; accepted: 1 or more"
-    );
+    let error = builder().with_max_request_size(0).build(&Env::empty()).unwrap_err();
+    assert_eq!(error.to_string(), "with_max_request_size=\"0\" is too small; accepted: 1 or more");
 }
 
 #[test]
 fn headers_from_code_win_by_name_and_the_signal_replaces_the_generic_list() {
     let pairs = |configured: &Configured| {
         let list = configured.config.headers.iter();
-        list.map(|(name, value)| format!("{name}={}", value.expose()))
-            .collect::<Vec<_>>()
+        list.map(|(name, value)| format!("{name}={}", value.expose())).collect::<Vec<_>>()
     };
     let env = env(&[("HEADERS", "a=1,b=2"), ("TRACES_HEADERS", "b=3,c=4")]);
     let configured = builder()
@@ -474,29 +354,18 @@ fn credentials_in_the_url_become_a_header_unless_there_is_one() {
     let header = config.headers.get("authorization").unwrap();
     assert_eq!(header.expose(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     let config = quiet(with_env(&[url[0], ("HEADERS", "authorization=mine")]));
-    assert_eq!(
-        config.headers.get("authorization").unwrap().expose(),
-        "mine"
-    );
+    assert_eq!(config.headers.get("authorization").unwrap().expose(), "mine");
 }
 
 #[test]
 fn a_client_certificate_and_its_key_come_from_one_side_and_together() {
     let https = ("ENDPOINT", "https://c");
     for (name, problem) in [
-        (
-            "TRACES_CLIENT_CERTIFICATE",
-            "has a client certificate without its key",
-        ),
+        ("TRACES_CLIENT_CERTIFICATE", "has a client certificate without its key"),
         ("CLIENT_KEY", "has a client key without its certificate"),
     ] {
-        let error = builder()
-            .build(&env(&[https, (name, "x.pem")]))
-            .unwrap_err();
-        assert_eq!(
-            (error.setting(), error.problem()),
-            (&*format!("{GENERIC}{name}"), problem)
-        );
+        let error = builder().build(&env(&[https, (name, "x.pem")])).unwrap_err();
+        assert_eq!((error.setting(), error.problem()), (&*format!("{GENERIC}{name}"), problem));
     }
     let mut half = TlsConfig::new();
     half.client_key = Some(Pem::from_bytes("S3CR3T"));
@@ -509,10 +378,7 @@ fn a_client_certificate_and_its_key_come_from_one_side_and_together() {
 fn settings_that_hardly_anybody_means_are_pointed_out() {
     for (pairs, expected) in [
         (
-            &[
-                ("PROTOCOL", "grpc"),
-                ("ENDPOINT", "http://c:4317/v1/traces"),
-            ][..],
+            &[("PROTOCOL", "grpc"), ("ENDPOINT", "http://c:4317/v1/traces")][..],
             "ENDPOINT has a path, which gRPC ignores; ",
         ),
         (
@@ -528,31 +394,19 @@ fn settings_that_hardly_anybody_means_are_pointed_out() {
             "ENDPOINT already ends with the path of the signal, which is appended; ",
         ),
         (
-            &[
-                ("ENDPOINT", "http://c:4318"),
-                ("TRACES_CERTIFICATE", "ca.pem"),
-            ],
+            &[("ENDPOINT", "http://c:4318"), ("TRACES_CERTIFICATE", "ca.pem")],
             "TRACES_CERTIFICATE has no effect, since the endpoint is not encrypted; ",
         ),
     ] {
         let found = texts(&with_env(pairs));
-        let [warning] = &found[..] else {
-            panic!("{found:?}")
-        };
-        assert!(
-            warning.starts_with(&format!("{GENERIC}{expected}")),
-            "{warning}"
-        );
+        let [warning] = &found[..] else { panic!("{found:?}") };
+        assert!(warning.starts_with(&format!("{GENERIC}{expected}")), "{warning}");
     }
 }
 
 #[test]
 fn insecure_counts_only_without_a_scheme_and_only_for_grpc() {
-    let env = env(&[
-        ("PROTOCOL", "grpc"),
-        ("ENDPOINT", "https://c:4317"),
-        ("INSECURE", "true"),
-    ]);
+    let env = env(&[("PROTOCOL", "grpc"), ("ENDPOINT", "https://c:4317"), ("INSECURE", "true")]);
     assert!(quiet(builder().build(&env).unwrap()).endpoint.is_tls());
     // It was not asked for, and the report of unused variables says so.
     assert_eq!(env.unused(), ["OTEL_EXPORTER_OTLP_INSECURE"]);
@@ -561,26 +415,15 @@ fn insecure_counts_only_without_a_scheme_and_only_for_grpc() {
 #[test]
 fn a_variable_that_code_overrides_is_reported_as_unused() {
     let env = env(&[("COMPRESSION", "gzip"), ("TIMEOUT", "5")]);
-    let _ = quiet(
-        builder()
-            .with_compression(Compression::zstd())
-            .build(&env)
-            .unwrap(),
-    );
+    let _ = quiet(builder().with_compression(Compression::zstd()).build(&env).unwrap());
     assert_eq!(env.unused(), ["OTEL_EXPORTER_OTLP_COMPRESSION"]);
 }
 
 #[test]
 fn a_distribution_stands_before_our_own_user_agent() {
-    let configured = builder()
-        .with_user_agent_prefix(" acme/2.1 ")
-        .build(&Env::empty())
-        .unwrap();
+    let configured = builder().with_user_agent_prefix(" acme/2.1 ").build(&Env::empty()).unwrap();
     let user_agent = quiet(configured).user_agent;
-    assert!(
-        user_agent.starts_with("acme/2.1 OTel-OTLP-Exporter-Rust/"),
-        "{user_agent}"
-    );
+    assert!(user_agent.starts_with("acme/2.1 OTel-OTLP-Exporter-Rust/"), "{user_agent}");
 }
 
 #[test]
@@ -595,9 +438,7 @@ fn no_secret_is_in_any_text_of_a_configuration() {
         builder()
             .with_header("authorization", "S3CR3T")
             .with_exact_url("https://user:S3CR3T@x:4317/?S3CR3T")
-            .with_header_provider(HeaderProvider::new(|| async {
-                Ok(Headers::parse("a=S3CR3T")?)
-            }))
+            .with_header_provider(HeaderProvider::new(|| async { Ok(Headers::parse("a=S3CR3T")?) }))
             .with_tls(TlsConfig::new().with_ca(Pem::from_bytes("S3CR3T")))
     };
     let configured = build().build(&env).unwrap();
@@ -608,17 +449,11 @@ fn no_secret_is_in_any_text_of_a_configuration() {
         configured.config.endpoint,
         texts(&configured),
     );
-    assert!(
-        !all.contains("S3CR3T") && !all.contains("83, 51, 67"),
-        "{all}"
-    );
+    assert!(!all.contains("S3CR3T") && !all.contains("83, 51, 67"), "{all}");
     // The same from the environment alone.
     let configured = builder().build(&env).unwrap();
     let all = format!("{configured:?} {:?}", texts(&configured));
-    assert!(
-        !all.contains("S3CR3T") && !configured.warnings.is_empty(),
-        "{all}"
-    );
+    assert!(!all.contains("S3CR3T") && !configured.warnings.is_empty(), "{all}");
     let bad = Env::from_pairs([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://u:S3CR3T@c:x?S3CR3T")]);
     let error = builder().build(&bad).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("S3CR3T"), "{error}");

@@ -17,10 +17,7 @@ pub(super) struct Sourced {
 
 impl TlsSources {
     pub(super) fn of(code: &TlsConfig) -> Self {
-        let sourced = |pem: &Pem| Sourced {
-            setting: "with_tls".to_owned(),
-            pem: pem.clone(),
-        };
+        let sourced = |pem: &Pem| Sourced { setting: "with_tls".to_owned(), pem: pem.clone() };
         Self {
             ca: code.ca.as_ref().map(sourced),
             client_cert: code.client_cert.as_ref().map(sourced),
@@ -39,10 +36,7 @@ impl TlsSources {
 
     pub(super) fn first_setting(&self) -> Option<&str> {
         let all = [&self.ca, &self.client_cert, &self.client_key];
-        all.into_iter()
-            .flatten()
-            .next()
-            .map(|sourced| sourced.setting.as_str())
+        all.into_iter().flatten().next().map(|sourced| sourced.setting.as_str())
     }
 
     pub(super) fn into_config(self) -> TlsConfig {

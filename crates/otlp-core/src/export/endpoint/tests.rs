@@ -8,29 +8,16 @@ fn a_base_url_gets_the_path_of_its_signal() {
         ("http://c:4318/", "http://c:4318/v1/traces"),
         ("http://c:4318/base/", "http://c:4318/base/v1/traces"),
         ("http://c:4318/base", "http://c:4318/base/v1/traces"),
-        (
-            "http://c:4318/base?key=1",
-            "http://c:4318/base/v1/traces?key=1",
-        ),
+        ("http://c:4318/base?key=1", "http://c:4318/base/v1/traces?key=1"),
         ("http://c:4318?key=a/b", "http://c:4318/v1/traces?key=a/b"),
         ("HTTPS://Collector", "https://collector/v1/traces"),
         (" http://c:4318\n", "http://c:4318/v1/traces"),
         ("http://[::1]:4318", "http://[::1]:4318/v1/traces"),
     ] {
-        assert_eq!(
-            Endpoint::base(base, Signal::Traces).unwrap().url(),
-            traces,
-            "{base}"
-        );
+        assert_eq!(Endpoint::base(base, Signal::Traces).unwrap().url(), traces, "{base}");
     }
-    assert_eq!(
-        Endpoint::base("http://c/x", Signal::Logs).unwrap().url(),
-        "http://c/x/v1/logs"
-    );
-    assert_eq!(
-        Endpoint::base("http://c", Signal::Metrics).unwrap().path(),
-        "/v1/metrics"
-    );
+    assert_eq!(Endpoint::base("http://c/x", Signal::Logs).unwrap().url(), "http://c/x/v1/logs");
+    assert_eq!(Endpoint::base("http://c", Signal::Metrics).unwrap().path(), "/v1/metrics");
 }
 
 #[test]
@@ -52,15 +39,9 @@ fn the_parts_of_a_url_are_at_hand() {
     let endpoint = Endpoint::exact("https://[2001:DB8::1]:4318/a/b?c=d").unwrap();
     assert_eq!(endpoint.host(), "2001:db8::1");
     assert_eq!(endpoint.origin(), "https://[2001:db8::1]:4318");
-    assert_eq!(
-        (endpoint.port(), endpoint.path(), endpoint.is_tls()),
-        (4318, "/a/b", true)
-    );
+    assert_eq!((endpoint.port(), endpoint.path(), endpoint.is_tls()), (4318, "/a/b", true));
     let endpoint = Endpoint::exact("http://[::1]").unwrap();
-    assert_eq!(
-        (endpoint.host(), endpoint.port(), endpoint.is_tls()),
-        ("::1", 80, false)
-    );
+    assert_eq!((endpoint.host(), endpoint.port(), endpoint.is_tls()), ("::1", 80, false));
 }
 
 #[test]
@@ -80,11 +61,7 @@ fn a_scheme_decides_on_tls_and_without_one_insecure_does() {
         ("c:4317/ignored", false, "https://c:4317", 4317),
     ] {
         let endpoint = Endpoint::grpc(target, insecure).unwrap();
-        assert_eq!(
-            (endpoint.origin(), endpoint.port()),
-            (origin, port),
-            "{target}"
-        );
+        assert_eq!((endpoint.origin(), endpoint.port()), (origin, port), "{target}");
         assert_eq!(endpoint.path(), "/", "{target}");
         assert_eq!(endpoint.is_tls(), origin.starts_with("https"), "{target}");
     }
@@ -107,35 +84,17 @@ fn a_path_in_a_grpc_target_is_noticed() {
 #[test]
 fn defaults_are_plaintext_on_localhost() {
     for (protocol, signal, url) in [
-        (
-            Protocol::HttpProtobuf,
-            Signal::Traces,
-            "http://localhost:4318/v1/traces",
-        ),
-        (
-            Protocol::HttpJson,
-            Signal::Metrics,
-            "http://localhost:4318/v1/metrics",
-        ),
-        (
-            Protocol::HttpProtobuf,
-            Signal::Logs,
-            "http://localhost:4318/v1/logs",
-        ),
+        (Protocol::HttpProtobuf, Signal::Traces, "http://localhost:4318/v1/traces"),
+        (Protocol::HttpJson, Signal::Metrics, "http://localhost:4318/v1/metrics"),
+        (Protocol::HttpProtobuf, Signal::Logs, "http://localhost:4318/v1/logs"),
         (Protocol::Grpc, Signal::Traces, "http://localhost:4317/"),
     ] {
         let endpoint = Endpoint::default_for(protocol, signal);
         assert_eq!(endpoint.url(), url);
-        assert_eq!(
-            (endpoint.host(), endpoint.port()),
-            ("localhost", protocol.default_port())
-        );
+        assert_eq!((endpoint.host(), endpoint.port()), ("localhost", protocol.default_port()));
         // It is what its own text would give.
         let parsed = Endpoint::exact(url).unwrap();
-        assert_eq!(
-            (parsed.origin(), parsed.path()),
-            (endpoint.origin(), endpoint.path())
-        );
+        assert_eq!((parsed.origin(), parsed.path()), (endpoint.origin(), endpoint.path()));
     }
 }
 
@@ -148,47 +107,23 @@ fn bad_urls_say_what_is_wrong_and_what_is_accepted() {
         ("http://", "has no host"),
         ("http:///v1/traces", "has no host"),
         ("http://:4318", "has no host"),
-        (
-            "http://c:",
-            "has a port that is not a number from 1 to 65535",
-        ),
-        (
-            "http://c:0",
-            "has a port that is not a number from 1 to 65535",
-        ),
-        (
-            "http://c:65536",
-            "has a port that is not a number from 1 to 65535",
-        ),
-        (
-            "http://c:+80",
-            "has a port that is not a number from 1 to 65535",
-        ),
-        (
-            "http://::1:4318",
-            "has an IPv6 address without brackets, or more than one port",
-        ),
+        ("http://c:", "has a port that is not a number from 1 to 65535"),
+        ("http://c:0", "has a port that is not a number from 1 to 65535"),
+        ("http://c:65536", "has a port that is not a number from 1 to 65535"),
+        ("http://c:+80", "has a port that is not a number from 1 to 65535"),
+        ("http://::1:4318", "has an IPv6 address without brackets, or more than one port"),
         ("http://[::1", "has an IPv6 address without \"]\""),
         ("http://[::x]:1", "has an invalid IPv6 address"),
-        (
-            "http://[::1]4318",
-            "has something other than a port after the host",
-        ),
+        ("http://[::1]4318", "has something other than a port after the host"),
         ("http://a b", "has an invalid host"),
         ("http://c/a b", "is not a valid URL"),
     ] {
         let error = Endpoint::exact(url).unwrap_err();
         assert_eq!(error.problem(), problem, "{url}");
-        assert_eq!(
-            error.accepted(),
-            "http://host[:port][/path] or https://host[:port][/path]"
-        );
+        assert_eq!(error.accepted(), "http://host[:port][/path] or https://host[:port][/path]");
         assert_eq!(
             error.to_string(),
-            format!(
-                "endpoint \"{url}\" {problem}; accepted: {}",
-                error.accepted()
-            ),
+            format!("endpoint \"{url}\" {problem}; accepted: {}", error.accepted()),
         );
     }
 }
@@ -196,10 +131,7 @@ fn bad_urls_say_what_is_wrong_and_what_is_accepted() {
 #[test]
 fn a_fragment_is_refused_without_being_shown() {
     let error = Endpoint::exact("http://c/#S3CR3T").unwrap_err();
-    assert_eq!(
-        (error.value(), error.problem()),
-        ("http://c/#***", "has a fragment (#…)")
-    );
+    assert_eq!((error.value(), error.problem()), ("http://c/#***", "has a fragment (#…)"));
 }
 
 #[test]
@@ -218,10 +150,7 @@ fn other_grpc_targets_are_refused_with_what_is_accepted() {
     ] {
         let error = Endpoint::grpc(target, false).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.starts_with(&format!("endpoint \"{target}\" ")),
-            "{text}"
-        );
+        assert!(text.starts_with(&format!("endpoint \"{target}\" ")), "{text}");
         assert!(text.contains("accepted: http://host[:port]"), "{text}");
     }
 }
@@ -259,10 +188,7 @@ fn base64_has_the_vectors_of_its_rfc() {
 fn secrets_in_a_url_never_print() {
     let endpoint = Endpoint::base("https://user:S3CR3T@c:1/p?key=S3CR3T", Signal::Traces).unwrap();
     assert_eq!(endpoint.to_string(), "https://c:1/p/v1/traces?***");
-    assert_eq!(
-        format!("{endpoint:?}"),
-        "Endpoint(https://c:1/p/v1/traces?***)"
-    );
+    assert_eq!(format!("{endpoint:?}"), "Endpoint(https://c:1/p/v1/traces?***)");
     for bad in [
         "ftp://user:S3CR3T@c?key=S3CR3T",
         "http://user:S3CR3T@c:99999/p?key=S3CR3T",
@@ -275,9 +201,7 @@ fn secrets_in_a_url_never_print() {
         let text = format!("{error} {error:?} {}", error.value());
         assert!(!text.contains("S3C") && text.contains(STARS), "{text}");
     }
-    let error = Endpoint::grpc("unix:user:S3CR3T@c", false)
-        .unwrap_err()
-        .to_string();
+    let error = Endpoint::grpc("unix:user:S3CR3T@c", false).unwrap_err().to_string();
     assert!(error.contains("unix") || error.contains(STARS), "{error}");
     assert!(!error.contains("S3CR3T"), "{error}");
 }

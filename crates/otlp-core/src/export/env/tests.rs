@@ -3,11 +3,7 @@ use super::*;
 fn warnings(env: &Env, read: impl FnOnce(&mut EnvReader<'_>)) -> Vec<String> {
     let mut reader = env.reader();
     read(&mut reader);
-    reader
-        .into_warnings()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    reader.into_warnings().iter().map(ToString::to_string).collect()
 }
 
 fn one(value: &str) -> Env {
@@ -22,10 +18,7 @@ fn an_empty_variable_is_unset() {
             assert_eq!(reader.string("OTEL_X"), None);
             assert_eq!(reader.bool("OTEL_X"), None);
             assert_eq!(reader.u64("OTEL_X", 1..=9, 5), 5);
-            assert_eq!(
-                reader.millis("OTEL_X", Duration::from_secs(1)),
-                Duration::from_secs(1)
-            );
+            assert_eq!(reader.millis("OTEL_X", Duration::from_secs(1)), Duration::from_secs(1));
             assert_eq!(reader.one_of("OTEL_X", &[("a", 1)], &"a"), None);
             assert_eq!(reader.list("OTEL_X"), None);
             assert!(!reader.is_set("OTEL_X"));
@@ -53,10 +46,7 @@ fn only_true_is_true() {
         assert_eq!(found.len(), usize::from(warned), "{value}");
     }
     let found = warnings(&one("1"), |r| assert_eq!(r.bool("OTEL_X"), Some(false)));
-    assert_eq!(
-        found,
-        ["OTEL_X=\"1\" is not a boolean; accepted: true, false; using false"]
-    );
+    assert_eq!(found, ["OTEL_X=\"1\" is not a boolean; accepted: true, false; using false"]);
 }
 
 #[test]
@@ -64,11 +54,7 @@ fn numbers_outside_their_range_warn_and_default() {
     for value in ["1", "512", " 7 "] {
         let expected = value.trim().parse().unwrap();
         assert!(
-            warnings(&one(value), |r| assert_eq!(
-                r.u64("OTEL_X", 1..=512, 9),
-                expected
-            ))
-            .is_empty()
+            warnings(&one(value), |r| assert_eq!(r.u64("OTEL_X", 1..=512, 9), expected)).is_empty()
         );
     }
     for (value, problem) in [
@@ -88,11 +74,7 @@ fn numbers_outside_their_range_warn_and_default() {
         );
         assert_eq!(found, [expected]);
         assert_eq!(
-            warnings(&one(value), |r| assert_eq!(
-                r.usize("OTEL_X", 1..=512, 9),
-                9
-            ))
-            .len(),
+            warnings(&one(value), |r| assert_eq!(r.usize("OTEL_X", 1..=512, 9), 9)).len(),
             1
         );
     }
@@ -118,13 +100,8 @@ fn durations_are_whole_milliseconds() {
         let found = warnings(&one(value), |r| {
             assert_eq!(r.millis("OTEL_X", default), default);
         });
-        let [warning] = &found[..] else {
-            panic!("{found:?}")
-        };
-        assert!(
-            warning.starts_with(&format!("OTEL_X=\"{value}\" is ")),
-            "{warning}"
-        );
+        let [warning] = &found[..] else { panic!("{found:?}") };
+        assert!(warning.starts_with(&format!("OTEL_X=\"{value}\" is ")), "{warning}");
         let end = "accepted: a whole number of milliseconds, 0 or more; using 10000 ms";
         assert!(warning.ends_with(end), "{warning}");
     }
@@ -151,10 +128,7 @@ fn names_are_found_in_any_case_and_unknown_ones_ignored() {
 #[test]
 fn lists_are_split_and_trimmed() {
     let env = one(" tracecontext, baggage,,b3 ");
-    assert_eq!(
-        env.reader().list("OTEL_X").unwrap(),
-        ["tracecontext", "baggage", "b3"]
-    );
+    assert_eq!(env.reader().list("OTEL_X").unwrap(), ["tracecontext", "baggage", "b3"]);
 }
 
 #[test]
@@ -175,22 +149,13 @@ fn what_was_not_looked_at_is_reported_by_name() {
 
 #[test]
 fn secrets_stay_out_of_warnings_and_of_debug() {
-    for name in [
-        "OTEL_EXPORTER_OTLP_HEADERS",
-        "MY_API_KEY",
-        "X_TOKEN",
-        "X_PASSWORD",
-        "X_SECRET",
-    ] {
+    for name in ["OTEL_EXPORTER_OTLP_HEADERS", "MY_API_KEY", "X_TOKEN", "X_PASSWORD", "X_SECRET"] {
         let env = Env::from_pairs([(name, "S3CR3T")]);
         let mut reader = env.reader();
         assert_eq!(reader.u64(name, 0..=1, 0), 0);
         let text = format!("{env:?} {reader:?}");
         let warning = reader.into_warnings().remove(0);
-        assert!(
-            !format!("{text} {warning} {warning:?}").contains("S3CR3T"),
-            "{text} {warning}"
-        );
+        assert!(!format!("{text} {warning} {warning:?}").contains("S3CR3T"), "{text} {warning}");
         assert_eq!(warning.value.as_deref(), Some(STARS));
     }
 }
@@ -208,10 +173,7 @@ fn a_value_that_is_not_text_warns_and_counts_as_unset() {
     let env = Env::new(BTreeMap::from([("OTEL_X".to_owned(), None)]));
     assert_eq!(env.unused(), ["OTEL_X"]);
     let found = warnings(&env, |r| assert_eq!(r.string("OTEL_X"), None));
-    assert_eq!(
-        found,
-        ["OTEL_X is not valid UTF-8; accepted: text; using it as unset"]
-    );
+    assert_eq!(found, ["OTEL_X is not valid UTF-8; accepted: text; using it as unset"]);
     assert!(env.unused().is_empty());
 }
 
@@ -219,8 +181,5 @@ fn a_value_that_is_not_text_warns_and_counts_as_unset() {
 fn the_process_environment_is_a_snapshot() {
     // Cargo sets this for every test.
     let env = Env::from_process();
-    assert_eq!(
-        env.reader().string("CARGO_PKG_NAME"),
-        Some(env!("CARGO_PKG_NAME"))
-    );
+    assert_eq!(env.reader().string("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_NAME")));
 }

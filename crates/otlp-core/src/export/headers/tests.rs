@@ -5,10 +5,7 @@ use std::task::{Context, Poll, Waker};
 use super::*;
 
 fn pairs(headers: &Headers) -> Vec<(&str, &str)> {
-    headers
-        .iter()
-        .map(|(name, value)| (name, value.expose()))
-        .collect()
+    headers.iter().map(|(name, value)| (name, value.expose())).collect()
 }
 
 #[test]
@@ -17,10 +14,7 @@ fn lists_are_read_in_the_baggage_form() {
         ("", vec![]),
         ("a=b", vec![("a", "b")]),
         (" A-Key = b , c=d ,, ", vec![("a-key", "b"), ("c", "d")]),
-        (
-            "authorization=Basic YWJj==",
-            vec![("authorization", "Basic YWJj==")],
-        ),
+        ("authorization=Basic YWJj==", vec![("authorization", "Basic YWJj==")]),
         ("a=x%2Cy%3Dz%20w", vec![("a", "x,y=z w")]),
         ("a=1,b=2,A=3", vec![("a", "3"), ("b", "2")]),
         ("a=", vec![("a", "")]),
@@ -35,18 +29,9 @@ fn lists_are_read_in_the_baggage_form() {
 #[test]
 fn errors_name_the_header_or_its_place_and_never_the_value() {
     for (text, expected) in [
-        (
-            "a=1,S3CR3T",
-            "member 2 of the list has no \"=\" after the header name",
-        ),
-        (
-            "S3CR3T=,Bearer S3CR3T=",
-            "the header name in member 2 of the list is not valid",
-        ),
-        (
-            "=S3CR3T",
-            "the header name in member 1 of the list is not valid",
-        ),
+        ("a=1,S3CR3T", "member 2 of the list has no \"=\" after the header name"),
+        ("S3CR3T=,Bearer S3CR3T=", "the header name in member 2 of the list is not valid"),
+        ("=S3CR3T", "the header name in member 1 of the list is not valid"),
         (
             "x-key=S3CR3T%0d%0a",
             "the value of header \"x-key\" holds characters that a header cannot carry",
@@ -59,10 +44,7 @@ fn errors_name_the_header_or_its_place_and_never_the_value() {
             "x-key=S3CR3Té",
             "the value of header \"x-key\" holds characters that a header cannot carry",
         ),
-        (
-            "host=S3CR3T",
-            "header \"host\" is set by the exporter and cannot be overridden",
-        ),
+        ("host=S3CR3T", "header \"host\" is set by the exporter and cannot be overridden"),
     ] {
         let error = Headers::parse(text).unwrap_err();
         assert_eq!(error.to_string(), expected, "{text}");
@@ -70,15 +52,9 @@ fn errors_name_the_header_or_its_place_and_never_the_value() {
     }
     let mut headers = Headers::new();
     let error = headers.insert("a\r\nb", "S3CR3T").unwrap_err().to_string();
-    assert!(
-        error.starts_with("header name \"a\\r\\nb\" is not valid; accepted: "),
-        "{error}"
-    );
+    assert!(error.starts_with("header name \"a\\r\\nb\" is not valid; accepted: "), "{error}");
     let error = headers.insert("x", "S3CR3T\n").unwrap_err().to_string();
-    assert!(
-        error.contains("\"x\"") && !error.contains("S3CR3T"),
-        "{error}"
-    );
+    assert!(error.contains("\"x\"") && !error.contains("S3CR3T"), "{error}");
 }
 
 #[test]
@@ -87,12 +63,7 @@ fn one_bad_member_does_not_cost_the_others() {
     assert_eq!(pairs(&headers), [("a", "1"), ("b", "2")]);
     assert_eq!(
         errors,
-        [
-            HeaderError::NoEquals { position: 2 },
-            HeaderError::Reserved {
-                name: "te".to_owned()
-            }
-        ],
+        [HeaderError::NoEquals { position: 2 }, HeaderError::Reserved { name: "te".to_owned() }],
     );
 }
 
@@ -112,12 +83,7 @@ fn headers_of_the_exporter_are_reserved_in_any_case() {
         "user-agent",
     ] {
         let error = Headers::new().insert(name, "x").unwrap_err();
-        assert_eq!(
-            error,
-            HeaderError::Reserved {
-                name: name.to_ascii_lowercase()
-            }
-        );
+        assert_eq!(error, HeaderError::Reserved { name: name.to_ascii_lowercase() });
     }
     Headers::new().insert("authorization", "x").unwrap();
 }
@@ -138,9 +104,7 @@ fn the_list_is_bounded_in_number_and_in_bytes() {
     for i in 0..64 {
         headers.insert(&format!("x-{i}"), "v").unwrap();
     }
-    let full = HeaderError::TooMany {
-        name: "y".to_owned(),
-    };
+    let full = HeaderError::TooMany { name: "y".to_owned() };
     assert_eq!(headers.insert("y", "v"), Err(full.clone()));
     headers.insert("x-63", "replaced").unwrap();
     let mut headers = Headers::new();
@@ -170,18 +134,9 @@ fn a_provider_is_asked_each_time_and_prints_nothing() {
     });
     let clone = provider.clone();
     assert_eq!(format!("{clone:?}"), "HeaderProvider");
-    assert_eq!(
-        pairs(&ready(provider.headers()).unwrap()),
-        [("authorization", "S3CR3T-0")]
-    );
-    assert_eq!(
-        pairs(&ready(clone.headers()).unwrap()),
-        [("authorization", "S3CR3T-1")]
-    );
-    assert_eq!(
-        ready(clone.headers()).unwrap_err().to_string(),
-        "the token service is away"
-    );
+    assert_eq!(pairs(&ready(provider.headers()).unwrap()), [("authorization", "S3CR3T-0")]);
+    assert_eq!(pairs(&ready(clone.headers()).unwrap()), [("authorization", "S3CR3T-1")]);
+    assert_eq!(ready(clone.headers()).unwrap_err().to_string(), "the token service is away");
 }
 
 fn ready<T>(future: impl Future<Output = T>) -> T {

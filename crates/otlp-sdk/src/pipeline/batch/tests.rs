@@ -54,7 +54,8 @@ fn a_batch_is_cut_between_items_by_bytes_and_never_over_the_limit() {
         let sent = payloads(&mut queue([segment(&a, names())]), BatchLimit { bytes, ..UNLIMITED });
         assert!(sent.iter().all(|payload| payload.len() <= bytes), "limit {bytes}");
         assert_eq!(sent.iter().flat_map(spans).collect::<Vec<_>>(), spans(&whole[0]));
-        let small: usize = sent.windows(2).filter(|two| two[0].len() + two[1].len() < bytes / 2).count();
+        let small: usize =
+            sent.windows(2).filter(|two| two[0].len() + two[1].len() < bytes / 2).count();
         assert_eq!(small, 0, "batches of {bytes} bytes are not filled");
     }
 }
@@ -109,7 +110,8 @@ fn bytes_of_a_batch_are_those_of_its_items() {
     let len = segment.bytes.len();
     let mut queue = queue([segment]);
     let taken = || queue.take_batch(BatchLimit { items: 3, ..UNLIMITED }, &resource());
-    let sizes: Vec<_> = std::iter::from_fn(taken).map(|batch| (batch.items(), batch.bytes())).collect();
+    let sizes: Vec<_> =
+        std::iter::from_fn(taken).map(|batch| (batch.items(), batch.bytes())).collect();
     assert_eq!(sizes.iter().map(|size| size.0).collect::<Vec<_>>(), [3, 3, 3, 1]);
     assert_eq!(sizes.iter().map(|size| size.1).sum::<usize>(), len);
 }

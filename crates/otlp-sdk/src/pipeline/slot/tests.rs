@@ -257,7 +257,8 @@ fn a_thread_with_few_items_reserves_little() {
 
 #[test]
 fn room_that_idle_threads_reserved_comes_back_when_it_is_missed() {
-    let limits = Limits { items: Some(Budget::new(40)), items_step: 16, chunk_items: 100, ..limits() };
+    let limits =
+        Limits { items: Some(Budget::new(40)), items_step: 16, chunk_items: 100, ..limits() };
     let intake = intake(limits);
     let a = scope("a");
     let (idle, _) = intake.register();
@@ -330,7 +331,10 @@ fn pictures_balance_while_threads_append_and_the_worker_collects() {
     }
     let ledger = intake.ledger();
     assert_eq!((ledger.ended, ledger.held), (4 * 5_005, 0));
-    assert_eq!(ledger.delivered + ledger.rejected + ledger.dropped(DropReason::QueueFull), 4 * 5_005);
+    assert_eq!(
+        ledger.delivered + ledger.rejected + ledger.dropped(DropReason::QueueFull),
+        4 * 5_005
+    );
     assert_eq!(intake.limits().bytes.used(), 0);
     assert_eq!(intake.limits().items.as_ref().unwrap().used(), 0);
 }

@@ -69,10 +69,8 @@ impl<E: Exporter> Worker<E> {
     }
 
     fn cut_batch(&mut self) -> Option<Pending> {
-        let limit = BatchLimit {
-            items: self.config.batch_items(),
-            bytes: self.config.max_request_bytes,
-        };
+        let limit =
+            BatchLimit { items: self.config.batch_items(), bytes: self.config.max_request_bytes };
         let batch = self.queue.take_batch(limit, &self.resource)?;
         let (first_item, bytes) = (self.left, batch.bytes());
         self.left += batch.items() as u64;

@@ -82,7 +82,9 @@ impl<E: Exporter> Worker<E> {
         let result = match (done, kind, lost) {
             (true, _, 0) => Ok(()),
             (true, _, lost) => Err(PipelineError::Lost { lost, last_error }),
-            (false, Kind::Flush, _) => Err(PipelineError::Timeout { held: entries.held, last_error }),
+            (false, Kind::Flush, _) => {
+                Err(PipelineError::Timeout { held: entries.held, last_error })
+            }
             (false, Kind::Shutdown, lost) => Err(PipelineError::Timeout { held: lost, last_error }),
         };
         let (exporter, shared) = (Arc::clone(&self.exporter), Arc::clone(&self.shared));

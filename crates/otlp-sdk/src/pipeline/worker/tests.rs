@@ -306,7 +306,10 @@ async fn a_request_with_one_item_that_is_too_large_with_its_headers_is_not_sent(
     Bench::run(config, |bench| async move {
         bench.end(2);
         let error = bench.flush().await.unwrap_err();
-        assert!(error.to_string().starts_with("2 items were not delivered; last error: a request of"), "{error}");
+        assert!(
+            error.to_string().starts_with("2 items were not delivered; last error: a request of"),
+            "{error}"
+        );
         assert_eq!((bench.exporter.exports(), bench.dropped(DropReason::TooLarge)), (0, 2));
     })
     .await;

@@ -16,10 +16,8 @@ fn extract(lines: &[&str]) -> Vec<(String, String, String)> {
 
 fn entries(cx: &Context) -> Vec<(String, String, String)> {
     let text = |part: &dyn std::fmt::Display| part.to_string();
-    let entries = cx
-        .baggage()
-        .iter()
-        .map(|(name, (value, meta))| (text(name), text(value), text(meta)));
+    let entries =
+        cx.baggage().iter().map(|(name, (value, meta))| (text(name), text(value), text(meta)));
     let mut entries: Vec<_> = entries.collect();
     entries.sort();
     entries
@@ -41,48 +39,23 @@ fn members_are_read_from_all_lines() {
         (vec!["a=1"], vec![entry("a", "1", "")]),
         (
             vec!["a=1,b=2", "c=3"],
-            vec![
-                entry("a", "1", ""),
-                entry("b", "2", ""),
-                entry("c", "3", ""),
-            ],
+            vec![entry("a", "1", ""), entry("b", "2", ""), entry("c", "3", "")],
         ),
-        (
-            vec![" a = 1 \t,\tb=2 "],
-            vec![entry("a", "1", ""), entry("b", "2", "")],
-        ),
+        (vec![" a = 1 \t,\tb=2 "], vec![entry("a", "1", ""), entry("b", "2", "")]),
         // Case-sensitive; of a repeated name the last value stays.
-        (
-            vec!["a=1,A=2"],
-            vec![entry("A", "2", ""), entry("a", "1", "")],
-        ),
-        (
-            vec!["a=1,b=2", "a=3"],
-            vec![entry("a", "3", ""), entry("b", "2", "")],
-        ),
+        (vec!["a=1,A=2"], vec![entry("A", "2", ""), entry("a", "1", "")]),
+        (vec!["a=1,b=2", "a=3"], vec![entry("a", "3", ""), entry("b", "2", "")]),
         // Values: `=` within, nothing at all, percent-encoding, bytes that are not UTF-8.
-        (
-            vec!["a=b==,c="],
-            vec![entry("a", "b==", ""), entry("c", "", "")],
-        ),
-        (
-            vec!["a=x%20y%2C%3B%25%E4%B8%96"],
-            vec![entry("a", "x y,;%世", "")],
-        ),
+        (vec!["a=b==,c="], vec![entry("a", "b==", ""), entry("c", "", "")]),
+        (vec!["a=x%20y%2C%3B%25%E4%B8%96"], vec![entry("a", "x y,;%世", "")]),
         (vec!["a=%FFx"], vec![entry("a", "\u{fffd}x", "")]),
         // A name is a token and not percent-decoded.
         (vec!["a%20b=1"], vec![entry("a%20b", "1", "")]),
         // Properties stay as they are.
-        (
-            vec!["a=1;p=%20x;q , b=2 ; r"],
-            vec![entry("a", "1", "p=%20x;q"), entry("b", "2", "r")],
-        ),
+        (vec!["a=1;p=%20x;q , b=2 ; r"], vec![entry("a", "1", "p=%20x;q"), entry("b", "2", "r")]),
         // Empty and malformed members are skipped, the others stay.
         (vec!["", ",a=1,,", " "], vec![entry("a", "1", "")]),
-        (
-            vec!["nonsense,=1,a b=2,\u{e4}=3,a=1,;x=y"],
-            vec![entry("a", "1", "")],
-        ),
+        (vec!["nonsense,=1,a b=2,\u{e4}=3,a=1,;x=y"], vec![entry("a", "1", "")]),
     ] {
         assert_eq!(extract(&lines), expected, "{lines:?}");
     }
@@ -92,12 +65,9 @@ fn members_are_read_from_all_lines() {
 fn without_a_usable_member_the_context_stays_as_it_is() {
     // C1.
     let cx = Context::new().with_baggage([KeyValue::new("own", "1")]);
-    for lines in [
-        vec![],
-        vec![("baggage", "")],
-        vec![("baggage", "nonsense")],
-        vec![("baggages", "a=1")],
-    ] {
+    for lines in
+        [vec![], vec![("baggage", "")], vec![("baggage", "nonsense")], vec![("baggages", "a=1")]]
+    {
         let after = BaggagePropagator::new().extract_with_context(&cx, &Lines::new(lines));
         assert_eq!(entries(&after), [entry("own", "1", "")]);
     }
@@ -106,10 +76,7 @@ fn without_a_usable_member_the_context_stays_as_it_is() {
 #[test]
 fn at_most_64_members_are_read_over_all_lines() {
     let line = |members: std::ops::Range<u32>| {
-        members
-            .map(|n| format!("k{n}=v"))
-            .collect::<Vec<_>>()
-            .join(",")
+        members.map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",")
     };
     assert_eq!(extract(&[&line(0..32), &line(32..64)]).len(), 64);
 
@@ -177,10 +144,7 @@ fn what_would_exceed_8192_bytes_once_escaped_is_not_sent() {
 #[test]
 fn fields_name_the_header() {
     // C4.
-    assert_eq!(
-        BaggagePropagator::new().fields().collect::<Vec<_>>(),
-        ["baggage"]
-    );
+    assert_eq!(BaggagePropagator::new().fields().collect::<Vec<_>>(), ["baggage"]);
 }
 
 proptest! {

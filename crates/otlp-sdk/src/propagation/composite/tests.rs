@@ -20,11 +20,7 @@ fn the_variable_chooses_and_bad_names_give_warnings() {
         ("TraceContext , BAGGAGE,tracecontext", both, 0),
         ("tracecontext", &["traceparent", "tracestate"], 0),
         ("baggage", &["baggage"], 0),
-        (
-            "baggage,tracecontext",
-            &["baggage", "traceparent", "tracestate"],
-            0,
-        ),
+        ("baggage,tracecontext", &["baggage", "traceparent", "tracestate"], 0),
         ("none", &[], 0),
         ("none,tracecontext", &[], 1),
         ("baggage,b3", &["baggage"], 1),
@@ -36,11 +32,7 @@ fn the_variable_chooses_and_bad_names_give_warnings() {
 
         let propagators = Propagators::from_env(&mut reader);
 
-        assert_eq!(
-            propagators.fields().collect::<Vec<_>>(),
-            fields,
-            "{value:?}"
-        );
+        assert_eq!(propagators.fields().collect::<Vec<_>>(), fields, "{value:?}");
         assert_eq!(propagators.is_empty(), fields.is_empty());
         assert_eq!(reader.into_warnings().len(), warnings, "{value:?}");
     }
@@ -52,11 +44,7 @@ fn a_warning_names_the_variable_the_value_and_what_is_accepted() {
     let mut reader = env.reader();
     Propagators::from_env(&mut reader);
 
-    let warnings: Vec<_> = reader
-        .into_warnings()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let warnings: Vec<_> = reader.into_warnings().iter().map(ToString::to_string).collect();
 
     let accepted = "accepted: tracecontext, baggage, or none alone (default tracecontext,baggage); \
                     using the list without it";
@@ -71,11 +59,7 @@ fn a_warning_names_the_variable_the_value_and_what_is_accepted() {
 
 #[test]
 fn all_propagators_see_the_headers_and_write_theirs() {
-    let received = Lines::new([
-        ("traceparent", PARENT),
-        ("tracestate", "a=1"),
-        ("baggage", "k=v"),
-    ]);
+    let received = Lines::new([("traceparent", PARENT), ("tracestate", "a=1"), ("baggage", "k=v")]);
     let propagators = Propagators::default();
 
     let cx = propagators.extract_with_context(&Context::new(), &received);

@@ -26,15 +26,9 @@ fn start_span(cx: &Context, sampled: bool, sampler: impl Fn(TraceState) -> Trace
     let span = cx.span();
     let parent = span.span_context();
     let (trace_id, flags) = if parent.is_valid() {
-        (
-            parent.trace_id(),
-            child_flags(parent.trace_flags(), sampled),
-        )
+        (parent.trace_id(), child_flags(parent.trace_flags(), sampled))
     } else {
-        (
-            TraceId::from_hex(OTHER_TRACE).unwrap(),
-            RANDOM.with_sampled(sampled),
-        )
+        (TraceId::from_hex(OTHER_TRACE).unwrap(), RANDOM.with_sampled(sampled))
     };
     let state = sampler(parent.trace_state().clone());
     let span_id = SpanId::from_hex(SPAN).unwrap();
@@ -86,11 +80,7 @@ fn a_valid_traceparent_is_continued_with_a_new_parent_id() {
     ] {
         let sent = service(&Lines::new([("traceparent", header)]));
 
-        assert_eq!(
-            sent.one("traceparent"),
-            Some(&*continued_as("01")),
-            "{header:?}"
-        );
+        assert_eq!(sent.one("traceparent"), Some(&*continued_as("01")), "{header:?}");
         assert_eq!(sent.one("tracestate"), None, "{header:?}");
     }
 }
@@ -162,24 +152,15 @@ fn a_bad_traceparent_restarts_the_trace() {
         // Characters of more than one byte, at the right length in bytes.
         "00-1234567890123456789012345678901\u{e9}1234567890123456-01",
     ] {
-        assert_restarted(&Lines::new([
-            ("traceparent", header),
-            ("tracestate", "foo=1"),
-        ]));
+        assert_restarted(&Lines::new([("traceparent", header), ("tracestate", "foo=1")]));
     }
 }
 
 #[test]
 fn a_traceparent_that_comes_twice_restarts_the_trace() {
     let other = "00-12345678901234567890123456789011-1234567890123456-01";
-    assert_restarted(&Lines::new([
-        ("traceparent", other),
-        ("traceparent", PARENT),
-    ]));
-    assert_restarted(&Lines::new([
-        ("traceparent", PARENT),
-        ("TraceParent", PARENT),
-    ]));
+    assert_restarted(&Lines::new([("traceparent", other), ("traceparent", PARENT)]));
+    assert_restarted(&Lines::new([("traceparent", PARENT), ("TraceParent", PARENT)]));
 }
 
 #[test]
@@ -203,20 +184,13 @@ fn the_random_flag_passes_through_and_unknown_flags_do_not() {
 
         let lines = send(&start_span(&cx, sampled, |state| state));
 
-        assert_eq!(
-            lines.one("traceparent"),
-            Some(&*continued_as(sent)),
-            "{header}"
-        );
+        assert_eq!(lines.one("traceparent"), Some(&*continued_as(sent)), "{header}");
     }
 }
 
 #[test]
 fn a_span_context_with_reserved_flags_is_sent_without_them() {
-    let ids = (
-        TraceId::from_hex(TRACE).unwrap(),
-        SpanId::from_hex(SPAN).unwrap(),
-    );
+    let ids = (TraceId::from_hex(TRACE).unwrap(), SpanId::from_hex(SPAN).unwrap());
     let own = SpanContext::new(ids.0, ids.1, TraceFlags::new(0xff), false, TraceState::NONE);
 
     let sent = send(&Context::new().with_remote_span_context(own));
@@ -227,15 +201,9 @@ fn a_span_context_with_reserved_flags_is_sent_without_them() {
 /// What is sent on for these `tracestate` lines.
 fn state_sent(lines: &[&str]) -> Option<String> {
     let states = lines.iter().map(|line| ("tracestate", *line));
-    let sent = service(&Lines::new(
-        [("traceparent", PARENT)].into_iter().chain(states),
-    ));
+    let sent = service(&Lines::new([("traceparent", PARENT)].into_iter().chain(states)));
     // A bad tracestate never costs the traceparent.
-    assert_eq!(
-        sent.one("traceparent"),
-        Some(&*continued_as("01")),
-        "{lines:?}"
-    );
+    assert_eq!(sent.one("traceparent"), Some(&*continued_as("01")), "{lines:?}");
     sent.one("tracestate").map(str::to_owned)
 }
 
@@ -250,16 +218,10 @@ fn a_valid_tracestate_is_inherited() {
         (vec!["foo=1,,bar=2,"], "foo=1,bar=2"),
         (vec![", foo=1"], "foo=1"),
         // Lines are one list, in order.
-        (
-            vec!["foo=1,bar=2", "rojo=1,congo=2", "baz=3"],
-            "foo=1,bar=2,rojo=1,congo=2,baz=3",
-        ),
+        (vec!["foo=1,bar=2", "rojo=1,congo=2", "baz=3"], "foo=1,bar=2,rojo=1,congo=2,baz=3"),
         // White space around members.
         (vec!["foo=1 \t , \t bar=2, \t baz=3"], "foo=1,bar=2,baz=3"),
-        (
-            vec!["foo=1\t \t,\t \tbar=2,\t \tbaz=3"],
-            "foo=1,bar=2,baz=3",
-        ),
+        (vec!["foo=1\t \t,\t \tbar=2,\t \tbaz=3"], "foo=1,bar=2,baz=3"),
         (vec![" foo=1"], "foo=1"),
         (vec!["\tfoo=1"], "foo=1"),
         (vec!["foo=1 "], "foo=1"),
@@ -286,10 +248,7 @@ fn a_valid_tracestate_is_inherited() {
 fn all_allowed_characters_are_inherited() {
     let letters: String = ('a'..='z').chain('0'..='9').collect();
     let value: String = (' '..='~').filter(|c| !matches!(c, ',' | '=')).collect();
-    for key in [
-        format!("{letters}_-*/"),
-        format!("{letters}_-*/@a-z0-9_-*/"),
-    ] {
+    for key in [format!("{letters}_-*/"), format!("{letters}_-*/@a-z0-9_-*/")] {
         let member = format!("{key}={value}");
         assert_eq!(state_sent(&[&member]), Some(member));
     }
@@ -298,9 +257,7 @@ fn all_allowed_characters_are_inherited() {
 #[test]
 fn lengths_up_to_the_limits_are_inherited() {
     let members = |keys: std::ops::RangeInclusive<u32>| {
-        keys.map(|n| format!("bar{n:02}={n:02}"))
-            .collect::<Vec<_>>()
-            .join(",")
+        keys.map(|n| format!("bar{n:02}={n:02}")).collect::<Vec<_>>().join(",")
     };
     for member in [
         members(1..=32),
@@ -314,12 +271,7 @@ fn lengths_up_to_the_limits_are_inherited() {
         assert_eq!(state_sent(&[&member]).as_deref(), Some(&*member));
     }
     // Over several lines: 10 + 10 + 10 + 2.
-    let lines = [
-        members(1..=10),
-        members(11..=20),
-        members(21..=30),
-        members(31..=32),
-    ];
+    let lines = [members(1..=10), members(11..=20), members(21..=30), members(31..=32)];
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
     assert_eq!(state_sent(&lines), Some(members(1..=32)));
     let one_more = [lines.as_slice(), &["bar33=33"]].concat();
@@ -395,10 +347,7 @@ fn an_invalid_span_context_sends_nothing() {
         false,
         TraceState::from_key_value([("foo", "1")]).unwrap(),
     );
-    assert_eq!(
-        send(&Context::new().with_remote_span_context(half)),
-        Lines::default()
-    );
+    assert_eq!(send(&Context::new().with_remote_span_context(half)), Lines::default());
 }
 
 #[test]
@@ -416,10 +365,7 @@ fn a_failed_extraction_leaves_the_context_as_it_is() {
 
         assert_eq!(after.span().span_context(), cx.span().span_context());
         assert_eq!(after.get::<Own>(), Some(&Own(1)));
-        assert_eq!(
-            send(&after),
-            Lines::new([("traceparent", PARENT), ("tracestate", "a@@b=1")])
-        );
+        assert_eq!(send(&after), Lines::new([("traceparent", PARENT), ("tracestate", "a@@b=1")]));
     }
 }
 
@@ -442,11 +388,9 @@ fn a_later_extraction_is_not_mixed_up_with_an_earlier_one_of_the_same_trace() {
     };
     let first = extract(&Context::new(), Some("a@@b=1"));
 
-    for (second, sent) in [
-        (None, None),
-        (Some("c=2"), Some("c=2")),
-        (Some("d@@e=3"), Some("d@@e=3")),
-    ] {
+    for (second, sent) in
+        [(None, None), (Some("c=2"), Some("c=2")), (Some("d@@e=3"), Some("d@@e=3"))]
+    {
         assert_eq!(send(&extract(&first, second)).one("tracestate"), sent);
     }
 }
@@ -479,20 +423,10 @@ fn what_a_sampler_changes_is_applied_to_the_whole_received_tracestate() {
             |s| s.insert("ot", "th:8").unwrap(),
             Some("ot=th:8,b@@c=2,a=1"),
         ),
-        (
-            "removed",
-            "a=1,b@@c=2,ot=th:8",
-            |s| s.delete("ot").unwrap(),
-            Some("a=1,b@@c=2"),
-        ),
+        ("removed", "a=1,b@@c=2,ot=th:8", |s| s.delete("ot").unwrap(), Some("a=1,b@@c=2")),
         ("cleared", "a=1,b@@c=2", |_| TraceState::NONE, None),
         // The API's type shows nothing of it, so that "unchanged" and "cleared" look the same.
-        (
-            "nothing visible",
-            "b@@c=2",
-            |_| TraceState::NONE,
-            Some("b@@c=2"),
-        ),
+        ("nothing visible", "b@@c=2", |_| TraceState::NONE, Some("b@@c=2")),
         (
             "replaced",
             "a=1,b@@c=2",
@@ -505,12 +439,7 @@ fn what_a_sampler_changes_is_applied_to_the_whole_received_tracestate() {
             |s| s.insert("ot", "th:8").unwrap(),
             Some("ot=th:8,a=1,b=2"),
         ),
-        (
-            "all visible, cleared",
-            "a=1,b=2",
-            |_| TraceState::NONE,
-            None,
-        ),
+        ("all visible, cleared", "a=1,b=2", |_| TraceState::NONE, None),
     ];
     for (what, received, sampler, sent) in cases {
         let lines = Lines::new([("traceparent", PARENT), ("tracestate", received)]);
@@ -520,11 +449,7 @@ fn what_a_sampler_changes_is_applied_to_the_whole_received_tracestate() {
         let grandchild = start_span(&child, true, |state| state);
 
         assert_eq!(send(&child).one("tracestate"), sent, "{what}");
-        assert_eq!(
-            send(&grandchild).one("tracestate"),
-            sent,
-            "{what}, grandchild"
-        );
+        assert_eq!(send(&grandchild).one("tracestate"), sent, "{what}, grandchild");
     }
 }
 
@@ -532,13 +457,8 @@ fn what_a_sampler_changes_is_applied_to_the_whole_received_tracestate() {
 fn members_that_a_sampler_made_up_without_regard_for_w3c_are_not_sent() {
     // T18: the API's type takes line breaks, and empty keys.
     let state = |pairs: &[(&str, &str)]| TraceState::from_key_value(pairs.iter().copied()).unwrap();
-    let made_up = state(&[
-        ("a", "1\r\nx-evil: 1"),
-        ("", "2"),
-        ("b", ""),
-        ("c", "ok "),
-        ("d", "\u{e4}"),
-    ]);
+    let made_up =
+        state(&[("a", "1\r\nx-evil: 1"), ("", "2"), ("b", ""), ("c", "ok "), ("d", "\u{e4}")]);
 
     let sent = send(&start_span(&Context::new(), true, |_| made_up.clone()));
 
@@ -549,10 +469,7 @@ fn members_that_a_sampler_made_up_without_regard_for_w3c_are_not_sent() {
 fn fields_name_both_headers() {
     // C4.
     let propagator = TraceContextPropagator::new();
-    assert_eq!(
-        propagator.fields().collect::<Vec<_>>(),
-        ["traceparent", "tracestate"]
-    );
+    assert_eq!(propagator.fields().collect::<Vec<_>>(), ["traceparent", "tracestate"]);
 }
 
 proptest! {

@@ -12,13 +12,7 @@ fn header(state: &TraceState) -> String {
 }
 
 fn span_context(state: TraceState) -> SpanContext {
-    SpanContext::new(
-        TraceId::from(7_u128),
-        SpanId::from(8),
-        TraceFlags::SAMPLED,
-        false,
-        state,
-    )
+    SpanContext::new(TraceId::from(7_u128), SpanId::from(8), TraceFlags::SAMPLED, false, state)
 }
 
 #[test]
@@ -31,18 +25,13 @@ fn above_8192_bytes_large_members_go_first_and_then_the_last_ones() {
     let sent = header(&state((0..18).map(large).chain([small(1)]).collect()));
 
     let kept: Vec<_> = (0..17).map(large).chain([small(1)]).collect();
-    let kept: Vec<_> = kept
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let kept: Vec<_> = kept.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(sent, kept.join(","));
 }
 
 #[test]
 fn a_member_more_than_32_pushes_the_last_one_out() {
-    let received = (0..31)
-        .map(|n| format!("k{n}=1"))
-        .chain(["last@@one=1".into()]);
+    let received = (0..31).map(|n| format!("k{n}=1")).chain(["last@@one=1".into()]);
     let received = received.collect::<Vec<_>>().join(",");
     let checked = CheckedTraceState::parse(&[&received]).unwrap();
     let (state, beside) = checked.for_trace(TraceId::from(7_u128));

@@ -42,16 +42,11 @@ fn ids_are_unique_and_never_zero_across_threads() {
             .map(|_| {
                 scope.spawn(|| {
                     let ids = IdSource::Random;
-                    (0..IDS)
-                        .map(|_| (ids.new_trace_id(), ids.new_span_id()))
-                        .collect::<Vec<_>>()
+                    (0..IDS).map(|_| (ids.new_trace_id(), ids.new_span_id())).collect::<Vec<_>>()
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap())
-            .collect()
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
 
     let traces: HashSet<_> = made.iter().map(|(trace, _)| *trace).collect();
@@ -75,10 +70,7 @@ fn every_bit_of_a_trace_id_is_random() {
     }
     // Ten standard deviations (sqrt(20000) / 2 = 71) around the mean: cannot fail by chance.
     for (bit, count) in set.iter().enumerate() {
-        assert!(
-            (9_290..=10_710).contains(count),
-            "bit {bit} was set {count} times of {IDS}"
-        );
+        assert!((9_290..=10_710).contains(count), "bit {bit} was set {count} times of {IDS}");
     }
 }
 
@@ -92,20 +84,11 @@ fn a_seed_is_replaced_after_some_65_536_ids() {
     plant(&planted);
     let mut ids = 0;
     while SEEDED.with_borrow(Option::is_some) {
-        assert_eq!(
-            RandomIdGenerator.new_span_id(),
-            SpanId::from(planted.next_u64())
-        );
+        assert_eq!(RandomIdGenerator.new_span_id(), SpanId::from(planted.next_u64()));
         ids += 1;
-        assert!(
-            ids < 1 << 20,
-            "a seed is used up after 65,536 ids on average"
-        );
+        assert!(ids < 1 << 20, "a seed is used up after 65,536 ids on average");
     }
-    assert_ne!(
-        RandomIdGenerator.new_span_id(),
-        SpanId::from(planted.next_u64())
-    );
+    assert_ne!(RandomIdGenerator.new_span_id(), SpanId::from(planted.next_u64()));
 }
 
 #[test]
@@ -122,11 +105,7 @@ fn reseed_separates_a_forked_child_from_its_parent() {
     plant(&before_the_fork);
     let parent = RandomIdGenerator.new_span_id();
     plant(&before_the_fork);
-    assert_eq!(
-        RandomIdGenerator.new_span_id(),
-        parent,
-        "the copy repeats its parent"
-    );
+    assert_eq!(RandomIdGenerator.new_span_id(), parent, "the copy repeats its parent");
     plant(&before_the_fork);
     RandomIdGenerator::reseed();
     assert_ne!(RandomIdGenerator.new_span_id(), parent);
@@ -136,10 +115,7 @@ fn reseed_separates_a_forked_child_from_its_parent() {
 fn ids_can_be_drawn_while_the_generator_is_busy() {
     SEEDED.with(|cell| {
         let _busy = cell.borrow_mut();
-        assert_ne!(
-            RandomIdGenerator.new_trace_id(),
-            RandomIdGenerator.new_trace_id()
-        );
+        assert_ne!(RandomIdGenerator.new_trace_id(), RandomIdGenerator.new_trace_id());
     });
 }
 
@@ -148,10 +124,7 @@ fn ids_can_be_drawn_while_thread_locals_are_destroyed() {
     struct Late(mpsc::Sender<(TraceId, SpanId)>);
     impl Drop for Late {
         fn drop(&mut self) {
-            let made = (
-                RandomIdGenerator.new_trace_id(),
-                RandomIdGenerator.new_span_id(),
-            );
+            let made = (RandomIdGenerator.new_trace_id(), RandomIdGenerator.new_span_id());
             self.0.send(made).unwrap();
         }
     }

@@ -30,11 +30,7 @@ impl Sampler {
             Kind::AlwaysOff => Self::AlwaysOff,
             Kind::Ratio => ratio(env).into(),
         };
-        Some(if parent_based {
-            Self::parent_based(sampler)
-        } else {
-            sampler
-        })
+        Some(if parent_based { Self::parent_based(sampler) } else { sampler })
     }
 }
 
@@ -65,10 +61,7 @@ const DEFAULT: &str = "parentbased_always_on";
 
 fn named(env: &mut EnvReader<'_>) -> Option<(Kind, bool)> {
     let name = env.string(SAMPLER)?;
-    if !NOT_AVAILABLE
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
-    {
+    if !NOT_AVAILABLE.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return env.one_of(SAMPLER, &NAMES, &DEFAULT);
     }
     let accepted = NAMES.map(|(name, _)| name).join(", ");
@@ -106,14 +99,7 @@ mod tests {
         let env = Env::from_pairs(pairs);
         let mut reader = env.reader();
         let sampler = Sampler::from_env(&mut reader).map(|s| s.description().into_owned());
-        (
-            sampler,
-            reader
-                .into_warnings()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-        )
+        (sampler, reader.into_warnings().iter().map(ToString::to_string).collect())
     }
 
     fn parent_based(root: &str) -> String {
@@ -132,10 +118,7 @@ mod tests {
             ("traceidratio", "TraceIdRatioBased{0.125000}".to_owned()),
             ("parentbased_always_on", parent_based("AlwaysOnSampler")),
             ("parentbased_always_off", parent_based("AlwaysOffSampler")),
-            (
-                "parentbased_traceidratio",
-                parent_based("TraceIdRatioBased{0.125000}"),
-            ),
+            ("parentbased_traceidratio", parent_based("TraceIdRatioBased{0.125000}")),
         ];
         for (name, expected) in table {
             for name in [name.to_owned(), name.to_uppercase(), format!(" {name} ")] {
@@ -148,10 +131,7 @@ mod tests {
     #[test]
     fn an_unset_or_empty_sampler_leaves_the_default_and_the_argument_unread() {
         assert_eq!(read([]), (None, vec![]));
-        assert_eq!(
-            read([(SAMPLER, ""), (ARGUMENT, "nonsense")]),
-            (None, vec![])
-        );
+        assert_eq!(read([(SAMPLER, ""), (ARGUMENT, "nonsense")]), (None, vec![]));
 
         let env = Env::from_pairs([(ARGUMENT, "0.5")]);
         assert!(Sampler::from_env(&mut env.reader()).is_none());
@@ -167,10 +147,7 @@ mod tests {
     #[test]
     fn a_missing_or_bad_ratio_is_one() {
         let everything = Some("TraceIdRatioBased{1.000000}".to_owned());
-        assert_eq!(
-            read([(SAMPLER, "traceidratio")]),
-            (everything.clone(), vec![])
-        );
+        assert_eq!(read([(SAMPLER, "traceidratio")]), (everything.clone(), vec![]));
         for (bad, problem) in [
             ("1.5", "is out of range"),
             ("-0.1", "is out of range"),
@@ -189,12 +166,9 @@ mod tests {
 
     #[test]
     fn a_ratio_may_be_written_in_any_usual_way() {
-        for (text, expected) in [
-            ("0", "0.000000"),
-            ("1", "1.000000"),
-            (".5", "0.500000"),
-            ("1e-3", "0.001000"),
-        ] {
+        for (text, expected) in
+            [("0", "0.000000"), ("1", "1.000000"), (".5", "0.500000"), ("1e-3", "0.001000")]
+        {
             let (sampler, warnings) = read([(SAMPLER, "traceidratio"), (ARGUMENT, text)]);
             assert_eq!(sampler, Some(format!("TraceIdRatioBased{{{expected}}}")));
             assert!(warnings.is_empty());
@@ -213,10 +187,7 @@ mod tests {
         ] {
             let (sampler, warnings) = read([(SAMPLER, name), (ARGUMENT, "nonsense")]);
             assert_eq!(sampler, None);
-            assert_eq!(
-                warnings,
-                [format!("{SAMPLER}=\"{name}\" {problem}; {accepted}")]
-            );
+            assert_eq!(warnings, [format!("{SAMPLER}=\"{name}\" {problem}; {accepted}")]);
         }
     }
 }

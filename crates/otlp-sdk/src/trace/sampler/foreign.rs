@@ -28,9 +28,7 @@ pub(super) fn sample(sampler: &dyn ShouldSample, input: &SamplingInput<'_>) -> S
 /// Its `Debug` text, which is all that the trait offers.
 pub(super) fn description(sampler: &dyn ShouldSample) -> String {
     let mut text = format!("{sampler:?}");
-    let cut = (0..=MAX_DESCRIPTION_BYTES)
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
+    let cut = (0..=MAX_DESCRIPTION_BYTES).rev().find(|end| text.is_char_boundary(*end));
     if text.len() > MAX_DESCRIPTION_BYTES {
         text.truncate(cut.unwrap_or(0));
     }

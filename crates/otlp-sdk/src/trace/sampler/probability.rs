@@ -78,18 +78,13 @@ impl Probability {
 
     #[inline]
     pub(super) fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
-        let kept = self
-            .threshold
-            .filter(|threshold| threshold.keeps(self.randomness(input)));
+        let kept = self.threshold.filter(|threshold| threshold.keeps(self.randomness(input)));
         let trace_state = match (input.parent, kept) {
             (None, None) => return Decision::Drop.into(),
             (None, Some(_)) => Some(self.root_state.clone()),
             (Some(parent), kept) => inherited(parent.trace_state(), kept),
         };
-        SamplingOutput {
-            trace_state,
-            ..Decision::keep(kept.is_some()).into()
-        }
+        SamplingOutput { trace_state, ..Decision::keep(kept.is_some()).into() }
     }
 
     #[inline]

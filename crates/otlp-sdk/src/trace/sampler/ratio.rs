@@ -47,11 +47,7 @@ impl TraceIdRatioBased {
     fn in_range(ratio: f64) -> Self {
         // Exact: a scaling by a power of two, at most 2^63. For 1 every trace is below the bound.
         let upper_bound = (ratio * (1_u64 << 63) as f64) as u64;
-        Self {
-            ratio,
-            upper_bound,
-            used_on_child: Arc::default(),
-        }
+        Self { ratio, upper_bound, used_on_child: Arc::default() }
     }
 
     #[inline]
@@ -107,10 +103,7 @@ mod tests {
             let kept = trace_ids(1, TRACES).filter(|id| sampler.keeps(*id)).count() as f64;
             let mean = TRACES as f64 * ratio;
             let five_deviations = 5.0 * (mean * (1.0 - ratio)).sqrt();
-            assert!(
-                (kept - mean).abs() < five_deviations,
-                "{kept} kept at {ratio}"
-            );
+            assert!((kept - mean).abs() < five_deviations, "{kept} kept at {ratio}");
         }
     }
 
@@ -129,11 +122,7 @@ mod tests {
     fn nothing_is_kept_at_zero_and_everything_at_one() {
         let (none, all) = (TraceIdRatioBased::new(0.0), TraceIdRatioBased::new(1.0));
         let (none, all) = (none.unwrap(), all.unwrap());
-        let extremes = [
-            TraceId::from(1),
-            TraceId::from(u128::MAX),
-            TraceId::from(1 << 64),
-        ];
+        let extremes = [TraceId::from(1), TraceId::from(u128::MAX), TraceId::from(1 << 64)];
         for id in trace_ids(3, 1_000).chain(extremes) {
             assert!(!none.keeps(id));
             assert!(all.keeps(id));
@@ -142,12 +131,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_ratio_is_an_error_that_names_it() {
-        for (ratio, shown) in [
-            (-0.1, "-0.1"),
-            (1.1, "1.1"),
-            (f64::NAN, "NaN"),
-            (f64::INFINITY, "inf"),
-        ] {
+        for (ratio, shown) in
+            [(-0.1, "-0.1"), (1.1, "1.1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")]
+        {
             let text = TraceIdRatioBased::new(ratio).unwrap_err().to_string();
             assert!(text.contains(shown) && text.contains("0 to 1"), "{text}");
         }

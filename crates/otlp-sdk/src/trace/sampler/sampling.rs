@@ -38,11 +38,7 @@ impl From<Decision> for SamplingOutput {
     /// No attributes added, the parent's trace state kept.
     #[inline]
     fn from(decision: Decision) -> Self {
-        Self {
-            decision,
-            attributes: Vec::new(),
-            trace_state: None,
-        }
+        Self { decision, attributes: Vec::new(), trace_state: None }
     }
 }
 
@@ -61,11 +57,7 @@ impl Decision {
     /// Keep or drop.
     #[inline]
     pub(crate) const fn keep(keep: bool) -> Self {
-        if keep {
-            Self::RecordAndSample
-        } else {
-            Self::Drop
-        }
+        if keep { Self::RecordAndSample } else { Self::Drop }
     }
 
     /// Whether the sampled flag is set.

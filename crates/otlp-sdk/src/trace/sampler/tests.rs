@@ -66,11 +66,7 @@ struct Scripted(SamplingResult);
 impl Scripted {
     fn new(decision: SamplingDecision) -> Self {
         let trace_state = TraceState::NONE;
-        Self(SamplingResult {
-            decision,
-            attributes: Vec::new(),
-            trace_state,
-        })
+        Self(SamplingResult { decision, attributes: Vec::new(), trace_state })
     }
 }
 
@@ -94,11 +90,7 @@ fn the_three_decisions_are_those_of_the_official_sdk_and_one_sets_the_sampled_fl
     let table = [
         (Decision::Drop, SamplingDecision::Drop, false),
         (Decision::RecordOnly, SamplingDecision::RecordOnly, false),
-        (
-            Decision::RecordAndSample,
-            SamplingDecision::RecordAndSample,
-            true,
-        ),
+        (Decision::RecordAndSample, SamplingDecision::RecordAndSample, true),
     ];
     for (decision, official, sampled) in table {
         assert_eq!(Decision::from(official.clone()), decision);
@@ -113,23 +105,11 @@ fn always_on_keeps_and_always_off_drops_whatever_the_parent_says() {
         let parent = parent(trace(1), flags, REMOTE, "vendor=x");
         let kept = sample_child(&Sampler::AlwaysOn, &parent);
         assert_eq!(kept.decision, Decision::RecordAndSample);
-        assert_eq!(
-            kept.trace_state, None,
-            "the parent's trace state is kept, not copied"
-        );
-        assert_eq!(
-            sample_child(&Sampler::AlwaysOff, &parent).decision,
-            Decision::Drop
-        );
+        assert_eq!(kept.trace_state, None, "the parent's trace state is kept, not copied");
+        assert_eq!(sample_child(&Sampler::AlwaysOff, &parent).decision, Decision::Drop);
     }
-    assert_eq!(
-        sample_root(&Sampler::AlwaysOn, trace(1)).decision,
-        Decision::RecordAndSample
-    );
-    assert_eq!(
-        sample_root(&Sampler::AlwaysOff, trace(1)).decision,
-        Decision::Drop
-    );
+    assert_eq!(sample_root(&Sampler::AlwaysOn, trace(1)).decision, Decision::RecordAndSample);
+    assert_eq!(sample_root(&Sampler::AlwaysOff, trace(1)).decision, Decision::Drop);
 }
 
 // P4
@@ -139,10 +119,7 @@ fn descriptions_are_those_of_the_specification() {
     assert_eq!(Sampler::AlwaysOn.description(), "AlwaysOnSampler");
     assert_eq!(Sampler::AlwaysOff.description(), "AlwaysOffSampler");
     assert_eq!(ratio.description(), "TraceIdRatioBased{0.000100}");
-    assert_eq!(
-        Sampler::probability(0.5).unwrap().description(),
-        "ProbabilitySampler{0.500000}"
-    );
+    assert_eq!(Sampler::probability(0.5).unwrap().description(), "ProbabilitySampler{0.500000}");
     assert_eq!(
         Sampler::always_record(ratio).description(),
         "AlwaysRecord{TraceIdRatioBased{0.000100}}"
@@ -179,11 +156,7 @@ fn a_custom_sampler_is_described_by_its_debug_text_cut_to_256_bytes() {
     }
     assert_eq!(Sampler::custom(Wordy).description(), "ä".repeat(128));
     let short = Sampler::custom(Scripted::new(SamplingDecision::RecordOnly));
-    assert!(
-        short
-            .description()
-            .starts_with("Scripted(SamplingResult { decision: RecordOnly")
-    );
+    assert!(short.description().starts_with("Scripted(SamplingResult { decision: RecordOnly"));
 }
 
 /// A delegate that tells by an attribute that it was asked.
@@ -221,19 +194,12 @@ fn a_parent_based_sampler_asks_one_of_five() {
 #[test]
 fn the_default_sampler_follows_the_parent_and_keeps_roots() {
     let sampler = Sampler::default();
-    assert_eq!(
-        sample_root(&sampler, trace(1)).decision,
-        Decision::RecordAndSample
-    );
+    assert_eq!(sample_root(&sampler, trace(1)).decision, Decision::RecordAndSample);
     for remote in [LOCAL, REMOTE] {
         let of = |flags| sample_child(&sampler, &parent(trace(1), flags, remote, "vendor=x"));
         assert_eq!(of(SAMPLED).decision, Decision::RecordAndSample);
         assert_eq!(of(UNSAMPLED).decision, Decision::Drop);
-        assert_eq!(
-            of(SAMPLED).trace_state,
-            None,
-            "the parent's trace state is kept, not copied"
-        );
+        assert_eq!(of(SAMPLED).trace_state, None, "the parent's trace state is kept, not copied");
     }
 }
 
@@ -243,10 +209,7 @@ fn a_remote_threshold_that_contradicts_the_sampled_flag_is_removed() {
     // th:8 keeps randomness from 80… on.
     let (above, below) = (trace(0x90_0000_0000_0000), trace(0x10_0000_0000_0000));
     let of = |id, flags, remote, header_in| {
-        header(&sample_child(
-            &sampler,
-            &parent(id, flags, remote, header_in),
-        ))
+        header(&sample_child(&sampler, &parent(id, flags, remote, header_in)))
     };
 
     let true_words = [(above, SAMPLED), (below, UNSAMPLED)];
@@ -260,10 +223,7 @@ fn a_remote_threshold_that_contradicts_the_sampled_flag_is_removed() {
         assert_eq!(of(id, flags, REMOTE, "ot=th:8").as_deref(), Some(""));
     }
     // An explicit randomness decides, not the trace id.
-    assert_eq!(
-        of(below, SAMPLED, REMOTE, "ot=th:8;rv:90000000000000"),
-        None
-    );
+    assert_eq!(of(below, SAMPLED, REMOTE, "ot=th:8;rv:90000000000000"), None);
     // A local parent's trace state is this process's own word.
     assert_eq!(of(below, SAMPLED, LOCAL, "ot=th:8"), None);
 }
@@ -274,10 +234,7 @@ fn a_remote_threshold_is_removed_when_the_parent_is_overruled() {
         .with_remote_parent_sampled(Sampler::AlwaysOff)
         .build();
     let parent = parent(trace(0x90_0000_0000_0000), SAMPLED, REMOTE, "ot=th:8");
-    assert_eq!(
-        header(&sample_child(&sampler, &parent)).as_deref(),
-        Some("")
-    );
+    assert_eq!(header(&sample_child(&sampler, &parent)).as_deref(), Some(""));
 }
 
 #[test]
@@ -294,16 +251,11 @@ fn the_threshold_of_a_delegated_probability_sampler_stays() {
 // P6
 #[test]
 fn the_ratio_sampler_ignores_the_parents_flag() {
-    let (all, none) = (
-        Sampler::trace_id_ratio(1.0).unwrap(),
-        Sampler::trace_id_ratio(0.0).unwrap(),
-    );
+    let (all, none) =
+        (Sampler::trace_id_ratio(1.0).unwrap(), Sampler::trace_id_ratio(0.0).unwrap());
     for flags in [SAMPLED, UNSAMPLED] {
         let parent = parent(trace(1), flags, REMOTE, "");
-        assert_eq!(
-            sample_child(&all, &parent).decision,
-            Decision::RecordAndSample
-        );
+        assert_eq!(sample_child(&all, &parent).decision, Decision::RecordAndSample);
         assert_eq!(sample_child(&none, &parent).decision, Decision::Drop);
     }
 }
@@ -317,11 +269,7 @@ fn the_ratio_sampler_agrees_with_the_official_sdk() {
         for step in 0..2_000_u128 {
             let id = TraceId::from(step.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
             let theirs = official.should_sample(None, id, "", &SpanKind::Internal, &[], &[]);
-            assert_eq!(
-                sample_root(&ours, id).decision,
-                theirs.decision.into(),
-                "{id} at {ratio}"
-            );
+            assert_eq!(sample_root(&ours, id).decision, theirs.decision.into(), "{id} at {ratio}");
         }
     }
 }
@@ -344,40 +292,21 @@ fn the_probability_sampler_keeps_from_its_threshold_on_and_says_so() {
 fn the_probability_sampler_prefers_rv_and_changes_only_th() {
     let sampler = Sampler::probability(0.5).unwrap();
     let low = trace(0);
-    let kept = parent(
-        low,
-        SAMPLED,
-        REMOTE,
-        "vendor=x,ot=a:b;rv:80000000000000;th:c",
-    );
+    let kept = parent(low, SAMPLED, REMOTE, "vendor=x,ot=a:b;rv:80000000000000;th:c");
     let output = sample_child(&sampler, &kept);
     assert_eq!(output.decision, Decision::RecordAndSample);
-    assert_eq!(
-        header(&output).as_deref(),
-        Some("ot=th:8;a:b;rv:80000000000000,vendor=x")
-    );
+    assert_eq!(header(&output).as_deref(), Some("ot=th:8;a:b;rv:80000000000000,vendor=x"));
 
-    let dropped = parent(
-        low,
-        SAMPLED,
-        REMOTE,
-        "vendor=x,ot=a:b;rv:7fffffffffffff;th:c",
-    );
+    let dropped = parent(low, SAMPLED, REMOTE, "vendor=x,ot=a:b;rv:7fffffffffffff;th:c");
     let output = sample_child(&sampler, &dropped);
     assert_eq!(output.decision, Decision::Drop);
-    assert_eq!(
-        header(&output).as_deref(),
-        Some("ot=a:b;rv:7fffffffffffff,vendor=x")
-    );
+    assert_eq!(header(&output).as_deref(), Some("ot=a:b;rv:7fffffffffffff,vendor=x"));
 }
 
 // P7
 #[test]
 fn probability_one_keeps_everything_and_zero_nothing() {
-    let (all, none) = (
-        Sampler::probability(1.0).unwrap(),
-        Sampler::probability(0.0).unwrap(),
-    );
+    let (all, none) = (Sampler::probability(1.0).unwrap(), Sampler::probability(0.0).unwrap());
     for id in [trace(0), trace((1 << 56) - 1)] {
         assert_eq!(header(&sample_root(&all, id)).as_deref(), Some("ot=th:0"));
         assert_eq!(sample_root(&none, id).decision, Decision::Drop);
@@ -392,10 +321,7 @@ fn the_smallest_probability_keeps_one_trace_of_all() {
     let sampler = Sampler::probability(1.0 / (1_u64 << 56) as f64).unwrap();
     let kept = sample_root(&sampler, trace((1 << 56) - 1));
     assert_eq!(header(&kept).as_deref(), Some("ot=th:ffffffffffffff"));
-    assert_eq!(
-        sample_root(&sampler, trace((1 << 56) - 2)).decision,
-        Decision::Drop
-    );
+    assert_eq!(sample_root(&sampler, trace((1 << 56) - 2)).decision, Decision::Drop);
 }
 
 #[test]
@@ -463,11 +389,7 @@ fn a_custom_sampler_sees_everything_and_its_answer_is_taken_over() {
     let output = sample_child(&Sampler::custom(Curious), &parent);
     assert_eq!(output.decision, Decision::RecordAndSample);
     assert_eq!(output.attributes, [KeyValue::new("rule", "cart")]);
-    assert_eq!(
-        output.trace_state,
-        Some(TraceState::NONE),
-        "an empty trace state clears it"
-    );
+    assert_eq!(output.trace_state, Some(TraceState::NONE), "an empty trace state clears it");
 }
 
 #[test]
@@ -483,10 +405,7 @@ fn the_official_sdk_can_use_our_samplers() {
 
     // Where our sampler keeps the parent's trace state, the result holds a copy of it.
     let parent = parent(trace(0), RANDOM, REMOTE, "vendor=x");
-    let child = decide(
-        Some(&Context::new().with_remote_span_context(parent)),
-        trace(0),
-    );
+    let child = decide(Some(&Context::new().with_remote_span_context(parent)), trace(0));
     assert_eq!(child.decision, SamplingDecision::Drop);
     assert_eq!(child.trace_state.header(), "vendor=x");
 
@@ -504,12 +423,8 @@ fn samplers_of_the_official_sdk_become_their_counterparts() {
 
     assert_eq!(described(Official::AlwaysOn), "AlwaysOnSampler");
     assert_eq!(described(Official::AlwaysOff), "AlwaysOffSampler");
-    let ratios = [
-        (0.25, "0.250000"),
-        (7.0, "1.000000"),
-        (-1.0, "0.000000"),
-        (f64::NAN, "0.000000"),
-    ];
+    let ratios =
+        [(0.25, "0.250000"), (7.0, "1.000000"), (-1.0, "0.000000"), (f64::NAN, "0.000000")];
     for (ratio, shown) in ratios {
         let expected = format!("TraceIdRatioBased{{{shown}}}");
         assert_eq!(described(Official::TraceIdRatioBased(ratio)), expected);
@@ -519,16 +434,10 @@ fn samplers_of_the_official_sdk_become_their_counterparts() {
     let sampler = Sampler::from(parent_based);
     assert_eq!(sample_root(&sampler, trace(1)).decision, Decision::Drop);
     let parent = parent(trace(1), SAMPLED, LOCAL, "");
-    assert_eq!(
-        sample_child(&sampler, &parent).decision,
-        Decision::RecordAndSample
-    );
+    assert_eq!(sample_child(&sampler, &parent).decision, Decision::RecordAndSample);
 
     let boxed: Box<dyn ShouldSample> = Box::new(Official::AlwaysOff);
-    assert_eq!(
-        sample_root(&boxed.into(), trace(1)).decision,
-        Decision::Drop
-    );
+    assert_eq!(sample_root(&boxed.into(), trace(1)).decision, Decision::Drop);
 }
 
 /// Sends the message of every event to the test.
@@ -607,9 +516,7 @@ fn the_probability_sampler_warns_once_when_it_must_presume_randomness() {
     ];
     let given = warnings(|| {
         drop(sample_root(&sampler, trace(1)));
-        sound
-            .iter()
-            .for_each(|parent| drop(sample_child(&sampler, parent)));
+        sound.iter().for_each(|parent| drop(sample_child(&sampler, parent)));
     });
     assert!(given.is_empty(), "{given:?}");
 
@@ -644,13 +551,7 @@ fn a_warning_is_not_logged_where_the_sampler_runs() {
     let subscriber = OtherThread(std::thread::current().id(), Messages(sender));
     tracing::subscriber::with_default(subscriber, || {
         let sampler = Sampler::trace_id_ratio(0.5).unwrap();
-        drop(sample_child(
-            &sampler,
-            &parent(trace(1), SAMPLED, LOCAL, ""),
-        ));
+        drop(sample_child(&sampler, &parent(trace(1), SAMPLED, LOCAL, "")));
     });
-    assert_eq!(
-        receiver.recv_timeout(Duration::from_secs(20)).as_deref(),
-        Ok("true")
-    );
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(20)).as_deref(), Ok("true"));
 }

@@ -27,12 +27,7 @@ impl WarnOnce {
 fn give(message: &'static str) {
     let dispatch = dispatcher::get_default(Dispatch::clone);
     // Without a thread there is no warning; a sampler has no other way to report.
-    let _ = thread::Builder::new()
-        .name("otlp-warning".to_owned())
-        .spawn(move || {
-            dispatcher::with_default(
-                &dispatch,
-                || tracing::warn!(target: "otlp_sdk", "{message}"),
-            );
-        });
+    let _ = thread::Builder::new().name("otlp-warning".to_owned()).spawn(move || {
+        dispatcher::with_default(&dispatch, || tracing::warn!(target: "otlp_sdk", "{message}"));
+    });
 }

@@ -4,7 +4,8 @@ use super::*;
 
 /// When each attempt began, in milliseconds since the first one.
 fn attempts(exporter: &ScriptedExporter, timeout: Duration) -> Vec<u128> {
-    let deadlines: Vec<_> = exporter.deadlines().into_iter().map(|at| at.instant().unwrap() - timeout).collect();
+    let deadlines: Vec<_> =
+        exporter.deadlines().into_iter().map(|at| at.instant().unwrap() - timeout).collect();
     deadlines.iter().map(|at| at.duration_since(deadlines[0]).as_millis()).collect()
 }
 
@@ -152,7 +153,10 @@ async fn a_partial_rejection_is_counted_and_never_sent_again() {
         bench.exporter.respond_with([partly.into()]);
         bench.end(10);
         let error = bench.flush().await.unwrap_err().to_string();
-        assert_eq!(error, "4 items were not delivered; last error: the server rejected 4 items: no\\nthanks");
+        assert_eq!(
+            error,
+            "4 items were not delivered; last error: the server rejected 4 items: no\\nthanks"
+        );
         let ledger = bench.pipeline.ledger();
         assert_eq!((ledger.delivered, ledger.rejected, bench.exporter.exports()), (6, 4, 1));
     })
@@ -192,7 +196,10 @@ async fn a_thousand_panics_in_a_row_cost_their_requests_and_nothing_else() {
         for _ in 0..10 {
             bench.end(1000);
             let error = bench.flush().await.unwrap_err().to_string();
-            assert_eq!(error, "1000 items were not delivered; last error: the exporter panicked: boom");
+            assert_eq!(
+                error,
+                "1000 items were not delivered; last error: the exporter panicked: boom"
+            );
         }
         bench.end(5);
         bench.flush().await.unwrap();
@@ -223,7 +230,10 @@ async fn a_hang_is_told_with_destination_and_time() {
         bench.exporter.respond_with([Step::Hang]);
         bench.end(10);
         let error = bench.flush().await.unwrap_err();
-        assert!(error.to_string().ends_with("last error: no answer from scripted_exporter within 10s"), "{error}");
+        assert!(
+            error.to_string().ends_with("last error: no answer from scripted_exporter within 10s"),
+            "{error}"
+        );
     })
     .await;
 }
@@ -254,7 +264,10 @@ async fn without_an_export_timeout_an_attempt_may_take_for_ever() {
         bench.exporter.respond_with([Step::Delay(7200 * SECOND, Outcome::delivered())]);
         bench.end(10);
         bench.exporter.delivered_reach(10).await;
-        assert_eq!((bench.exporter.deadlines(), bench.exporter.exports()), (vec![Deadline::NEVER], 1));
+        assert_eq!(
+            (bench.exporter.deadlines(), bench.exporter.exports()),
+            (vec![Deadline::NEVER], 1)
+        );
     })
     .await;
 }
@@ -299,10 +312,15 @@ impl Exporter for Hostile {
 #[tokio::test(start_paused = true)]
 async fn an_exporter_may_panic_in_every_call_and_destructor() {
     quiet_panics();
-    let config = config().with_export_timeout(SECOND).with_retry(RetryPolicy::never()).with_max_concurrent_exports(3);
+    let config = config()
+        .with_export_timeout(SECOND)
+        .with_retry(RetryPolicy::never())
+        .with_max_concurrent_exports(3);
     let (pipeline, mut worker) = Pipeline::unstarted(Signal::Traces, resource(), Hostile, config);
     let (slot, scope) = (pipeline.register_thread(), scope("test"));
-    let end = |count: usize| (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope));
+    let end = |count: usize| {
+        (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope))
+    };
     let test = async {
         end(15);
         let error = pipeline.force_flush_async(10 * SECOND).await.unwrap_err();
@@ -317,7 +335,10 @@ async fn an_exporter_may_panic_in_every_call_and_destructor() {
     drop(worker);
     let ledger = pipeline.ledger();
     assert_eq!(ledger.unaccounted(), 0, "{ledger}");
-    assert_eq!((ledger.dropped(DropReason::ExporterPanic), ledger.dropped(DropReason::ShutdownTimeout)), (15, 35));
+    assert_eq!(
+        (ledger.dropped(DropReason::ExporterPanic), ledger.dropped(DropReason::ShutdownTimeout)),
+        (15, 35)
+    );
     assert!(ledger.panics >= 1 + 2 + 2 + 1, "{} panics", ledger.panics);
 }
 

@@ -118,7 +118,8 @@ impl Exporter for SlowFlush {
 
 #[tokio::test(start_paused = true)]
 async fn a_flush_of_the_exporter_that_is_under_way_is_not_lost_at_shutdown() {
-    let (pipeline, mut worker) = Pipeline::unstarted(Signal::Traces, resource(), SlowFlush, config());
+    let (pipeline, mut worker) =
+        Pipeline::unstarted(Signal::Traces, resource(), SlowFlush, config());
     let test = async {
         let flush = pipeline.force_flush_async(10 * SECOND);
         let shutdown = async {
@@ -160,7 +161,11 @@ async fn shutdown_keeps_to_the_patience_that_the_server_asked_for() {
             let ledger = bench.pipeline.ledger();
             assert_eq!((result.is_ok(), ledger.delivered), (delivered == 10, delivered));
             assert_eq!(ledger.dropped(DropReason::ShutdownTimeout), 10 - delivered);
-            assert!(begun.elapsed() < 3 * SECOND, "no waiting for what cannot come: {:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < 3 * SECOND,
+                "no waiting for what cannot come: {:?}",
+                begun.elapsed()
+            );
         })
         .await;
     }
@@ -177,8 +182,15 @@ async fn a_worker_that_is_dropped_before_its_end_leaves_nothing_uncounted() {
     drop(worker);
     (0..5).for_each(|_| end());
     let ledger = pipeline.ledger();
-    assert_eq!((ledger.dropped(DropReason::NoWorker), ledger.held, ledger.unaccounted()), (20, 0, 0));
-    for result in [pipeline.force_flush(SECOND), pipeline.shutdown(SECOND), pipeline.force_flush_async(SECOND).await] {
+    assert_eq!(
+        (ledger.dropped(DropReason::NoWorker), ledger.held, ledger.unaccounted()),
+        (20, 0, 0)
+    );
+    for result in [
+        pipeline.force_flush(SECOND),
+        pipeline.shutdown(SECOND),
+        pipeline.force_flush_async(SECOND).await,
+    ] {
         let error = result.unwrap_err();
         assert_eq!(error.to_string(), "the export thread could not be started");
     }
@@ -202,7 +214,9 @@ fn an_exporter_that_blocks_the_worker_does_not_hold_up_callers() {
     let (pipeline, started) = Pipeline::spawn(Signal::Traces, resource(), exporter, config());
     started.unwrap();
     let (slot, scope) = (pipeline.register_thread(), scope("test"));
-    let end = |count: usize| (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope));
+    let end = |count: usize| {
+        (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope))
+    };
     end(10);
     let soon = Duration::from_millis(50);
     let timed_out = |result| matches!(result, Err(PipelineError::Timeout { held: 10, .. }));
@@ -227,7 +241,9 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
     let mut future = std::pin::pin!(future);
     loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+        if let std::task::Poll::Ready(value) =
+            future.as_mut().poll(&mut std::task::Context::from_waker(&waker))
+        {
             return value;
         }
         std::thread::park();

@@ -33,11 +33,7 @@ pub fn threshold(state: &TraceState) -> Option<Threshold> {
 #[inline]
 #[must_use]
 pub fn with_threshold(state: &TraceState, new: Option<Threshold>) -> Option<TraceState> {
-    if threshold(state) == new {
-        None
-    } else {
-        changed(state, new)
-    }
+    if threshold(state) == new { None } else { changed(state, new) }
 }
 
 fn changed(state: &TraceState, new: Option<Threshold>) -> Option<TraceState> {
@@ -47,11 +43,7 @@ fn changed(state: &TraceState, new: Option<Threshold>) -> Option<TraceState> {
         entry = rewritten(old, None);
     }
     // Neither can fail: the key is valid, and the entry is made of checked characters only.
-    if entry.is_empty() {
-        state.delete(ENTRY).ok()
-    } else {
-        state.insert(ENTRY, entry).ok()
-    }
+    if entry.is_empty() { state.delete(ENTRY).ok() } else { state.insert(ENTRY, entry).ok() }
 }
 
 const ENTRY: &str = "ot";
@@ -66,9 +58,7 @@ fn sub_key<'a>(state: &'a TraceState, key: &str) -> Option<&'a str> {
 }
 
 fn member<'a>(entry: &'a str, key: &str) -> Option<&'a str> {
-    members(entry)
-        .find(|member| member.0 == key)
-        .map(|member| member.1)
+    members(entry).find(|member| member.0 == key).map(|member| member.1)
 }
 
 /// The members that follow the grammar.
@@ -81,15 +71,11 @@ fn members(entry: &str) -> impl Iterator<Item = (&str, &str)> {
 
 fn is_key(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_lowercase())
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 fn is_value(value: &str) -> bool {
-    value
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 fn rewritten(old: &str, threshold: Option<Threshold>) -> String {
@@ -123,11 +109,7 @@ mod tests {
 
     fn entry_after(old: &str, new: Option<Threshold>) -> Option<String> {
         let changed = with_threshold(&state(old), new).unwrap();
-        assert_eq!(
-            changed.get("vendor"),
-            Some("x"),
-            "other vendors keep their entry"
-        );
+        assert_eq!(changed.get("vendor"), Some("x"), "other vendors keep their entry");
         changed.get("ot").map(str::to_owned)
     }
 
@@ -140,17 +122,9 @@ mod tests {
 
     #[test]
     fn malformed_entries_read_as_absent() {
-        for ot in [
-            "",
-            ";",
-            "th",
-            "th:",
-            "th:XY",
-            "th:8 ;rv:12",
-            "TH:8",
-            "rv:0123456789ABCD",
-            "::::",
-        ] {
+        for ot in
+            ["", ";", "th", "th:", "th:XY", "th:8 ;rv:12", "TH:8", "rv:0123456789ABCD", "::::"]
+        {
             assert_eq!(threshold(&state(ot)), None, "{ot:?}");
             assert_eq!(randomness(&state(ot)), None, "{ot:?}");
         }
@@ -167,10 +141,7 @@ mod tests {
     #[test]
     fn removing_a_threshold_keeps_randomness_and_other_sub_keys() {
         let old = "rv:0123456789abcd;th:c;a:b";
-        assert_eq!(
-            entry_after(old, None).as_deref(),
-            Some("rv:0123456789abcd;a:b")
-        );
+        assert_eq!(entry_after(old, None).as_deref(), Some("rv:0123456789abcd;a:b"));
     }
 
     #[test]
@@ -195,10 +166,7 @@ mod tests {
     #[test]
     fn members_that_break_the_grammar_are_dropped_on_rewriting() {
         let old = "1a:x;A:x;ok:1;no;b:x y;:v;th:c;th:4;empty:";
-        assert_eq!(
-            entry_after(old, th("8")).as_deref(),
-            Some("th:8;ok:1;empty:")
-        );
+        assert_eq!(entry_after(old, th("8")).as_deref(), Some("th:8;ok:1;empty:"));
     }
 
     #[test]

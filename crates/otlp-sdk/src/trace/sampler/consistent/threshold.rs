@@ -113,10 +113,7 @@ impl Randomness {
     /// anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == DIGITS as usize)
-            .then(|| lower_hex(text))
-            .flatten()
-            .map(Self)
+        (text.len() == DIGITS as usize).then(|| lower_hex(text)).flatten().map(Self)
     }
 
     /// The randomness as a number below 2^56.
@@ -168,9 +165,7 @@ mod tests {
     use super::*;
 
     fn th(probability: f64, precision: u8) -> String {
-        Threshold::from_probability(probability, precision)
-            .unwrap()
-            .to_string()
+        Threshold::from_probability(probability, precision).unwrap().to_string()
     }
 
     /// 2^-n without a call to `powi`, which is not exact everywhere.
@@ -232,10 +227,7 @@ mod tests {
     fn a_threshold_that_rounds_to_nothing_keeps_everything() {
         assert_eq!(th(0.999_999, 4), "0");
         assert_eq!(th(1.0 - f64::EPSILON, 4), "0");
-        assert_eq!(
-            Threshold::from_probability(0.999_999, 4),
-            Ok(Threshold::ALWAYS)
-        );
+        assert_eq!(Threshold::from_probability(0.999_999, 4), Ok(Threshold::ALWAYS));
     }
 
     #[test]
@@ -266,14 +258,7 @@ mod tests {
 
     #[test]
     fn text_and_number_agree() {
-        for number in [
-            0,
-            1,
-            0x10,
-            0x80_0000_0000_0000,
-            0x00ab_c000_0000_0000,
-            SPACE - 1,
-        ] {
+        for number in [0, 1, 0x10, 0x80_0000_0000_0000, 0x00ab_c000_0000_0000, SPACE - 1] {
             let threshold = Threshold(number);
             assert_eq!(Threshold::parse(&threshold.to_string()), Some(threshold));
         }
@@ -284,41 +269,19 @@ mod tests {
 
     #[test]
     fn malformed_texts_are_refused() {
-        for text in [
-            "",
-            "E666",
-            "+1",
-            "-1",
-            "0x8",
-            " 8",
-            "g",
-            "é",
-            "123456789abcdef",
-        ] {
+        for text in ["", "E666", "+1", "-1", "0x8", " 8", "g", "é", "123456789abcdef"] {
             assert_eq!(Threshold::parse(text), None, "{text:?}");
         }
-        for text in [
-            "",
-            "8",
-            "0123456789abcde",
-            "0123456789abc",
-            "0123456789ABCD",
-            "+123456789abcd",
-        ] {
+        for text in
+            ["", "8", "0123456789abcde", "0123456789abc", "0123456789ABCD", "+123456789abcd"]
+        {
             assert_eq!(Randomness::parse(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn what_cannot_be_a_probability_is_an_error() {
-        for probability in [
-            0.0,
-            -0.1,
-            1.1,
-            f64::NAN,
-            f64::INFINITY,
-            fraction_of_space(1) / 2.0,
-        ] {
+        for probability in [0.0, -0.1, 1.1, f64::NAN, f64::INFINITY, fraction_of_space(1) / 2.0] {
             let error = Threshold::from_probability(probability, 4).unwrap_err();
             assert!(error.to_string().contains("2^-56"), "{error}");
         }
@@ -346,10 +309,7 @@ mod tests {
     fn counts_can_be_restored() {
         assert_eq!(Threshold::parse("8").unwrap().adjusted_count(), 2.0);
         assert_eq!(Threshold::parse("c").unwrap().probability(), 0.25);
-        assert_eq!(
-            Threshold::parse("ffffffffffffff").unwrap().probability(),
-            MIN_PROBABILITY
-        );
+        assert_eq!(Threshold::parse("ffffffffffffff").unwrap().probability(), MIN_PROBABILITY);
         assert_eq!(Threshold::ALWAYS.adjusted_count(), 1.0);
     }
 }
