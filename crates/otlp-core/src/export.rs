@@ -4,6 +4,8 @@
 //! same exporters serve our SDK, the official SDK and the collector. Nothing here opens a socket,
 //! starts a thread or reads a clock; the environment is read in one file, `env`.
 
+pub mod attempt;
+pub mod cause;
 mod compression;
 mod config;
 mod endpoint;
@@ -13,6 +15,7 @@ mod headers;
 mod outcome;
 pub mod retry;
 mod secret;
+pub mod text;
 mod tls;
 
 pub use self::compression::{
@@ -20,7 +23,7 @@ pub use self::compression::{
     decompress,
 };
 pub use self::config::{
-    ConfigError, Configured, DEFAULT_MAX_CONCURRENT_EXPORTS, DEFAULT_MAX_REQUEST_SIZE,
+    BuildError, ConfigError, Configured, DEFAULT_MAX_CONCURRENT_EXPORTS, DEFAULT_MAX_REQUEST_SIZE,
     DEFAULT_MAX_RESPONSE_SIZE, DEFAULT_TIMEOUT, ExporterConfig, ExporterConfigBuilder, Protocol,
 };
 pub use self::endpoint::{Endpoint, EndpointError};

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use otlp_core::Signal;
 use otlp_core::export::{
-    Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol,
+    BuildError, Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol,
     Secret, TlsConfig,
 };
 use tonic::transport::Channel;
 
-use crate::error::BuildError;
 use crate::exporter::GrpcExporter;
 
 /// Builds a [`GrpcExporter`]. What is not set here comes from the environment

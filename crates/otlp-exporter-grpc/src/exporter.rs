@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use otlp_core::export::{
-    Compression, Deadline, ErrorKind, ExportError, Exporter, ExporterConfig, HeaderProvider,
-    Headers, Outcome, Protocol,
+    BuildError, Compression, Deadline, ErrorKind, ExportError, Exporter, ExporterConfig,
+    HeaderProvider, Headers, Outcome, Protocol, attempt,
 };
 use otlp_core::{Payload, Signal};
 use tokio::runtime::Handle;
@@ -15,11 +15,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::builder::GrpcExporterBuilder;
 use crate::connection::{self, Connection, Lane};
-use crate::error::BuildError;
 use crate::frame::MessageBody;
 use crate::hint::Attempt;
 use crate::outcome::Tried;
-use crate::text::provider_failure;
 use crate::unary::{self, CallError, GRPC_ENCODING, GRPC_MEDIA_TYPE, GRPC_TIMEOUT};
 
 /// Exports over gRPC: unary `Export` calls, any number at a time, on one HTTP/2 connection.
@@ -110,7 +108,7 @@ impl GrpcExporter {
             self.connection.replace(&lane);
             lane = match self.connection.lane() {
                 Some(lane) => lane,
-                None => return already_shutdown(),
+                None => return attempt::already_shutdown(),
             };
             if let Err(error) = unary::ready(&mut lane.channel).await {
                 return tried.outcome(Err(error));
@@ -130,20 +128,10 @@ impl GrpcExporter {
         deadline: Deadline,
     ) -> Result<Request<tonic::body::Body>, Outcome> {
         let tried = self.tried(payload.signal());
-        tried.check_size(payload.len(), self.max_request_size)?;
-        let body = payload
-            .body(self.compression)
-            .map_err(|error| tried.not_sent(format_args!("it cannot be compressed: {error}")))?;
-        // Bytes that do not compress grow a little.
-        tried.check_size(body.len(), self.max_request_size)?;
-
+        let body = attempt::body(tried, payload, self.compression, self.max_request_size)?;
         let mut headers = self.headers.clone();
         if let Some(provider) = &self.header_provider {
-            let fresh = provider
-                .headers()
-                .await
-                .map_err(|error| tried.no_headers(&provider_failure(&*error)))?;
-            add_headers(&mut headers, &fresh);
+            add_headers(&mut headers, &attempt::provided_headers(tried, provider).await?);
         }
         if let Some(encoding) = body.compression().content_encoding() {
             headers.insert(GRPC_ENCODING, HeaderValue::from_static(encoding));
@@ -152,7 +140,7 @@ impl GrpcExporter {
             headers.insert(GRPC_TIMEOUT, timeout_value(timeout));
         }
         let framed = MessageBody::new(body.rope(), body.compression() != Compression::None)
-            .ok_or_else(|| tried.not_sent(format_args!("4 GiB do not fit into a gRPC message")))?;
+            .ok_or_else(|| attempt::not_sent(tried, "4 GiB do not fit into a gRPC message"))?;
         let mut request = Request::new(tonic::body::Body::new(framed));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static(payload.signal().grpc_path());
@@ -175,17 +163,16 @@ impl GrpcExporter {
 impl Exporter for GrpcExporter {
     async fn export(&self, payload: Payload, deadline: Deadline) -> Outcome {
         if Handle::try_current().is_err() {
-            let problem = "the exporter must be driven on a Tokio runtime with time and I/O";
-            return Outcome::permanent(ExportError::new(ErrorKind::Request, problem));
+            return attempt::no_runtime();
         }
-        let Some(lane) = self.connection.lane() else { return already_shutdown() };
+        let Some(lane) = self.connection.lane() else { return attempt::already_shutdown() };
         let answers = lane.answers();
         let attempt = self.attempt(&lane, &payload, deadline);
         let outcome = match deadline.instant() {
             None => attempt.await,
             Some(at) => match timeout_at(at.into(), attempt).await {
                 Ok(outcome) => outcome,
-                Err(_) => self.tried(payload.signal()).timed_out(),
+                Err(_) => attempt::timed_out(self.tried(payload.signal())),
             },
         };
         let timed_out = outcome.error().is_some_and(|error| error.kind() == ErrorKind::Timeout);
@@ -214,11 +201,6 @@ impl Exporter for GrpcExporter {
     fn destination(&self) -> String {
         self.origin.clone()
     }
-}
-
-fn already_shutdown() -> Outcome {
-    let problem = "the exporter was shut down";
-    Outcome::permanent(ExportError::new(ErrorKind::AlreadyShutdown, problem))
 }
 
 fn endpoint(config: &ExporterConfig) -> Result<Endpoint, BuildError> {

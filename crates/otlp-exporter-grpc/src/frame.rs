@@ -35,39 +35,16 @@ impl MessageBody {
         let [a, b, c, d] = len.to_be_bytes();
         let prefix: [u8; PREFIX_LEN] = [u8::from(compressed), a, b, c, d];
 
-        let pieces = gathered(&prefix, message.parts());
-        let left = u64::from(len) + PREFIX_LEN as u64;
-        Some(Self { pieces: pieces.into_iter(), left })
+        let mut framed = Rope::with_capacity(message.parts().len() + 1);
+        framed.push(Bytes::copy_from_slice(&prefix));
+        framed.append(message);
+        let left = framed.len() as u64;
+        Some(Self { pieces: framed.gathered(SMALL_PIECE).into_parts().into_iter(), left })
     }
 }
 
-/// The pieces to send. Large ones go out as they are; runs of small ones are copied together, since
-/// each piece becomes a frame of HTTP/2.
-fn gathered(prefix: &[u8], parts: &[Bytes]) -> Vec<Bytes> {
-    let mut pieces = Vec::with_capacity(parts.len() + 1);
-    let mut small = BytesMut::from(prefix);
-    for part in parts {
-        let is_small = part.len() < SMALL_PIECE;
-        if !small.is_empty() && (!is_small || small.len() >= GATHERED_MAX) {
-            pieces.push(small.split().freeze());
-        }
-        if is_small {
-            small.extend_from_slice(part);
-        } else {
-            pieces.push(part.clone());
-        }
-    }
-    if !small.is_empty() {
-        pieces.push(small.freeze());
-    }
-    pieces
-}
-
-/// Pieces below this size are not worth a frame of their own.
+/// Pieces below this size are copied together, since each piece becomes a frame of HTTP/2.
 const SMALL_PIECE: usize = 2 * 1024;
-
-/// Small pieces are copied into buffers of about this size.
-const GATHERED_MAX: usize = 16 * 1024;
 
 impl http_body::Body for MessageBody {
     type Data = Bytes;
@@ -209,21 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn small_pieces_share_a_frame_and_large_ones_are_not_copied() {
-        let large = Bytes::from(vec![1; SMALL_PIECE]);
-        let small = Bytes::from_static(b"xy");
-        let parts = [small.clone(), large.clone(), small.clone(), small.clone(), large.clone()];
-        let pieces = gathered(b"prefix", &parts);
-        assert_eq!(pieces.concat(), [b"prefix".as_slice(), &parts.concat()].concat());
-        assert_eq!(
-            pieces.iter().map(Bytes::len).collect::<Vec<_>>(),
-            [8, SMALL_PIECE, 4, SMALL_PIECE]
-        );
-        assert_eq!(pieces[1].as_ptr(), large.as_ptr());
-
-        let pieces = gathered(b"", &vec![small; 100_000]);
-        assert!(pieces.iter().all(|piece| piece.len() <= GATHERED_MAX + 2));
-        assert_eq!(pieces.concat().len(), 200_000);
+    fn the_prefix_shares_a_frame_with_small_pieces_and_large_ones_are_not_copied() {
+        let (small, large) = (Bytes::from_static(b"xy"), Bytes::from(vec![1; SMALL_PIECE]));
+        let rope = Rope::from_iter([small, large.clone()]);
+        let body = MessageBody::new(&rope, false).unwrap();
+        let lengths: Vec<_> = body.pieces.as_slice().iter().map(Bytes::len).collect();
+        assert_eq!(lengths, [PREFIX_LEN + 2, SMALL_PIECE]);
+        assert_eq!(body.pieces.as_slice()[1].as_ptr(), large.as_ptr());
     }
 
     #[test]

@@ -37,18 +37,17 @@
 
 mod builder;
 mod connection;
-mod error;
 mod exporter;
 mod frame;
 mod gather;
 mod hint;
 mod outcome;
 mod status;
-mod text;
 #[cfg(feature = "tls")]
 mod tls;
 mod unary;
 
+pub use otlp_core::export::BuildError;
+
 pub use self::builder::GrpcExporterBuilder;
-pub use self::error::BuildError;
 pub use self::exporter::GrpcExporter;

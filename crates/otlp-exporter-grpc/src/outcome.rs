@@ -4,13 +4,14 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use otlp_core::export::{DecompressError, ErrorKind, ExportError, Outcome};
+use otlp_core::export::cause::{Cause, find, raw_texts};
+use otlp_core::export::text::printable;
+use otlp_core::export::{DecompressError, ErrorKind, ExportError, Outcome, attempt};
 use otlp_core::{Signal, wire::response};
 
 use crate::frame::FrameError;
 use crate::hint::{self, Attempt};
 use crate::status::{Status, says_too_large};
-use crate::text::{Cause, find, outside, raw_texts};
 use crate::unary::{Answer, CallError};
 
 /// What was tried, for messages.
@@ -41,39 +42,10 @@ impl Tried<'_> {
         }
     }
 
-    /// The outcome of a call that was not answered in time.
-    pub(crate) fn timed_out(self) -> Outcome {
-        Outcome::retryable(ExportError::new(
-            ErrorKind::Timeout,
-            format!("{self}: the deadline passed before the server had answered"),
-        ))
-    }
-
-    /// Refuses a request that is over the limit (Z1).
-    pub(crate) fn check_size(self, size: usize, limit: usize) -> Result<(), Outcome> {
-        if size <= limit {
-            return Ok(());
-        }
-        let problem = format!("{self} not sent: {size} bytes are over the limit of {limit}");
-        Err(Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, problem) })
-    }
-
-    /// The request cannot be made, now or later.
-    pub(crate) fn not_sent(self, problem: fmt::Arguments<'_>) -> Outcome {
-        let text = format!("{self} not sent: {problem}");
-        Outcome::permanent(ExportError::new(ErrorKind::Request, text))
-    }
-
-    /// The header provider failed; the next time it may not.
-    pub(crate) fn no_headers(self, problem: &str) -> Outcome {
-        let text = format!("{self} not sent: {problem}");
-        Outcome::retryable(ExportError::new(ErrorKind::Request, text))
-    }
-
     fn accepted(self, answer: &Answer) -> Outcome {
         match response::decode_partial_success(self.signal, &answer.message) {
             Ok(partial) => Outcome::from_partial_success(
-                partial.map(|partial| (partial.rejected, outside(&partial.message))),
+                partial.map(|partial| (partial.rejected, printable(partial.message.trim()))),
             ),
             Err(error) => Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error)),
         }
@@ -83,7 +55,7 @@ impl Tried<'_> {
         let hint = hint::for_status(status.code, self.attempt);
         let mut text = format!("{self}: {}", status.code.name());
         if !status.message.is_empty() {
-            text.push_str(&format!(": {}", outside(&status.message)));
+            text.push_str(&format!(": {}", printable(status.message.trim())));
         }
         if let Some(hint) = hint {
             text.push_str(&format!(" (hint: {hint})"));
@@ -101,7 +73,7 @@ impl Tried<'_> {
 
     fn failed(self, error: &CallError) -> Outcome {
         if find::<tonic::TimeoutExpired>(error).is_some() {
-            return self.timed_out();
+            return attempt::timed_out(self);
         }
         let (kind, retryable) = match error {
             CallError::Unanswered(_) if is_connect(error) => (ErrorKind::Connect, true),

@@ -4,13 +4,11 @@ use std::error::Error as _;
 use std::fs;
 use std::time::Duration;
 
-use otlp_core::export::{ExporterConfig, Pem, PemSource, TlsConfig};
+use otlp_core::export::cause::Cause;
+use otlp_core::export::{BuildError, ExporterConfig, Pem, PemSource, TlsConfig};
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
-
-use crate::error::BuildError;
-use crate::text::Cause;
 
 /// Sets up TLS for an `https` endpoint; the server is always verified.
 ///

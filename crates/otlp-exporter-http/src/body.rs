@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::vec;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use otlp_core::Rope;
 
@@ -18,37 +18,13 @@ pub(crate) struct RopeBody {
 
 impl RopeBody {
     pub(crate) fn new(rope: &Rope) -> Self {
-        Self { pieces: gathered(rope.parts()).into_iter(), left: rope.len() as u64 }
+        Self { pieces: rope.gathered(SMALL_PIECE).into_parts().into_iter(), left: rope.len() as u64 }
     }
 }
 
-/// The pieces to send. Large ones go out as they are; runs of small ones are copied together, since
-/// one system call takes sixteen pieces, and each piece becomes a frame of HTTP/2.
-fn gathered(parts: &[Bytes]) -> Vec<Bytes> {
-    let mut pieces = Vec::with_capacity(parts.len());
-    let mut small = BytesMut::new();
-    for part in parts {
-        let is_small = part.len() < SMALL_PIECE;
-        if !small.is_empty() && (!is_small || small.len() >= GATHERED_MAX) {
-            pieces.push(small.split().freeze());
-        }
-        if is_small {
-            small.extend_from_slice(part);
-        } else {
-            pieces.push(part.clone());
-        }
-    }
-    if !small.is_empty() {
-        pieces.push(small.freeze());
-    }
-    pieces
-}
-
-/// Pieces below this size are not worth a place of their own.
+/// Pieces below this size are copied together: one system call takes sixteen pieces, and each piece
+/// becomes a frame of HTTP/2.
 const SMALL_PIECE: usize = 2 * 1024;
-
-/// Small pieces are copied into buffers of about this size.
-const GATHERED_MAX: usize = 16 * 1024;
 
 impl http_body::Body for RopeBody {
     type Data = Bytes;
@@ -69,26 +45,5 @@ impl http_body::Body for RopeBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_pieces_share_a_buffer_and_large_ones_are_not_copied() {
-        let large = Bytes::from(vec![1; SMALL_PIECE]);
-        let small = Bytes::from_static(b"xy");
-        let parts = [small.clone(), large.clone(), small.clone(), small.clone(), large.clone()];
-        let pieces = gathered(&parts);
-        assert_eq!(pieces.concat(), parts.concat());
-        let lengths: Vec<_> = pieces.iter().map(Bytes::len).collect();
-        assert_eq!(lengths, [2, SMALL_PIECE, 4, SMALL_PIECE]);
-        assert_eq!(pieces[1].as_ptr(), large.as_ptr());
-
-        let pieces = gathered(&vec![small; 100_000]);
-        assert!(pieces.iter().all(|piece| piece.len() <= GATHERED_MAX + 2));
-        assert_eq!(pieces.concat().len(), 200_000);
     }
 }

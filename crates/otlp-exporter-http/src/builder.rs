@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use otlp_core::Signal;
 use otlp_core::export::{
-    Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol,
+    BuildError, Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol,
     Secret, TlsConfig,
 };
 use reqwest::Client;
 
-use crate::error::BuildError;
 use crate::exporter::HttpExporter;
 
 /// Builds a [`HttpExporter`]. What is not set here comes from the environment

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use otlp_core::export::cause::Cause;
 use otlp_core::export::{
-    Compression, Deadline, Endpoint, ErrorKind, ExportError, Exporter, ExporterConfig,
-    HeaderProvider, Headers, Outcome, Protocol,
+    BuildError, Compression, Deadline, Endpoint, ExportError, Exporter, ExporterConfig,
+    HeaderProvider, Headers, Outcome, Protocol, attempt,
 };
 use otlp_core::{Payload, Signal};
 use parking_lot::Mutex;
@@ -21,10 +22,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::body::RopeBody;
 use crate::builder::HttpExporterBuilder;
-use crate::error::BuildError;
 use crate::outcome::Tried;
 use crate::response;
-use crate::text::{Cause, provider_failure};
 
 /// Exports over HTTP with protobuf bodies, any number of requests at a time.
 ///
@@ -110,22 +109,12 @@ impl HttpExporter {
         if payload.signal() != self.signal {
             let problem =
                 format_args!("it holds {}, the exporter sends {}", payload.signal(), self.signal);
-            return Err(tried.not_sent(problem));
+            return Err(attempt::not_sent(tried, problem));
         }
-        tried.check_size(payload.len(), self.max_request_size)?;
-        let body = payload
-            .body(self.compression)
-            .map_err(|error| tried.not_sent(format_args!("it cannot be compressed: {error}")))?;
-        // Bytes that do not compress grow a little.
-        tried.check_size(body.len(), self.max_request_size)?;
-
+        let body = attempt::body(tried, payload, self.compression, self.max_request_size)?;
         let mut headers = self.headers.clone();
         if let Some(provider) = &self.header_provider {
-            let fresh = provider
-                .headers()
-                .await
-                .map_err(|error| tried.no_headers(&provider_failure(&*error)))?;
-            add_headers(&mut headers, &fresh);
+            add_headers(&mut headers, &attempt::provided_headers(tried, provider).await?);
         }
         if let Some(encoding) = body.compression().content_encoding() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -151,7 +140,7 @@ impl HttpExporter {
             return match within(until, body).await {
                 Some(Ok(body)) => tried.accepted(&headers, &body),
                 Some(Err(error)) => tried.unreadable(error),
-                None => tried.timed_out(),
+                None => attempt::timed_out(tried),
             };
         }
         let body = response::read_error(response, until).await;
@@ -170,19 +159,15 @@ impl HttpExporter {
 
 impl Exporter for HttpExporter {
     async fn export(&self, payload: Payload, deadline: Deadline) -> Outcome {
-        let Some(client) = self.client.lock().clone() else {
-            let problem = "the exporter was shut down";
-            return Outcome::permanent(ExportError::new(ErrorKind::AlreadyShutdown, problem));
-        };
+        let Some(client) = self.client.lock().clone() else { return attempt::already_shutdown() };
         if Handle::try_current().is_err() {
-            let problem = "the exporter must be driven on a Tokio runtime with time and I/O";
-            return Outcome::permanent(ExportError::new(ErrorKind::Request, problem));
+            return attempt::no_runtime();
         }
         let until = deadline.instant().map(Instant::from_std);
         match within(until, self.send(&client, &payload)).await {
             Some(Ok(response)) => self.answer(response, until).await,
             Some(Err(outcome)) => outcome,
-            None => self.tried().timed_out(),
+            None => attempt::timed_out(self.tried()),
         }
     }
 

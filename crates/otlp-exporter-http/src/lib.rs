@@ -43,16 +43,15 @@
 
 mod body;
 mod builder;
-mod error;
 mod exporter;
 mod hint;
 mod outcome;
 mod response;
 mod retry_after;
-mod text;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use otlp_core::export::BuildError;
+
 pub use self::builder::HttpExporterBuilder;
-pub use self::error::BuildError;
 pub use self::exporter::HttpExporter;

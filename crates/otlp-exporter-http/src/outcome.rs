@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use otlp_core::Signal;
+use otlp_core::export::cause::{Cause, find, raw_texts};
+use otlp_core::export::text::printable;
 use otlp_core::export::{DecompressError, Endpoint, ErrorKind, ExportError, Outcome};
 use otlp_core::wire::response as wire;
 use reqwest::StatusCode;
@@ -14,7 +16,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use crate::hint::{self, Attempt, Failure};
 use crate::response::{BodyError, Media};
 use crate::retry_after::retry_after;
-use crate::text::{Cause, find, outside, raw_texts};
 
 /// What was tried, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +56,7 @@ impl Tried<'_> {
     fn read_success(self, body: &[u8]) -> Outcome {
         match wire::decode_partial_success(self.signal, body) {
             Ok(partial) => Outcome::from_partial_success(
-                partial.map(|partial| (partial.rejected, outside(&partial.message))),
+                partial.map(|partial| (partial.rejected, printable(partial.message.trim()))),
             ),
             Err(error) => Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error)),
         }
@@ -72,7 +73,7 @@ impl Tried<'_> {
             warning: Some(format!(
                 "the server answered in {} instead of protobuf, so whether it rejected items is \
                  not known: {}",
-                outside(media),
+                printable(media),
                 quote(body)
             )),
         }
@@ -104,7 +105,7 @@ impl Tried<'_> {
             // What follows the path may hold a secret.
             let location = String::from_utf8_lossy(location.as_bytes());
             let location = location.split(['?', '#']).next().unwrap_or_default();
-            text.push_str(&format!(" to {}", outside(without_user(location))));
+            text.push_str(&format!(" to {}", printable(without_user(location))));
         }
         let words = words(headers, body);
         if !words.is_empty() {
@@ -159,35 +160,6 @@ impl Tried<'_> {
         if retryable { Outcome::retryable(error) } else { Outcome::permanent(error) }
     }
 
-    /// The outcome of a request that was not answered in time.
-    pub(crate) fn timed_out(self) -> Outcome {
-        Outcome::retryable(ExportError::new(
-            ErrorKind::Timeout,
-            format!("{self}: the deadline passed before the server had answered"),
-        ))
-    }
-
-    /// Refuses a request that is over the limit (Z1).
-    pub(crate) fn check_size(self, size: usize, limit: usize) -> Result<(), Outcome> {
-        if size <= limit {
-            return Ok(());
-        }
-        let problem = format!("{self} not sent: {size} bytes are over the limit of {limit}");
-        Err(Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, problem) })
-    }
-
-    /// The request cannot be made, now or later.
-    pub(crate) fn not_sent(self, problem: fmt::Arguments<'_>) -> Outcome {
-        let text = format!("{self} not sent: {problem}");
-        Outcome::permanent(ExportError::new(ErrorKind::Request, text))
-    }
-
-    /// The header provider failed; the next time it may not.
-    pub(crate) fn no_headers(self, problem: &str) -> Outcome {
-        let text = format!("{self} not sent: {problem}");
-        Outcome::retryable(ExportError::new(ErrorKind::Request, text))
-    }
-
     fn attempt(&self) -> Attempt<'_> {
         Attempt {
             tls: self.endpoint.is_tls(),
@@ -231,7 +203,7 @@ fn words(headers: &HeaderMap, body: &[u8]) -> String {
         && let Ok(status) = wire::decode_status(body)
         && !status.message.is_empty()
     {
-        return outside(&status.message);
+        return printable(status.message.trim());
     }
     match Media::of(headers) {
         Media::Html => String::new(),
@@ -245,7 +217,7 @@ fn quote(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(start);
     // Binary that nobody can read stays out.
     let unreadable = text.chars().filter(|c| c.is_control() || *c == '\u{fffd}').count();
-    if unreadable * 8 > text.len() { String::new() } else { outside(&text) }
+    if unreadable * 8 > text.len() { String::new() } else { printable(text.trim()) }
 }
 
 fn without_user(url: &str) -> &str {

@@ -3,14 +3,12 @@
 use std::fs;
 use std::sync::Arc;
 
-use otlp_core::export::{Pem, PemSource, TlsConfig};
+use otlp_core::export::cause::Cause;
+use otlp_core::export::{BuildError, Pem, PemSource, TlsConfig};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
-use crate::error::BuildError;
-use crate::text::Cause;
 
 /// Reads the PEM files and puts the configuration together. The server is always verified.
 ///

@@ -3,6 +3,7 @@
 //! What is given in code beats the variable of the signal, that beats the generic variable, and
 //! that beats the default. This is decided in one place, [`ExporterConfigBuilder::build`].
 
+mod build_error;
 mod builder;
 mod resolve;
 mod tls_sources;
@@ -11,12 +12,13 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+pub use self::build_error::BuildError;
 pub use self::builder::ExporterConfigBuilder;
 use super::compression::Compression;
 use super::endpoint::Endpoint;
 use super::env::ConfigWarning;
 use super::headers::{HeaderProvider, Headers};
-use super::secret::shown;
+use super::text::printable;
 use super::tls::TlsConfig;
 use crate::signal::Signal;
 
@@ -164,7 +166,7 @@ impl ConfigError {
     ) -> Self {
         Self {
             setting: setting.into(),
-            value: value.map(shown),
+            value: value.map(printable),
             problem: problem.into(),
             accepted: accepted.into(),
         }

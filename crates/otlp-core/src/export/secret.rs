@@ -1,4 +1,4 @@
-//! Text that no message may show, and what a message may show of other text from outside.
+//! Text that no message may show.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,27 +60,7 @@ impl From<&str> for Secret {
 /// What stands in a message instead of a secret.
 pub(crate) const STARS: &str = "***";
 
-/// Most bytes of outside text in one message.
-const SHOWN_MAX: usize = 256;
-
-/// Text from outside as a message may show it: control characters escaped, cut to 256 bytes.
-pub(crate) fn shown(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        let escaped = c.escape_debug();
-        if out.len() + escaped.clone().map(char::len_utf8).sum::<usize>() > SHOWN_MAX {
-            out.push('…');
-            break;
-        }
-        // Quotes are not dangerous, only control characters and the like are.
-        if matches!(c, '\'' | '"') {
-            out.push(c);
-        } else {
-            out.extend(escaped);
-        }
-    }
-    out
-}
+pub(crate) use super::text::printable as shown;
 
 #[cfg(test)]
 mod tests {
@@ -93,13 +73,5 @@ mod tests {
             assert!(text.contains(STARS) && !text.contains("hunter2"), "{text}");
         }
         assert_eq!(secret.expose(), "hunter2");
-    }
-
-    #[test]
-    fn outside_text_is_escaped_and_cut() {
-        assert_eq!(shown("a\nb\u{1b}[31m\"c\""), "a\\nb\\u{1b}[31m\"c\"");
-        let cut = shown(&"é".repeat(1000));
-        assert!(cut.len() <= SHOWN_MAX + '…'.len_utf8() && cut.ends_with('…'));
-        assert!(shown(&"\n".repeat(1000)).len() <= SHOWN_MAX + '…'.len_utf8());
     }
 }

@@ -93,6 +93,30 @@ impl Rope {
         }
     }
 
+    /// The same bytes in fewer pieces: runs of pieces shorter than `min` are copied together, into
+    /// pieces of about eight times `min`; the others are shared as they are.
+    ///
+    /// For writing to a socket: a system call takes only so many pieces, and over HTTP/2 each one
+    /// becomes a frame.
+    #[must_use]
+    pub fn gathered(&self, min: usize) -> Self {
+        let mut out = Self::with_capacity(self.parts.len());
+        let mut small = BytesMut::new();
+        for part in &self.parts {
+            let is_small = part.len() < min;
+            if !is_small || small.len() >= min.saturating_mul(8) {
+                out.push(small.split().freeze());
+            }
+            if is_small {
+                small.extend_from_slice(part);
+            } else {
+                out.push(part.clone());
+            }
+        }
+        out.push(small.freeze());
+        out
+    }
+
     /// Takes the pieces out.
     #[must_use]
     pub fn into_parts(self) -> Vec<Bytes> {
@@ -132,3 +156,29 @@ impl PartialEq for Rope {
 }
 
 impl Eq for Rope {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_gathered_and_large_ones_are_not_copied() {
+        let (small, large) = (Bytes::from_static(b"xy"), Bytes::from(vec![1; 100]));
+        let rope = Rope::from_iter([&small, &large, &small, &small, &large].map(Bytes::clone));
+        let gathered = rope.gathered(100);
+        assert_eq!(gathered, rope);
+        let lengths: Vec<_> = gathered.parts().iter().map(Bytes::len).collect();
+        assert_eq!(lengths, [2, 100, 4, 100]);
+        assert_eq!(gathered.parts()[1].as_ptr(), large.as_ptr());
+    }
+
+    #[test]
+    fn what_is_gathered_is_cut_into_pieces_of_bounded_size() {
+        let rope = Rope::from_iter(vec![Bytes::from_static(b"xy"); 1_000]);
+        let gathered = rope.gathered(10);
+        assert_eq!(gathered, rope);
+        assert!(gathered.parts().iter().all(|piece| piece.len() <= 80 + 2));
+        assert_eq!(gathered.parts().len(), 25);
+        assert!(Rope::new().gathered(10).parts().is_empty());
+    }
+}

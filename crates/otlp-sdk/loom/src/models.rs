@@ -62,10 +62,10 @@ fn balanced(intake: &Intake<()>) {
     assert_eq!(ledger.unaccounted(), 0, "{ledger}");
 }
 
-/// Explores with at most five preemptions, which is where such bugs are.
+/// Explores with at most four preemptions, which is where such bugs are.
 fn model(check: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(5);
+    builder.preemption_bound = Some(4);
     builder.check(check);
 }
 
