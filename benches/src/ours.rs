@@ -53,6 +53,8 @@ pub fn local_parts() -> (Tracer, impl Control, Arc<Progress>) {
 ///
 /// The exporter refuses the configuration.
 pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
+    // Chosen already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let progress = Arc::new(Progress::default());
     let provider = match target.transport {
         Transport::Http => provider(http(target)?, Sampler::AlwaysOn, &progress),

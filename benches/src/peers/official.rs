@@ -50,6 +50,8 @@ pub fn local_parts() -> (SdkTracer, impl Control + use<>, Arc<Progress>) {
 ///
 /// The exporter refuses the configuration, or the runtime for gRPC cannot be started.
 pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
+    // Chosen already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let progress = Arc::new(Progress::default());
     let (exporter, runtime) = match target.transport {
         Transport::Http => (http(target)?, None),

@@ -117,7 +117,8 @@ fn cut(text: &str, most: usize) -> String {
     for char in text.chars() {
         let before = out.len();
         match char {
-            '"' | '\'' => out.push(char),
+            // Harmless in a log line, and unreadable when escaped; exporters have escaped before.
+            '"' | '\'' | '\\' => out.push(char),
             _ => out.extend(char.escape_debug()),
         }
         if out.len() > most {

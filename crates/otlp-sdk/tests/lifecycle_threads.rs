@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_sdk::trace::{BatchConfig, Span, Tracer, TracerProvider};
 use otlp_testing::ScriptedExporter;
@@ -64,7 +65,10 @@ struct StartsAtTheEnd(Tracer);
 
 impl Drop for StartsAtTheEnd {
     fn drop(&mut self) {
-        self.0.start("from a destructor").end();
+        // `start` asks for the current context, which is a thread-local of the API and may be gone:
+        // it would panic. With a context at hand nothing of the API's is needed.
+        let builder = self.0.span_builder("from a destructor");
+        self.0.build_with_context(builder, &Context::new()).end();
     }
 }
 

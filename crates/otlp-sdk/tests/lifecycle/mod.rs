@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::{ErrorKind, ExportError, Outcome};
-use otlp_sdk::trace::{BatchConfig, PipelineError, TracerProvider};
+use otlp_sdk::trace::{BatchConfig, Ledger, PipelineError, TracerProvider};
 use otlp_testing::{ScriptedExporter, Step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,13 @@ pub(crate) fn cases() -> impl Iterator<Item = Case> {
 
 const TIMEOUT: Duration = Duration::from_millis(150);
 const SLACK: Duration = Duration::from_millis(250);
-const SPANS: u64 = 1_000;
+/// Less than a batch, so that nothing leaves before the call.
+const SPANS: u64 = 400;
 /// The text of panics that are meant.
 pub(crate) const MEANT: &str = "meant";
+
+/// How long the call took, or what was wrong: a context like a panic hook is no place to panic.
+type Verdict = Result<Duration, String>;
 
 impl Case {
     /// Makes the call in some context. A busy machine may be late once; a deadlock always is.
@@ -52,8 +56,9 @@ impl Case {
         let mut taken = Duration::MAX;
         for _ in 0..5 {
             let (sender, receiver) = std::sync::mpsc::channel();
-            context(Box::new(move || sender.send(self.run()).unwrap()));
-            taken = receiver.recv_timeout(Duration::from_secs(60)).expect("the call ends without a panic");
+            context(Box::new(move || sender.send(self.run()).unwrap_or_default()));
+            let verdict = receiver.recv_timeout(Duration::from_secs(60)).expect("the call ends without a panic");
+            taken = verdict.unwrap_or_else(|wrong| panic!("{self:?}: {wrong}"));
             if taken <= TIMEOUT + SLACK {
                 return;
             }
@@ -61,7 +66,7 @@ impl Case {
         panic!("{self:?} took {taken:?}");
     }
 
-    fn run(self) -> Duration {
+    fn run(self) -> Verdict {
         let exporter = ScriptedExporter::new();
         exporter.respond_by(move |_| self.behaviour.step());
         let config = BatchConfig::default().with_shutdown_timeout(TIMEOUT);
@@ -74,54 +79,52 @@ impl Case {
         }
         drop(tracer);
         let begun = Instant::now();
-        let kept = self.call(&provider);
-        let (result, taken) = match kept {
-            Some(result) => (result, begun.elapsed()),
-            None => {
-                drop(provider);
-                let taken = begun.elapsed();
-                assert_eq!(exporter.shutdowns(), 1, "{self:?}");
-                let delivered = if self.behaviour == Behaviour::Ok { SPANS as usize } else { 0 };
-                assert_eq!(exporter.delivered(), delivered, "{self:?}");
-                return taken;
-            }
+        let result = match self.call {
+            Call::Flush => provider.force_flush_with_timeout(TIMEOUT),
+            Call::Shutdown | Call::ShutdownTwice => provider.shutdown_with_timeout(TIMEOUT),
+            Call::Drop => return self.after_drop(provider, &exporter),
         };
-        self.check(&result, &provider);
+        let taken = begun.elapsed();
+        if self.call == Call::ShutdownTwice {
+            let second = provider.shutdown_with_timeout(TIMEOUT);
+            is(matches!(second, Err(PipelineError::AlreadyShutdown)), || format!("{second:?}"))?;
+        }
+        self.check(&result, &provider.ledger())?;
         // Its own deadline, so that a hanging exporter does not make the next case late.
         let _ = provider.shutdown_with_timeout(Duration::ZERO);
         let ledger = provider.ledger();
-        assert_eq!((ledger.held, ledger.unaccounted()), (0, 0), "{self:?} {ledger}");
-        taken
+        is(ledger.held == 0 && ledger.unaccounted() == 0, || ledger.to_string())?;
+        Ok(taken)
     }
 
-    fn call(self, provider: &TracerProvider) -> Option<Result<(), PipelineError>> {
-        match self.call {
-            Call::Flush => Some(provider.force_flush_with_timeout(TIMEOUT)),
-            Call::Shutdown => Some(provider.shutdown_with_timeout(TIMEOUT)),
-            Call::ShutdownTwice => {
-                let first = provider.shutdown_with_timeout(TIMEOUT);
-                let second = provider.shutdown_with_timeout(TIMEOUT);
-                assert!(matches!(second, Err(PipelineError::AlreadyShutdown)), "{self:?} {second:?}");
-                Some(first)
-            }
-            Call::Drop => None,
-        }
+    fn after_drop(self, provider: TracerProvider, exporter: &ScriptedExporter) -> Verdict {
+        let begun = Instant::now();
+        drop(provider);
+        let taken = begun.elapsed();
+        let delivered = if self.behaviour == Behaviour::Ok { SPANS as usize } else { 0 };
+        let right = exporter.shutdowns() == 1 && exporter.delivered() == delivered;
+        is(right, || format!("{exporter:?}"))?;
+        Ok(taken)
     }
 
-    fn check(self, result: &Result<(), PipelineError>, provider: &TracerProvider) {
-        let ledger = provider.ledger();
-        assert_eq!((ledger.ended, ledger.unaccounted()), (SPANS, 0), "{self:?} {ledger}");
-        match self.behaviour {
+    fn check(self, result: &Result<(), PipelineError>, ledger: &Ledger) -> Result<(), String> {
+        is(ledger.ended == SPANS && ledger.unaccounted() == 0, || ledger.to_string())?;
+        let right = match self.behaviour {
             // A flush means that every span that ended before was tried.
-            Behaviour::Ok => assert!(result.is_ok() && ledger.delivered == SPANS, "{self:?} {result:?}"),
+            Behaviour::Ok => result.is_ok() && ledger.delivered == SPANS,
             Behaviour::Error | Behaviour::Panic => {
-                assert!(matches!(result, Err(PipelineError::Lost { lost: SPANS, last_error: Some(_), .. })), "{self:?} {result:?}");
+                matches!(result, Err(PipelineError::Lost { lost: SPANS, last_error: Some(_), .. }))
             }
             Behaviour::Away | Behaviour::Hang => {
-                assert!(matches!(result, Err(PipelineError::Timeout { held: SPANS, .. })), "{self:?} {result:?}");
+                matches!(result, Err(PipelineError::Timeout { held: SPANS, .. }))
             }
-        }
+        };
+        is(right, || format!("{result:?} {ledger}"))
     }
+}
+
+fn is(right: bool, otherwise: impl Fn() -> String) -> Result<(), String> {
+    if right { Ok(()) } else { Err(otherwise()) }
 }
 
 impl Behaviour {
