@@ -130,21 +130,20 @@ impl HttpExporter {
     }
 
     /// Reads the answer as far as it matters.
-    async fn answer(&self, response: Response, until: Option<Instant>) -> Outcome {
+    async fn answer(&self, mut response: Response, until: Option<Instant>) -> Outcome {
         let tried = self.tried();
         self.has_answered.store(true, Ordering::Relaxed);
         let status = response.status();
-        let headers = response.headers().clone();
         if status.is_success() {
-            let body = response::read(response, self.max_response_size);
+            let body = response::read(&mut response, self.max_response_size);
             return match within(until, body).await {
-                Some(Ok(body)) => tried.accepted(&headers, &body),
+                Some(Ok(body)) => tried.accepted(response.headers(), &body),
                 Some(Err(error)) => tried.unreadable(error),
                 None => attempt::timed_out(tried),
             };
         }
-        let body = response::read_error(response, until).await;
-        tried.refused(status, &headers, &body, SystemTime::now())
+        let body = response::read_error(&mut response, until).await;
+        tried.refused(status, response.headers(), &body, SystemTime::now())
     }
 
     fn tried(&self) -> Tried<'_> {

@@ -30,7 +30,7 @@ pub(crate) enum BodyError {
 }
 
 /// The whole body, inflated, of at most `limit` bytes on the wire and inflated.
-pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Bytes, BodyError> {
+pub(crate) async fn read(response: &mut Response, limit: usize) -> Result<Bytes, BodyError> {
     let compression = encoding(response.headers())?;
     let declared = response.content_length().unwrap_or(0);
     if usize::try_from(declared).map_or(true, |declared| declared > limit) {
@@ -50,7 +50,7 @@ pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Bytes, 
 }
 
 /// As much of the body of an error answer as comes soon and can be read.
-pub(crate) async fn read_error(mut response: Response, deadline: Option<Instant>) -> Bytes {
+pub(crate) async fn read_error(response: &mut Response, deadline: Option<Instant>) -> Bytes {
     let soon = Instant::now() + ERROR_BODY_TIME;
     let until = deadline.map_or(soon, |deadline| deadline.min(soon));
     let compression = encoding(response.headers());

@@ -60,7 +60,7 @@ impl Notices {
     pub(crate) fn rejected(&mut self, rejected: u64, message: &str) {
         if let Some(repeated) = self.rejected.pass(Instant::now()) {
             tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                rejected, message = printable(message), repeated,
+                rejected, server_message = printable(message), repeated,
                 "the server rejected part of a request; it will not be sent again");
         }
     }
@@ -68,7 +68,7 @@ impl Notices {
     pub(crate) fn server_warning(&mut self, message: &str) {
         if let Some(repeated) = self.warning.pass(Instant::now()) {
             tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                message = printable(message), repeated,
+                server_message = printable(message), repeated,
                 "the server took everything and sent a warning");
         }
     }

@@ -14,10 +14,12 @@ fn in_every_case(context: impl Fn(Work)) {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "without a runtime there is no test")]
 fn multi_thread(workers: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
 }
 
+#[expect(clippy::unwrap_used, reason = "without a runtime there is no test")]
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -106,7 +108,7 @@ fn quiet_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if info.payload_as_str() != Some(MEANT) {
+            if info.payload().downcast_ref::<&str>().copied() != Some(MEANT) {
                 before(info);
             }
         }));

@@ -13,13 +13,15 @@ const CRASH: &str = "the application crashes";
 #[test]
 fn inside_a_panic_hook() {
     let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| match info.payload_as_str() {
-        Some(CRASH) => {
-            let work = WORK.lock().unwrap().take();
-            work.unwrap()();
+    std::panic::set_hook(Box::new(move |info| {
+        match info.payload().downcast_ref::<&str>().copied() {
+            Some(CRASH) => {
+                let work = WORK.lock().unwrap().take();
+                work.unwrap()();
+            }
+            Some(MEANT) => {}
+            _ => before(info),
         }
-        Some(MEANT) => {}
-        _ => before(info),
     }));
     for case in cases() {
         case.run_in(&|work| {

@@ -12,9 +12,8 @@ fn provider() -> (TracerProvider, ScriptedExporter) {
     let exporter = ScriptedExporter::new();
     // Without a timer: what arrives was adopted by a flush or by a sweep.
     let config = BatchConfig::default().with_schedule_delay(Duration::from_secs(3600));
-    let provider = TracerProvider::builder()
-        .with_batch_exporter_config(exporter.clone(), config)
-        .build();
+    let provider =
+        TracerProvider::builder().with_batch_exporter_config(exporter.clone(), config).build();
     (provider, exporter)
 }
 
@@ -27,7 +26,11 @@ fn names(exporter: &ScriptedExporter) -> Vec<String> {
 #[track_caller]
 fn all_delivered(provider: &TracerProvider, spans: u64) {
     let ledger = provider.ledger();
-    assert_eq!((ledger.ended, ledger.delivered, ledger.unaccounted()), (spans, spans, 0), "{ledger}");
+    assert_eq!(
+        (ledger.ended, ledger.delivered, ledger.unaccounted()),
+        (spans, spans, 0),
+        "{ledger}"
+    );
 }
 
 #[test]
@@ -82,7 +85,7 @@ fn spans_that_end_in_destructors_of_thread_locals_are_delivered() {
     // one of these threads has lost ours when its spans end.
     let (provider, exporter) = provider();
     let tracer = provider.tracer("late");
-    let (first, second) = (tracer.clone(), tracer.clone());
+    let (first, second) = (tracer.clone(), tracer);
     std::thread::spawn(move || {
         HELD.with_borrow_mut(Vec::clear);
         STARTS_AT_THE_END.set(Some(StartsAtTheEnd(first.clone())));
@@ -115,10 +118,7 @@ fn a_span_that_ends_on_another_thread_is_delivered() {
     let ended = std::thread::spawn(move || spans.into_iter().for_each(|mut span| span.end()));
     ended.join().unwrap();
     // Started on a thread that is gone before it ends.
-    let orphan = std::thread::spawn({
-        let tracer = tracer.clone();
-        move || tracer.start("orphan")
-    });
+    let orphan = std::thread::spawn(move || tracer.start("orphan"));
     drop(orphan.join().unwrap());
     provider.force_flush().unwrap();
     all_delivered(&provider, 101);
@@ -160,5 +160,9 @@ fn threads_outlive_their_provider() {
     thread.join().unwrap();
     let ledger = last.ledger();
     assert_eq!((ledger.created, ledger.ended, ledger.delivered), (3, 2, 1), "{ledger}");
-    assert_eq!((ledger.dropped_total(), ledger.sampled_out, ledger.unaccounted()), (1, 1, 0), "{ledger}");
+    assert_eq!(
+        (ledger.dropped_total(), ledger.sampled_out, ledger.unaccounted()),
+        (1, 1, 0),
+        "{ledger}"
+    );
 }

@@ -28,6 +28,7 @@ struct Counts {
 }
 
 impl Exporter for Mixed {
+    #[expect(clippy::panic, reason = "the panic is one of the failures")]
     async fn export(&self, payload: Payload, _: Deadline) -> Outcome {
         let items = payload.items() as u64;
         let error = |text: &'static str| ExportError::new(ErrorKind::Other, text);
@@ -52,7 +53,9 @@ impl Exporter for Mixed {
 
 /// A queue that is full at times, small batches, four requests in flight, quick retries.
 fn config() -> BatchConfig {
-    let retry = RetryPolicy::default().with_initial_backoff(Duration::from_millis(1)).with_max_backoff(Duration::from_millis(4));
+    let retry = RetryPolicy::default()
+        .with_initial_backoff(Duration::from_millis(1))
+        .with_max_backoff(Duration::from_millis(4));
     BatchConfig::default()
         .with_max_queue_size(QUEUE)
         .with_max_queue_bytes(QUEUE * 64)
@@ -64,7 +67,7 @@ fn config() -> BatchConfig {
 fn quiet_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if info.payload_as_str() != Some("stress") {
+        if info.payload().downcast_ref::<&str>().copied() != Some("stress") {
             before(info);
         }
     }));
@@ -108,12 +111,14 @@ fn watch(provider: &TracerProvider, done: &AtomicBool) -> usize {
 }
 
 /// Runs the threads, three flushers and a reader; `meanwhile` on this thread.
-fn stress(spans: usize, meanwhile: impl FnOnce(&TracerProvider)) -> (Ledger, Mixed, TracerProvider) {
+fn stress(
+    spans: usize,
+    meanwhile: impl FnOnce(&TracerProvider),
+) -> (Ledger, Mixed, TracerProvider) {
     quiet_panics();
     let exporter = Mixed::default();
-    let provider = TracerProvider::builder()
-        .with_batch_exporter_config(exporter.clone(), config())
-        .build();
+    let provider =
+        TracerProvider::builder().with_batch_exporter_config(exporter.clone(), config()).build();
     let (working, done) = (AtomicUsize::new(THREADS), AtomicBool::new(false));
     std::thread::scope(|threads| {
         for _ in 0..THREADS {
@@ -137,7 +142,8 @@ fn stress(spans: usize, meanwhile: impl FnOnce(&TracerProvider)) -> (Ledger, Mix
             std::thread::yield_now();
         }
         done.store(true, Ordering::Release);
-        assert!(reader.join().unwrap() > 0, "nobody looked at the account");
+        let pictures = reader.join().unwrap_or_default();
+        assert!(pictures > 0, "the account did not balance, or nobody looked at it");
     });
     (provider.ledger(), exporter, provider)
 }
@@ -163,8 +169,7 @@ fn a_million_spans_are_accounted_for() {
     let ledger = provider.ledger();
     assert_eq!(ledger.ended, SPANS as u64, "{ledger}");
     check(&ledger, &exporter);
-    println!("{ledger}");
-    assert!(ledger.delivered > SPANS as u64 / 10, "most of it was lost: {ledger}");
+    assert!(ledger.delivered > 10_000, "hardly anything was delivered: {ledger}");
 }
 
 #[test]
@@ -174,11 +179,13 @@ fn a_shutdown_in_the_middle_loses_nothing_in_silence() {
         while provider.ledger().ended < SPANS as u64 / 2 {
             std::thread::yield_now();
         }
+        let mut open = provider.tracer("stress").start("open across the shutdown");
         let _ = provider.shutdown_with_timeout(Duration::from_secs(5));
+        open.end();
     });
     assert!(ledger.ended < SPANS as u64, "the shutdown came too late: {ledger}");
     assert!(ledger.dropped(DropReason::AfterShutdown) > 0, "{ledger}");
     assert!(matches!(provider.shutdown(), Err(PipelineError::AlreadyShutdown)));
-    assert_eq!(ledger.created, SPANS as u64);
+    assert_eq!(ledger.created, SPANS as u64 + 1);
     check(&ledger, &exporter);
 }

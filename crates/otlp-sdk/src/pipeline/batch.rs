@@ -125,7 +125,6 @@ fn same(a: &Arc<ScopeHeader>, b: &Arc<ScopeHeader>) -> bool {
 
 /// Cuts a segment at an item border: what fits, and what is left. With `at_least_one`, an item
 /// that does not fit on its own is taken all the same.
-#[expect(clippy::type_complexity, reason = "two halves of the same thing")]
 fn cut(
     segment: Segment<ScopeHeader>,
     items: usize,

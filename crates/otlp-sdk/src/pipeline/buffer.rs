@@ -47,10 +47,10 @@ impl BufferPool {
             return;
         }
         buf.clear();
-        if let Some(mut free) = self.free.try_lock() {
-            if free.len() < self.capacity {
-                free.push(buf);
-            }
+        if let Some(mut free) = self.free.try_lock()
+            && free.len() < self.capacity
+        {
+            free.push(buf);
         }
     }
 }
@@ -78,7 +78,8 @@ impl Drop for Returning {
 /// Larger buffers are given to the allocator: one huge span must not keep its memory for ever.
 const KEPT_BYTES: usize = 128 * 1024;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -20,7 +20,8 @@ pub struct BatchConfig {
     pub max_export_batch_size: NonZeroUsize,
     /// Most items held: in threads' buffers, in the queue, in requests and waiting for a retry.
     /// Not set by default, since items differ in size and memory is what must be bounded; set it
-    /// (`OTEL_BSP_MAX_QUEUE_SIZE`) and it holds beside the bytes.
+    /// (`OTEL_BSP_MAX_QUEUE_SIZE`) and it holds beside the bytes. When either is three quarters
+    /// full, what is there leaves without waiting for a full batch.
     pub max_queue_size: Option<NonZeroUsize>,
     /// Most bytes held, encoded. Default 32 MiB. What does not fit is dropped and counted as
     /// `queue_full`; what is held already stays.

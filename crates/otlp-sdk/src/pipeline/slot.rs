@@ -400,5 +400,6 @@ fn gather<S>(scope: &Arc<S>, buf: &[u8], runs: &[Run<S>]) -> Segment<S> {
 /// The first memory of a thread that has none to reuse: room for a handful of spans.
 const SMALL_BYTES: usize = 2 * 1024;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests;

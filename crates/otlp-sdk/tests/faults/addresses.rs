@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use otlp_core::export::{Pem, TlsConfig};
 use otlp_sdk::trace::DropReason;
+use otlp_testing::Server;
 use otlp_testing::tls::Certificates;
-use otlp_testing::{Reply, Script, Server};
+#[cfg(feature = "grpc")]
+use otlp_testing::{RawAnswer, RawServer, Reply, Script};
 use tokio::net::TcpSocket;
 
 use super::{Over, Setup};
@@ -86,8 +88,19 @@ fn the_other_protocols_port_is_recognised() {
     let server = Server::start();
     let end = Setup::once(Over::Http, server.grpc_endpoint()).start().end_with(2);
     end.lost(2, DropReason::RetriesExhausted)
-        .says(&[&Over::Http.tried(&server.grpc_endpoint()), "is this port one for gRPC or https?"]);
+        .says(&[&Over::Http.tried(&server.grpc_endpoint()), "one for gRPC or https?"]);
     assert_eq!(server.counts().arrived, 0);
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn a_server_of_http_1_is_recognised_by_grpc() {
+    let answer = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let server = RawServer::start(RawAnswer::OnFirstBytes(answer.into()));
+    let endpoint = server.endpoint("http");
+    let end = Setup::once(Over::Grpc, endpoint.clone()).start().end_with(2);
+    end.lost(2, DropReason::RetriesExhausted)
+        .says(&[&Over::Grpc.tried(&endpoint), "is it one for OTLP/HTTP or https?"]);
 }
 
 fn trusting(certificates: &Certificates) -> TlsConfig {

@@ -69,7 +69,7 @@ fn an_answer_of_ten_gigabytes_is_cut_at_the_limit() {
 fn a_connection_that_closes_inside_the_answer_is_named_as_that() {
     for &over in Over::ALL {
         let (end, tried, _) = answered(over, Reply::cut_body());
-        end.lost(2, DropReason::RetriesExhausted).says(&[&tried]);
+        end.lost(2, DropReason::RetriesExhausted).says(&[&tried, "the answer broke off"]);
     }
 }
 
@@ -77,7 +77,20 @@ fn a_connection_that_closes_inside_the_answer_is_named_as_that() {
 fn a_connection_that_closes_instead_of_an_answer_is_named_as_that() {
     for &over in Over::ALL {
         let (end, tried, _) = answered(over, Reply::close());
-        end.lost(2, DropReason::RetriesExhausted).says(&[&tried, "closed"]);
+        end.lost(2, DropReason::RetriesExhausted).says_that_the_connection_is_gone(&tried);
+    }
+}
+
+#[test]
+fn a_port_that_hangs_up_is_named_as_that() {
+    for &over in Over::ALL {
+        for answer in [RawAnswer::CloseAtOnce, RawAnswer::Reset] {
+            let server = RawServer::start(answer);
+            let endpoint = server.endpoint("http");
+            let end = Setup::once(over, endpoint.clone()).start().end_with(2);
+            end.lost(2, DropReason::RetriesExhausted)
+                .says_that_the_connection_is_gone(&over.tried(&endpoint));
+        }
     }
 }
 
@@ -91,7 +104,22 @@ fn a_lost_acknowledgement_is_counted_as_lost_and_never_as_delivered() {
     }
 }
 
+#[test]
+fn a_lost_acknowledgement_is_sent_again_and_counted_once() {
+    // W9: at least once; nobody can tell the two apart from here.
+    for &over in Over::ALL {
+        let server = Server::start();
+        server.respond_with(Reply::close().with_data_taken());
+        let policy = RetryPolicy::default().with_initial_backoff(Duration::from_millis(1));
+        let end = Setup::to(over, over.endpoint(&server)).retry(policy).start().end_with(2);
+        end.delivered(2);
+        assert_eq!((server.counts().items, server.duplicate_spans().len()), (4, 2));
+        assert_eq!(end.only_message().field("message"), "export failed and will be tried again");
+    }
+}
+
 /// `google.rpc.Status` with a `RetryInfo` of the most seconds that it can hold.
+#[cfg(feature = "grpc")]
 fn status_of_longest_delay() -> Vec<u8> {
     let delay = [&[0x08][..], &[0xff; 8], &[0x7f]].concat();
     let info = field(0x0a, &delay);
@@ -99,6 +127,7 @@ fn status_of_longest_delay() -> Vec<u8> {
     [&[0x08, 14][..], &field(0x1a, &any.concat())].concat()
 }
 
+#[cfg(feature = "grpc")]
 fn field(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag, u8::try_from(content.len()).unwrap()][..], content].concat()
 }
@@ -162,9 +191,23 @@ fn a_partial_rejection_is_counted_and_told_in_the_servers_words() {
         let end = Setup::to(over, over.endpoint(&server)).start().end_with(3);
         assert_eq!((end.ledger.delivered, end.ledger.rejected), (2, 1), "{}", end.ledger);
         assert_eq!(server.counts().items, 2);
-        assert_eq!(end.only_message().field("rejected"), "1");
+        let message = end.only_message();
+        let said = ["rejected", "server_message"].map(|field| message.field(field));
+        assert_eq!(said, ["1", "no\\nservice name"], "{message}");
         let words = end.result.as_ref().unwrap_err().to_string();
         assert!(words.contains("no\\nservice name"), "{words}");
+    }
+}
+
+#[test]
+fn a_warning_of_the_server_is_told_in_its_words() {
+    // W11
+    for &over in Over::ALL {
+        let server = Server::start();
+        server.respond_with(Reply::partial_success(0, "old \"schema\""));
+        let end = Setup::to(over, over.endpoint(&server)).start().end_with(3);
+        end.delivered(3);
+        assert_eq!(end.only_message().field("server_message"), "old \"schema\"");
     }
 }
 

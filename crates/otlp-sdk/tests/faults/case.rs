@@ -113,7 +113,6 @@ impl Case {
         telemetry.shutdown().unwrap();
         let ledger = provider.ledger();
         assert_eq!((ledger.unaccounted(), ledger.held, ledger.panics), (0, 0, 0), "{ledger}");
-        for m in ear.messages() { eprintln!("MSG {} {m}\n    RET {:?}", std::thread::current().name().unwrap(), result.as_ref().map_err(|e| e.to_string())); }
         End { result, messages: ear.messages(), ledger }
     }
 }
@@ -166,6 +165,16 @@ impl End {
             }
             assert!(!text.contains(char::is_control) && text.len() < 1200, "{text:?}");
         }
+    }
+
+    /// As [`says`](Self::says), with any of the words for a connection that is gone: which of them
+    /// it is depends on who of the two was faster.
+    #[track_caller]
+    pub(crate) fn says_that_the_connection_is_gone(&self, tried: &str) {
+        self.says(&[tried]);
+        let text = self.only_message().field("error").to_ascii_lowercase();
+        let words = ["connection closed", "connection reset", "broken pipe"];
+        assert!(words.iter().any(|word| text.contains(word)), "{text}");
     }
 
     #[track_caller]

@@ -37,33 +37,39 @@ fn an_attribute_larger_than_a_request_costs_its_own_span_only() {
     }
 }
 
+/// "That is too large", as servers of this transport say it.
+fn too_large(over: Over) -> Reply {
+    match over {
+        Over::Http => Reply::http(413).with_body("at most 10 bytes"),
+        #[cfg(feature = "grpc")]
+        Over::Grpc => Reply::grpc(8, "received message larger than max (99 vs. 10 bytes)"),
+    }
+}
+
 #[test]
 fn requests_that_the_server_finds_too_large_are_halved_until_they_fit() {
     for &over in Over::ALL {
         let server = Server::start();
-        server.respond_with(Script::call(|request| match request.items() {
+        server.respond_with(Script::call(move |request| match request.items() {
             0..=3 => Reply::ok(),
-            _ => Reply::http(413),
+            _ => too_large(over),
         }));
         let end = Setup::to(over, over.endpoint(&server)).start().end_with(10);
-        match over {
-            Over::Http => {
-                end.delivered_quietly(10);
-                assert_eq!(server.counts().items, 10);
-            }
-            // Without HTTP in between the status of a proxy is only a number.
-            #[cfg(feature = "grpc")]
-            Over::Grpc => drop(end),
-        }
+        end.delivered_quietly(10);
+        assert_eq!((server.counts().items, server.duplicate_spans().len()), (10, 0));
     }
 }
 
 #[test]
 fn a_single_span_that_the_server_finds_too_large_is_told_with_its_words() {
-    let server = Server::start();
-    server.respond_with(Script::always(Reply::http(413).with_body("at most 10 bytes")));
-    let end = Setup::to(Over::Http, server.http_endpoint()).start().end_with(1);
-    end.lost(1, DropReason::TooLarge).says(&["413", "at most 10 bytes"]);
+    for &over in Over::ALL {
+        let server = Server::start();
+        server.respond_with(Script::always(too_large(over)));
+        let endpoint = over.endpoint(&server);
+        let end = Setup::to(over, endpoint.clone()).start().end_with(1);
+        end.lost(1, DropReason::TooLarge).says(&[&over.tried(&endpoint), "10 bytes"]);
+        assert_eq!(server.counts().items, 0);
+    }
 }
 
 #[test]

@@ -137,24 +137,35 @@ fn a_protocol_that_is_not_known_is_told_and_the_default_is_spoken() {
     assert_eq!(server.counts().items, 1);
 }
 
-#[test]
-fn an_export_timeout_ends_an_attempt_that_is_not_answered() {
+fn ends_an_attempt(variable: &str) {
     for &over in Over::ALL {
         let server = Server::start();
         server.respond_with(Script::always(Reply::never()));
-        let setup = Setup::to(over, over.endpoint(&server));
-        let case = setup.variable("OTEL_BSP_EXPORT_TIMEOUT", "200").start();
+        let endpoint = over.endpoint(&server);
+        let case = Setup::to(over, endpoint.clone()).variable(variable, "200").start();
         case.spans(2);
         let flushed = case.provider.force_flush_with_timeout(Duration::ZERO);
-        assert!(flushed.is_err());
+        assert!(matches!(flushed, Err(PipelineError::Timeout { held: 2, .. })), "{flushed:?}");
         case.ear.wait();
-        let messages = case.ear.messages();
-        let said = messages[0].field("error");
-        assert!(said.contains("the deadline passed before the server had answered"), "{said}");
         server.respond_with(Script::default());
-        case.end().delivered(2);
-        assert_eq!(server.counts().items, 2);
+        let end = case.end();
+        end.delivered(2);
+        assert_eq!((server.counts().items, server.duplicate_spans().len()), (2, 0));
+        let said = end.only_message().field("error");
+        let reason = "the deadline passed before the server had answered";
+        assert!(said.contains(&over.tried(&endpoint)) && said.contains(reason), "{said}");
     }
+}
+
+#[test]
+fn the_batch_processors_timeout_ends_an_attempt_that_nobody_answers() {
+    ends_an_attempt("OTEL_BSP_EXPORT_TIMEOUT");
+}
+
+#[test]
+#[ignore = "init() does not hand the exporter's timeout to its pipeline yet"]
+fn the_exporters_timeout_ends_an_attempt_that_nobody_answers() {
+    ends_an_attempt("OTEL_EXPORTER_OTLP_TIMEOUT");
 }
 
 #[test]

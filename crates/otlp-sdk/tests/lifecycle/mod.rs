@@ -52,12 +52,15 @@ type Verdict = Result<Duration, String>;
 
 impl Case {
     /// Makes the call in some context. A busy machine may be late once; a deadlock always is.
+    #[expect(clippy::expect_used, clippy::panic, reason = "a case that fails is a test that fails")]
     pub(crate) fn run_in(self, context: &dyn Fn(Box<dyn FnOnce() + Send>)) {
         let mut taken = Duration::MAX;
         for _ in 0..5 {
             let (sender, receiver) = std::sync::mpsc::channel();
             context(Box::new(move || sender.send(self.run()).unwrap_or_default()));
-            let verdict = receiver.recv_timeout(Duration::from_secs(60)).expect("the call ends without a panic");
+            let verdict = receiver
+                .recv_timeout(Duration::from_secs(60))
+                .expect("the call ends without a panic");
             taken = verdict.unwrap_or_else(|wrong| panic!("{self:?}: {wrong}"));
             if taken <= TIMEOUT + SLACK {
                 return;
@@ -70,9 +73,8 @@ impl Case {
         let exporter = ScriptedExporter::new();
         exporter.respond_by(move |_| self.behaviour.step());
         let config = BatchConfig::default().with_shutdown_timeout(TIMEOUT);
-        let provider = TracerProvider::builder()
-            .with_batch_exporter_config(exporter.clone(), config)
-            .build();
+        let provider =
+            TracerProvider::builder().with_batch_exporter_config(exporter.clone(), config).build();
         let tracer = provider.tracer("case");
         for _ in 0..SPANS {
             tracer.start("span").end();

@@ -294,7 +294,7 @@ impl Exporter for Hostile {
     }
 
     async fn force_flush(&self, _: Deadline) -> Result<(), ExportError> {
-        panic!("flushed")
+        panic!("flushed");
     }
 
     fn shutdown(&self, _: Deadline) -> impl Future<Output = Result<(), ExportError>> + Send {
@@ -305,7 +305,7 @@ impl Exporter for Hostile {
     }
 
     fn component_type(&self) -> &'static str {
-        panic!("what am I?")
+        panic!("what am I?");
     }
 }
 
@@ -319,7 +319,7 @@ async fn an_exporter_may_panic_in_every_call_and_destructor() {
     let (pipeline, mut worker) = Pipeline::unstarted(Signal::Traces, resource(), Hostile, config);
     let (slot, scope) = (pipeline.register_thread(), scope("test"));
     let end = |count: usize| {
-        (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope))
+        (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope));
     };
     let test = async {
         end(15);
@@ -339,7 +339,7 @@ async fn an_exporter_may_panic_in_every_call_and_destructor() {
         (ledger.dropped(DropReason::ExporterPanic), ledger.dropped(DropReason::ShutdownTimeout)),
         (15, 35)
     );
-    assert!(ledger.panics >= 1 + 2 + 2 + 1, "{} panics", ledger.panics);
+    assert!(ledger.panics > 5, "{} panics", ledger.panics);
 }
 
 /// Keeps panics that are meant out of the test's output.
@@ -349,7 +349,7 @@ fn quiet_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let text = info.payload_as_str().unwrap_or_default();
+            let text = info.payload().downcast_ref::<&str>().copied().unwrap_or_default();
             if !["boom", "dropped", "flushed", "shut down", "what am I?"].contains(&text) {
                 before(info);
             }

@@ -215,7 +215,7 @@ fn an_exporter_that_blocks_the_worker_does_not_hold_up_callers() {
     started.unwrap();
     let (slot, scope) = (pipeline.register_thread(), scope("test"));
     let end = |count: usize| {
-        (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope))
+        (0..count).for_each(|_| pipeline.append(&slot, &TestItem::named("x"), &scope));
     };
     end(10);
     let soon = Duration::from_millis(50);
