@@ -1,5 +1,6 @@
 //! `init()` from the environment to a real server, and the guard at the end.
 #![cfg(feature = "http")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -102,7 +102,7 @@ async fn reserve_stock(tracer: &Tracer, id: u64) -> Result<SpanContext, SoldOut>
         ])
         .start(tracer);
     tokio::task::yield_now().await;
-    if id % 4 == 0 {
+    if id.is_multiple_of(4) {
         let error = SoldOut { order: id };
         span.record_error(&error);
         span.set_status(Status::error("sold out"));

@@ -1,9 +1,10 @@
 //! Hears what the SDK says through `tracing`, on whatever thread it says it.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 
+use parking_lot::{Condvar, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -53,21 +54,21 @@ impl Ear {
     /// Hears everything from now on that is about `endpoint`, a URL.
     pub(crate) fn of(endpoint: &str) -> Self {
         let log = Arc::clone(log());
-        let from = log.messages.lock().unwrap().len();
+        let from = log.messages.lock().len();
         let authority = endpoint.split('/').nth(2).unwrap_or(endpoint).to_owned();
         Self { log, from, thread: std::thread::current().id(), authority }
     }
 
     pub(crate) fn messages(&self) -> Vec<Message> {
-        self.hears(&self.log.messages.lock().unwrap())
+        self.hears(&self.log.messages.lock())
     }
 
     /// Waits until there is a message.
     pub(crate) fn wait(&self) {
-        let messages = self.log.messages.lock().unwrap();
+        let mut messages = self.log.messages.lock();
         let deaf = |messages: &mut Vec<Message>| self.hears(messages).is_empty();
-        let waited = self.log.changed.wait_timeout_while(messages, PATIENCE, deaf).unwrap();
-        assert!(!waited.1.timed_out(), "no message about {}", self.authority);
+        let waited = self.log.changed.wait_while_for(&mut messages, deaf, PATIENCE);
+        assert!(!waited.timed_out(), "no message about {}", self.authority);
     }
 
     fn hears(&self, messages: &[Message]) -> Vec<Message> {
@@ -107,7 +108,7 @@ impl<S: Subscriber> Layer<S> for Recorder {
         let mut fields = Fields(Vec::new());
         event.record(&mut fields);
         let message = Message { level, thread: std::thread::current().id(), fields: fields.0 };
-        self.0.messages.lock().unwrap().push(message);
+        self.0.messages.lock().push(message);
         self.0.changed.notify_all();
     }
 }
