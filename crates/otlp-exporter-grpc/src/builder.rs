@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use otlp_core::Signal;
 use otlp_core::export::{
-    BuildError, Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol,
-    Secret, TlsConfig,
+    BuildError, Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers,
+    Protocol, Secret, TlsConfig,
 };
 use tonic::transport::Channel;
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use otlp_core::export::cause::{Cause, find, raw_texts};
+use otlp_core::export::cause::{find, raw_texts};
 use otlp_core::export::text::printable;
 use otlp_core::export::{DecompressError, ErrorKind, ExportError, Outcome, attempt};
 use otlp_core::{Signal, wire::response};
@@ -105,14 +105,7 @@ impl Tried<'_> {
         hint: Option<&str>,
         cause: &(dyn Error + 'static),
     ) -> ExportError {
-        let mut text = format!("{self} failed");
-        if kind == ErrorKind::ResponseTooLarge {
-            text.push_str(&format!(" (the limit for answers is {} bytes)", self.limit));
-        }
-        if let Some(hint) = hint {
-            text.push_str(&format!(" (hint: {hint})"));
-        }
-        ExportError::new(kind, text).with_source(Cause::of(cause))
+        attempt::failure(self, kind, self.limit, hint, cause)
     }
 }
 

@@ -18,7 +18,10 @@ pub(crate) struct RopeBody {
 
 impl RopeBody {
     pub(crate) fn new(rope: &Rope) -> Self {
-        Self { pieces: rope.gathered(SMALL_PIECE).into_parts().into_iter(), left: rope.len() as u64 }
+        Self {
+            pieces: rope.gathered(SMALL_PIECE).into_parts().into_iter(),
+            left: rope.len() as u64,
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use otlp_core::Signal;
-use otlp_core::export::cause::{Cause, find, raw_texts};
+use otlp_core::export::cause::{find, raw_texts};
 use otlp_core::export::text::printable;
-use otlp_core::export::{DecompressError, Endpoint, ErrorKind, ExportError, Outcome};
+use otlp_core::export::{DecompressError, Endpoint, ErrorKind, ExportError, Outcome, attempt};
 use otlp_core::wire::response as wire;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
@@ -176,14 +176,7 @@ impl Tried<'_> {
         hint: Option<&str>,
         cause: &(dyn Error + 'static),
     ) -> ExportError {
-        let mut text = format!("{self} failed");
-        if kind == ErrorKind::ResponseTooLarge {
-            text.push_str(&format!(" (the limit for answers is {} bytes)", self.limit));
-        }
-        if let Some(hint) = hint {
-            text.push_str(&format!(" (hint: {hint})"));
-        }
-        ExportError::new(kind, text).with_source(Cause::of(cause))
+        attempt::failure(self, kind, self.limit, hint, cause)
     }
 }
 

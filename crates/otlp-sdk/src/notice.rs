@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use otlp_core::Signal;
 use otlp_core::export::ExportError;
+pub(crate) use otlp_core::export::text::printable;
+use otlp_core::export::text::printable_within;
 
 use crate::pipeline::DropReason;
 
@@ -101,37 +103,13 @@ impl Limiter {
     }
 }
 
-/// Text from outside: what does not print is escaped, and it is cut to 256 bytes.
-pub(crate) fn printable(text: &str) -> String {
-    cut(text, TEXT_BYTES)
-}
-
 /// An error with its causes on one line. Each part of it from outside is cut already, by whoever
 /// made the error; this bounds what a user's own exporter says.
 fn line(error: &ExportError) -> String {
-    cut(&error.to_string(), ERROR_BYTES)
-}
-
-fn cut(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for char in text.chars() {
-        let before = out.len();
-        match char {
-            // Harmless in a log line, and unreadable when escaped; exporters have escaped before.
-            '"' | '\'' | '\\' => out.push(char),
-            _ => out.extend(char.escape_debug()),
-        }
-        if out.len() > most {
-            out.truncate(before);
-            out.push('…');
-            break;
-        }
-    }
-    out
+    printable_within(&error.to_string(), ERROR_BYTES)
 }
 
 const PERIOD: Duration = Duration::from_secs(10);
-const TEXT_BYTES: usize = 256;
 const ERROR_BYTES: usize = 1024;
 const TARGET: &str = "otlp_sdk";
 
@@ -148,14 +126,6 @@ mod tests {
         assert_eq!([pass(&mut limiter, 1), pass(&mut limiter, 9)], [None, None]);
         assert_eq!(pass(&mut limiter, 10), Some(2));
         assert_eq!(pass(&mut limiter, 25), Some(0));
-    }
-
-    #[test]
-    fn text_from_outside_is_one_short_line() {
-        assert_eq!(printable("\u{1b}[31mred\r\nline"), "\\u{1b}[31mred\\r\\nline");
-        assert_eq!(printable("it's \"quoted\" — ä"), "it's \"quoted\" — ä");
-        let long = printable(&"ä".repeat(1000));
-        assert_eq!((long.len(), long.chars().last()), (256 + '…'.len_utf8(), Some('…')));
     }
 
     #[test]

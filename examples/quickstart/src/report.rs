@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use otlp_sdk::trace::Ledger;
-use otlp_testing::{Server, SpanRecord, TraceTree, Transport};
+use otlp_testing::{Counts, Server, SpanRecord, TraceTree, Transport};
 
 /// Prints everything; whether every span is accounted for.
 pub(crate) fn print(server: &Server, ledgers: &[(&str, Ledger)]) -> io::Result<bool> {
@@ -15,9 +15,12 @@ pub(crate) fn print(server: &Server, ledgers: &[(&str, Ledger)]) -> io::Result<b
     for (service, ledger) in ledgers {
         writeln!(out, "{service:<11} {ledger}")?;
     }
-    for transport in [Transport::Grpc, Transport::Http] {
-        let counts = server.counts_of(transport);
-        writeln!(out, "server      {transport:?}: {counts:?}")?;
+    for (name, transport) in [("gRPC", Transport::Grpc), ("HTTP", Transport::Http)] {
+        let Counts { items, accepted, wire_bytes, .. } = server.counts_of(transport);
+        writeln!(
+            out,
+            "server      {items} spans arrived over {name}, requests: {accepted}, bytes: {wire_bytes}"
+        )?;
     }
     let duplicates = server.duplicate_spans().len();
     let unaccounted = unaccounted(spans.len(), ledgers);

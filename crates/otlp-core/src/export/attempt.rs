@@ -3,9 +3,10 @@
 //!
 //! `what` names the attempt in messages, without secrets: "POST http://localhost:4318/v1/traces".
 
+use std::error::Error;
 use std::fmt::Display;
 
-use super::cause::provider_failure;
+use super::cause::{Cause, provider_failure};
 use super::compression::Compression;
 use super::headers::{HeaderProvider, Headers};
 use super::outcome::{ErrorKind, ExportError, Outcome};
@@ -60,6 +61,28 @@ pub fn timed_out(what: impl Display) -> Outcome {
     Outcome::retryable(ExportError::new(ErrorKind::Timeout, text))
 }
 
+/// The error of a request that failed: its hint, and what of its `cause` is fit for a message.
+///
+/// `limit` is the one for answers; it is named when the answer was
+/// [too large](ErrorKind::ResponseTooLarge).
+#[must_use]
+pub fn failure(
+    what: impl Display,
+    kind: ErrorKind,
+    limit: usize,
+    hint: Option<&str>,
+    cause: &(dyn Error + 'static),
+) -> ExportError {
+    let mut text = format!("{what} failed");
+    if kind == ErrorKind::ResponseTooLarge {
+        text.push_str(&format!(" (the limit for answers is {limit} bytes)"));
+    }
+    if let Some(hint) = hint {
+        text.push_str(&format!(" (hint: {hint})"));
+    }
+    ExportError::new(kind, text).with_source(Cause::of(cause))
+}
+
 /// The outcome of every request after shutdown.
 pub fn already_shutdown() -> Outcome {
     let problem = "the exporter was shut down";
@@ -85,6 +108,20 @@ mod tests {
     use super::*;
     use crate::payload::Rope;
     use crate::signal::Signal;
+
+    #[test]
+    fn a_failure_names_limit_hint_and_cause() {
+        let cause = std::io::Error::other("cut\noff");
+        let text = |kind, hint| failure("POST it", kind, 9, hint, &cause).to_string();
+        assert_eq!(
+            text(ErrorKind::Disconnected, Some("try https")),
+            r"POST it failed (hint: try https): cut\noff"
+        );
+        assert_eq!(
+            text(ErrorKind::ResponseTooLarge, None),
+            r"POST it failed (the limit for answers is 9 bytes): cut\noff"
+        );
+    }
 
     #[test]
     fn a_body_over_the_limit_is_not_sent() {

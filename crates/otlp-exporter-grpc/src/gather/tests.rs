@@ -115,6 +115,27 @@ fn frames_that_are_flushed_one_by_one_leave_in_one_write() {
 }
 
 #[test]
+fn headers_wait_for_the_body_but_not_for_ever() {
+    let mut driven = Driven::new(usize::MAX);
+    assert_eq!(driven.write(b"headers"), Poll::Ready(7));
+    assert_eq!(driven.flush(), Poll::Ready(()));
+    driven.read();
+    assert_eq!(driven.write(&FRAME), Poll::Ready(FRAME.len()));
+    assert_eq!(driven.flush(), Poll::Ready(()));
+    driven.read();
+    assert_eq!(driven.writes().iter().map(Vec::len).collect::<Vec<_>>(), [7 + FRAME.len()]);
+
+    // Whoever only reads, as in a handshake, is woken for another read, which sends.
+    assert_eq!(driven.write(b"hello"), Poll::Ready(5));
+    assert_eq!(driven.flush(), Poll::Ready(()));
+    let wakes = driven.wakes();
+    driven.read();
+    assert_eq!((driven.wakes(), driven.writes().len()), (wakes + 1, 1));
+    driven.read();
+    assert_eq!((driven.wakes(), driven.writes().len()), (wakes + 1, 2));
+}
+
+#[test]
 fn a_second_flush_without_a_write_is_a_flush() {
     let mut driven = Driven::new(usize::MAX);
     assert_eq!(driven.write(b"ping"), Poll::Ready(4));

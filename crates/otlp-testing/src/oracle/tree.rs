@@ -197,10 +197,13 @@ impl fmt::Display for Line<'_> {
         if !span.attributes.is_empty() {
             write!(f, "  {{{}}}", attributes(&span.attributes))?;
         }
-        match span.events.len() {
-            0 => Ok(()),
-            events => write!(f, "  +{events} events"),
+        for event in &span.events {
+            write!(f, "  event:{}", short(&event.name))?;
         }
+        for link in &span.links {
+            write!(f, "  link:{}", hex(&link.span_id))?;
+        }
+        Ok(())
     }
 }
 
