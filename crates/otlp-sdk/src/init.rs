@@ -389,7 +389,7 @@ fn exporters(
                 let configured = settings.clone().build(env)?;
                 made.warnings.extend(configured.warnings);
                 let mut batch = batch.clone();
-                batch.max_concurrent_exports = configured.config.max_concurrent_exports;
+                batch.export_timeout = shorter(batch.export_timeout, configured.config.timeout);
                 batch.max_request_bytes =
                     batch.max_request_bytes.min(configured.config.max_request_size);
                 let exporter = otlp_exporter(configured.config, &mut made.warnings)?;
@@ -398,6 +398,16 @@ fn exporters(
         }
     }
     Ok(made)
+}
+
+/// The limit of one attempt: that of the batch processor (zero means none) or that of the exporter
+/// (`OTEL_EXPORTER_OTLP_TIMEOUT`), whichever is shorter.
+fn shorter(batch: Duration, exporter: Option<Duration>) -> Duration {
+    match exporter {
+        Some(exporter) if batch.is_zero() => exporter,
+        Some(exporter) => batch.min(exporter),
+        None => batch,
+    }
 }
 
 /// The exporter for a protocol, chosen at run time among those that were compiled in.

@@ -308,12 +308,12 @@ impl Drop for Undo<'_> {
 
 /// Where each key stands, and a quick answer to "is it new?".
 ///
-/// `seen` has one bit for each key's hash. For the first dozens of attributes a clear bit says
-/// "new" without a search; otherwise the entries are compared, hash first. Long lists get a hash
+/// `seen` has one bit for each key's hash. Of ten attributes, nine lists in ten then never search:
+/// a clear bit says "new"; otherwise the entries are compared, hash first. Long lists get a hash
 /// table, so that 200 000 attributes under a raised limit do not cost a quadratic search.
 #[derive(Debug)]
 struct KeyIndex {
-    seen: u64,
+    seen: [u64; 8],
     entries: Vec<Entry>,
     table: Option<Box<Table>>,
 }
@@ -340,7 +340,7 @@ struct Entry {
 
 impl KeyIndex {
     const fn new() -> Self {
-        Self { seen: 0, entries: Vec::new(), table: None }
+        Self { seen: [0; 8], entries: Vec::new(), table: None }
     }
 
     #[inline]
@@ -350,7 +350,8 @@ impl KeyIndex {
 
     #[inline]
     fn find(&self, hash: u32, key: &str, buf: &[u8]) -> Option<usize> {
-        if self.seen & bit(hash) == 0 {
+        let [word, bit] = seen_at(hash);
+        if self.seen.get(word).is_none_or(|seen| seen >> bit & 1 == 0) {
             return None;
         }
         self.search(hash, key, buf)
@@ -374,7 +375,10 @@ impl KeyIndex {
 
     #[inline]
     fn push(&mut self, hash: u32, start: usize, content: usize, buf: &[u8]) {
-        self.seen |= bit(hash);
+        let [word, bit] = seen_at(hash);
+        if let Some(seen) = self.seen.get_mut(word) {
+            *seen |= 1 << bit;
+        }
         self.entries.push(Entry { hash, start: start as u32, content: content as u32 });
         if self.entries.len() > SEARCHED_MAX {
             self.index_last(buf);
@@ -413,7 +417,7 @@ impl KeyIndex {
 
     #[inline]
     fn clear(&mut self) {
-        self.seen = 0;
+        self.seen = [0; 8];
         self.entries.clear();
         if self.table.is_some() {
             self.table = None;
@@ -470,9 +474,10 @@ fn content_of(start: usize, buf: &[u8]) -> usize {
     at + 1
 }
 
+/// The word and the bit of `seen` that a hash has: its upper nine bits.
 #[inline]
-const fn bit(hash: u32) -> u64 {
-    1 << (hash >> 26)
+const fn seen_at(hash: u32) -> [usize; 2] {
+    [(hash >> 29) as usize, (hash >> 23 & 63) as usize]
 }
 
 /// A hash from the length, the first and the last eight bytes: most attribute keys differ there.
