@@ -20,3 +20,9 @@ pub mod sink;
 pub mod stats;
 pub mod subject;
 pub mod workload;
+
+/// Compiles the examples of the README with the crates that a reader would add. In this crate
+/// because it is not published: the README is outside of a package.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -86,6 +86,22 @@ fn the_allocations_of_the_official_sdk_are_counted() {
 }
 
 #[test]
+fn a_recorded_span_allocates_nothing_in_a_steady_state() {
+    let line = smoke("span_root10_allocs");
+    let ours = line["ours"]["median"].as_f64().unwrap();
+    // Not once per span: a buffer that is sent away is replaced now and then.
+    assert!(ours < 0.05, "{line}");
+}
+
+#[test]
+fn an_unsampled_span_never_allocates() {
+    let line = smoke("span_unsampled10_allocs");
+    assert_eq!(line["ours"]["max"].as_f64(), Some(0.0), "{line}");
+    // That the counter counts is seen at the peer.
+    assert!(line["peer"]["median"].as_f64().unwrap() > 0.0, "{line}");
+}
+
+#[test]
 fn rows_over_loopback_count_what_arrives() {
     for row in ["export_grpc_gzip", "export_http_zstd", "export_http_none"] {
         let line = smoke(row);

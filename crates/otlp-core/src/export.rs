@@ -3,6 +3,9 @@
 //! One trait, [`Exporter`], takes a [`Payload`](crate::Payload) and returns an [`Outcome`]. The
 //! same exporters serve our SDK, the official SDK and the collector. Nothing here opens a socket,
 //! starts a thread or reads a clock; the environment is read in one file, `env`.
+//!
+//! For whoever writes an exporter, [`attempt`], [`cause`] and [`text`] have the parts that do not
+//! depend on the transport.
 
 pub mod attempt;
 pub mod cause;

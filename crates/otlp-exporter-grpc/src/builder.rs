@@ -53,7 +53,7 @@ impl GrpcExporterBuilder {
         self.map(|config| config.with_header_provider(provider))
     }
 
-    /// Limit for one batch, all attempts included, for the driver to keep; zero is no limit.
+    /// Limit of one attempt, from connecting to the whole answer; zero is no limit.
     /// Default 10 s.
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.map(|config| config.with_timeout(timeout))

@@ -49,6 +49,7 @@ pub struct GrpcExporter {
     compression: Compression,
     max_request_size: usize,
     max_response_size: usize,
+    timeout: Option<Duration>,
     connection: Connection,
 }
 
@@ -92,6 +93,7 @@ impl GrpcExporter {
             compression: config.compression,
             max_request_size: config.max_request_size,
             max_response_size: config.max_response_size,
+            timeout: config.timeout,
             connection,
         })
     }
@@ -167,6 +169,7 @@ impl Exporter for GrpcExporter {
         }
         let Some(lane) = self.connection.lane() else { return attempt::already_shutdown() };
         let answers = lane.answers();
+        let deadline = deadline.within(tokio::time::Instant::now().into_std(), self.timeout);
         let attempt = self.attempt(&lane, &payload, deadline);
         let outcome = match deadline.instant() {
             None => attempt.await,

@@ -49,6 +49,7 @@ pub struct HttpExporter {
     compression: Compression,
     max_request_size: usize,
     max_response_size: usize,
+    timeout: Option<Duration>,
     /// `None` after shutdown, which closes the connections that are kept.
     client: Mutex<Option<Client>>,
     has_answered: AtomicBool,
@@ -92,6 +93,7 @@ impl HttpExporter {
             compression: config.compression,
             max_request_size: config.max_request_size,
             max_response_size: config.max_response_size,
+            timeout: config.timeout,
             client: Mutex::new(Some(client)),
             has_answered: AtomicBool::new(false),
         })
@@ -162,6 +164,7 @@ impl Exporter for HttpExporter {
         if Handle::try_current().is_err() {
             return attempt::no_runtime();
         }
+        let deadline = deadline.within(Instant::now().into_std(), self.timeout);
         let until = deadline.instant().map(Instant::from_std);
         match within(until, self.send(&client, &payload)).await {
             Some(Ok(response)) => self.answer(response, until).await,

@@ -1,8 +1,10 @@
 //! One call that sets telemetry up, and the guard that ends it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use opentelemetry::global;
+use otlp_core::export::text::printable;
 use otlp_core::export::{
     BoxedExporter, Compression, ConfigError, ConfigWarning, Env, EnvReader, Exporter as _,
     ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol, TlsConfig,
@@ -56,6 +58,7 @@ pub fn builder() -> TelemetryBuilder {
 pub struct TelemetryGuard {
     provider: TracerProvider,
     timeout: Duration,
+    start_up: StartUp,
 }
 
 impl TelemetryGuard {
@@ -64,6 +67,14 @@ impl TelemetryGuard {
     #[must_use]
     pub fn tracer_provider(&self) -> &TracerProvider {
         &self.provider
+    }
+
+    /// Says once more, through `tracing`, what was set up and what was wrong with the settings.
+    ///
+    /// [`init`] says it too. But a subscriber with a layer of `tracing-opentelemetry` can only be
+    /// installed after it, since the layer needs a tracer; then call this to see the messages.
+    pub fn announce(&self) {
+        self.start_up.announce();
     }
 
     /// What became of every span, at this moment.
@@ -127,6 +138,7 @@ pub struct TelemetryBuilder {
     propagators: Option<Propagators>,
     shutdown_timeout: Duration,
     env: Option<Env>,
+    disabled: Option<bool>,
     install: bool,
 }
 
@@ -143,6 +155,7 @@ impl Default for TelemetryBuilder {
             propagators: None,
             shutdown_timeout: Duration::from_secs(5),
             env: None,
+            disabled: None,
             install: true,
         }
     }
@@ -169,6 +182,36 @@ impl TelemetryBuilder {
     /// added.
     pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
         self.exporter = self.exporter.with_endpoint(url);
+        self
+    }
+
+    /// Where to send, exactly: nothing is added. For HTTP.
+    pub fn with_exact_url(mut self, url: impl Into<String>) -> Self {
+        self.exporter = self.exporter.with_exact_url(url);
+        self
+    }
+
+    /// Whether a gRPC endpoint without a scheme goes without TLS. Default: false.
+    pub fn with_insecure(mut self, insecure: bool) -> Self {
+        self.exporter = self.exporter.with_insecure(insecure);
+        self
+    }
+
+    /// Most bytes of one request, before compression. Default 64 MiB (row Z1).
+    pub fn with_max_request_size(mut self, bytes: usize) -> Self {
+        self.exporter = self.exporter.with_max_request_size(bytes);
+        self
+    }
+
+    /// Most bytes of one answer, also when it is inflated. Default 4 MiB (row Z2).
+    pub fn with_max_response_size(mut self, bytes: usize) -> Self {
+        self.exporter = self.exporter.with_max_response_size(bytes);
+        self
+    }
+
+    /// Puts the name of a distribution in front of our user agent.
+    pub fn with_user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.exporter = self.exporter.with_user_agent_prefix(prefix);
         self
     }
 
@@ -268,6 +311,12 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Records nothing and sends nothing; propagators go on working. Beats `OTEL_SDK_DISABLED`.
+    pub fn with_disabled(mut self, disabled: bool) -> Self {
+        self.disabled = Some(disabled);
+        self
+    }
+
     /// Leaves the global provider and propagators alone.
     pub fn without_globals(mut self) -> Self {
         self.install = false;
@@ -282,17 +331,18 @@ impl TelemetryBuilder {
     pub fn init(self) -> Result<TelemetryGuard, InitError> {
         let env = self.env.clone().unwrap_or_else(Env::from_process);
         let mut reader = env.reader();
-        let set_up = self.set_up(&env, &mut reader)?;
-        let warnings = [reader.into_warnings(), set_up.warnings].concat();
-        for warning in &warnings {
-            tracing::warn!(target: "otlp_sdk", "{warning}");
-        }
-        set_up.summary.announce(&env, set_up.guard.provider.resource());
-        Ok(set_up.guard)
+        let mut guard = self.set_up(&env, &mut reader)?;
+        let mut warnings = reader.into_warnings();
+        warnings.append(&mut guard.start_up.warnings);
+        guard.start_up.warnings = warnings;
+        guard.start_up.unused = env.unused().join(",");
+        guard.announce();
+        Ok(guard)
     }
 
-    fn set_up(self, env: &Env, reader: &mut EnvReader<'_>) -> Result<SetUp, InitError> {
+    fn set_up(self, env: &Env, reader: &mut EnvReader<'_>) -> Result<TelemetryGuard, InitError> {
         let disabled = reader.bool("OTEL_SDK_DISABLED").unwrap_or(false);
+        let disabled = self.disabled.unwrap_or(disabled);
         let propagators = match self.propagators {
             Some(propagators) => propagators,
             None => Propagators::from_env(reader),
@@ -300,26 +350,31 @@ impl TelemetryBuilder {
         let sampler = self.sampler.or_else(|| Sampler::from_env(reader)).unwrap_or_default();
         let limits = self.limits.unwrap_or_else(|| config::span_limits(reader));
         let batch = self.batch.unwrap_or_else(|| config::batch(reader));
-        let (resource, mut warnings) = self.resource.with_env(env.clone()).build_with_warnings();
-        let mut summary =
-            Summary { sampler: sampler.description().into_owned(), ..Summary::default() };
+        let (resource, warnings) = self.resource.with_env(env.clone()).build_with_warnings();
+        let mut start_up = StartUp {
+            sampler: sampler.description().into_owned(),
+            resource: one_line(&resource),
+            warnings,
+            ..StartUp::default()
+        };
 
         let mut provider =
             self.provider.with_resource(resource).with_sampler(sampler).with_span_limits(limits);
         if disabled {
             // Propagators go on working; spans are not recorded (OTEL_SDK_DISABLED).
-            summary.destinations.push("nowhere: OTEL_SDK_DISABLED is true".to_owned());
+            start_up.destinations.push("nowhere: the SDK is disabled".to_owned());
             provider = TracerProvider::builder();
         } else if self.exporters.is_empty() {
             let made = exporters(&self.exporter, env, reader, &batch)?;
-            warnings.extend(made.warnings);
+            start_up.warnings.extend(made.warnings);
+            start_up.protocol = made.protocol;
             for (exporter, config) in made.exporters {
-                summary.destinations.push(exporter.destination());
+                start_up.destinations.push(destination(&exporter));
                 provider = provider.with_batch_exporter_config(exporter, config);
             }
         } else {
             for exporter in self.exporters {
-                summary.destinations.push(exporter.destination());
+                start_up.destinations.push(destination(&exporter));
                 provider = provider.with_batch_exporter_config(exporter, batch.clone());
             }
         }
@@ -328,46 +383,62 @@ impl TelemetryBuilder {
             global::set_text_map_propagator(propagators);
             global::set_tracer_provider(provider.clone());
         }
-        let guard = TelemetryGuard { provider, timeout: self.shutdown_timeout };
-        Ok(SetUp { guard, summary, warnings })
+        Ok(TelemetryGuard { provider, timeout: self.shutdown_timeout, start_up })
     }
 }
 
-struct SetUp {
-    guard: TelemetryGuard,
-    summary: Summary,
+/// What is said at the start.
+#[derive(Debug, Default)]
+struct StartUp {
+    destinations: Vec<String>,
+    protocol: Option<Protocol>,
+    sampler: String,
+    resource: String,
+    unused: String,
     warnings: Vec<ConfigWarning>,
 }
 
-/// What the start-up line says.
-#[derive(Debug, Default)]
-struct Summary {
-    destinations: Vec<String>,
-    sampler: String,
-}
-
-impl Summary {
-    fn announce(&self, env: &Env, resource: &Resource) {
+impl StartUp {
+    fn announce(&self) {
+        for warning in &self.warnings {
+            tracing::warn!(target: "otlp_sdk", "{warning}");
+        }
         let destinations = match self.destinations.as_slice() {
             [] => "nowhere: OTEL_TRACES_EXPORTER is none".to_owned(),
             all => all.join(", "),
         };
-        let attributes: Vec<_> =
-            resource.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let unused = env.unused();
         tracing::info!(
             target: "otlp_sdk",
             traces = %destinations,
+            protocol = self.protocol.map_or("-", Protocol::name),
             sampler = %self.sampler,
-            resource = %attributes.join(","),
-            unused_variables = %unused.join(","),
+            resource = %self.resource,
+            unused_variables = %self.unused,
             "telemetry is set up"
         );
     }
 }
 
+/// The attributes of a resource, escaped and bounded: they come from outside.
+fn one_line(resource: &Resource) -> String {
+    let attributes: Vec<_> = resource
+        .iter()
+        .take(RESOURCE_ATTRIBUTES_SHOWN)
+        .map(|(key, value)| format!("{}={}", printable(key.as_str()), printable(&value.as_str())))
+        .collect();
+    attributes.join(",")
+}
+
+/// What an exporter calls its destination; it may be one that is not ours, and so may panic.
+fn destination(exporter: &BoxedExporter) -> String {
+    catch_unwind(AssertUnwindSafe(|| exporter.destination())).unwrap_or_else(|_| {
+        "an exporter that panics when it is asked for its destination".to_owned()
+    })
+}
+
 struct Made {
     exporters: Vec<(BoxedExporter, BatchConfig)>,
+    protocol: Option<Protocol>,
     warnings: Vec<ConfigWarning>,
 }
 
@@ -378,7 +449,7 @@ fn exporters(
     reader: &mut EnvReader<'_>,
     batch: &BatchConfig,
 ) -> Result<Made, InitError> {
-    let mut made = Made { exporters: Vec::new(), warnings: Vec::new() };
+    let mut made = Made { exporters: Vec::new(), protocol: None, warnings: Vec::new() };
     for kind in config::exporters(reader, "OTEL_TRACES_EXPORTER") {
         match kind {
             ExporterKind::None => {}
@@ -389,10 +460,10 @@ fn exporters(
                 let configured = settings.clone().build(env)?;
                 made.warnings.extend(configured.warnings);
                 let mut batch = batch.clone();
-                batch.export_timeout = shorter(batch.export_timeout, configured.config.timeout);
                 batch.max_request_bytes =
                     batch.max_request_bytes.min(configured.config.max_request_size);
-                let exporter = otlp_exporter(configured.config, &mut made.warnings)?;
+                let (exporter, protocol) = otlp_exporter(configured.config, &mut made.warnings)?;
+                made.protocol = Some(protocol);
                 made.exporters.push((exporter, batch));
             }
         }
@@ -400,21 +471,11 @@ fn exporters(
     Ok(made)
 }
 
-/// The limit of one attempt: that of the batch processor (zero means none) or that of the exporter
-/// (`OTEL_EXPORTER_OTLP_TIMEOUT`), whichever is shorter.
-fn shorter(batch: Duration, exporter: Option<Duration>) -> Duration {
-    match exporter {
-        Some(exporter) if batch.is_zero() => exporter,
-        Some(exporter) => batch.min(exporter),
-        None => batch,
-    }
-}
-
 /// The exporter for a protocol, chosen at run time among those that were compiled in.
 fn otlp_exporter(
     mut config: ExporterConfig,
     warnings: &mut Vec<ConfigWarning>,
-) -> Result<BoxedExporter, InitError> {
+) -> Result<(BoxedExporter, Protocol), InitError> {
     if config.protocol == Protocol::HttpJson {
         warnings.push(ConfigWarning::new(
             "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -424,10 +485,12 @@ fn otlp_exporter(
         ));
         config.protocol = Protocol::HttpProtobuf;
     }
-    match config.protocol {
-        Protocol::Grpc => grpc_exporter(config),
-        _ => http_exporter(config),
-    }
+    let protocol = config.protocol;
+    let exporter = match protocol {
+        Protocol::Grpc => grpc_exporter(config)?,
+        _ => http_exporter(config)?,
+    };
+    Ok((exporter, protocol))
 }
 
 #[cfg(feature = "grpc")]
@@ -473,3 +536,6 @@ pub enum InitError {
         feature: &'static str,
     },
 }
+
+/// A start-up line is read by people.
+const RESOURCE_ATTRIBUTES_SHOWN: usize = 32;

@@ -12,7 +12,8 @@ use otlp_core::export::text::printable_within;
 
 use crate::pipeline::DropReason;
 
-/// Rate-limited messages of one worker.
+/// Rate-limited messages of one worker. What the limit holds back is told as a sum: with the next
+/// message of its kind, by itself when none comes, and at the latest when the worker ends.
 #[derive(Debug)]
 pub(crate) struct Notices {
     signal: Signal,
@@ -32,23 +33,36 @@ impl Notices {
     }
 
     pub(crate) fn will_retry(&mut self, items: usize, error: &ExportError, wait: Duration) {
-        if let Some(repeated) = self.retry.pass(Instant::now()) {
+        let error = line(error);
+        if let Some(held) = self.retry.pass(now(), 0, &error) {
             tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                items, error = %line(error), ?wait, repeated, "export failed and will be tried again");
+                items, error, ?wait, repeated = held.messages, "export failed and will be tried again");
+        }
+    }
+
+    /// A failure after which shutdown ends before the next attempt may start.
+    pub(crate) fn no_time_left(&mut self, items: usize, error: &ExportError) {
+        let error = line(error);
+        if let Some(held) = self.retry.pass(now(), 0, &error) {
+            tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
+                items, error, repeated = held.messages,
+                "export failed and shutdown leaves no time for another attempt");
         }
     }
 
     pub(crate) fn dropped(&mut self, items: usize, reason: DropReason, error: &ExportError) {
-        if let Some(repeated) = self.dropped.pass(Instant::now()) {
+        let error = line(error);
+        if let Some(held) = self.dropped.pass(now(), items as u64, &error) {
             tracing::error!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                items, reason = reason.name(), error = %line(error), repeated,
+                items, reason = reason.name(), error, repeated = held.messages, repeated_items = held.items,
                 "export failed; the items are dropped and counted");
         }
     }
 
     /// Items that never got into the queue, since the last message of this kind.
     pub(crate) fn refused(&mut self, refused: Refused, last_error: Option<&ExportError>) -> bool {
-        let passed = self.refused.pass(Instant::now()).is_some();
+        // What it holds back needs no sum: the counts are totals, and they are told again.
+        let passed = self.refused.pass(now(), 0, "").is_some();
         if passed {
             let last_error = last_error.map_or_else(|| "none".to_owned(), line);
             let Refused { queue_full, too_large, max_queue_bytes, max_request_bytes } = refused;
@@ -60,18 +74,53 @@ impl Notices {
     }
 
     pub(crate) fn rejected(&mut self, rejected: u64, message: &str) {
-        if let Some(repeated) = self.rejected.pass(Instant::now()) {
+        let server_message = printable(message);
+        if let Some(held) = self.rejected.pass(now(), rejected, &server_message) {
             tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                rejected, server_message = printable(message), repeated,
+                rejected, server_message, repeated = held.messages, repeated_items = held.items,
                 "the server rejected part of a request; it will not be sent again");
         }
     }
 
     pub(crate) fn server_warning(&mut self, message: &str) {
-        if let Some(repeated) = self.warning.pass(Instant::now()) {
+        let server_message = printable(message);
+        if let Some(held) = self.warning.pass(now(), 0, &server_message) {
             tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                server_message = printable(message), repeated,
+                server_message, repeated = held.messages,
                 "the server took everything and sent a warning");
+        }
+    }
+
+    /// Tells what has been held back and is due, since no message came to tell it.
+    pub(crate) fn overdue(&mut self) {
+        let now = now();
+        self.tell_held(|limiter| limiter.overdue(now));
+    }
+
+    /// Tells all that is held back, and lets the refused items be told once more.
+    pub(crate) fn last_words(&mut self) {
+        self.tell_held(Limiter::rest);
+        self.refused = Limiter::default();
+    }
+
+    fn tell_held(&mut self, take: impl Fn(&mut Limiter) -> Option<Held>) {
+        let (signal, destination) = (self.signal.name(), &*self.destination);
+        // No sum of items: each attempt has the same ones again.
+        if let Some(Held { messages, last: error, .. }) = take(&mut self.retry) {
+            tracing::warn!(target: TARGET, signal, destination, messages, error,
+                "more exports failed since the last message; they were kept for another attempt");
+        }
+        if let Some(Held { messages, items, last: error }) = take(&mut self.dropped) {
+            tracing::error!(target: TARGET, signal, destination, messages, items, error,
+                "more exports failed since the last message; the items are dropped and counted");
+        }
+        if let Some(Held { messages, items: rejected, last }) = take(&mut self.rejected) {
+            tracing::warn!(target: TARGET, signal, destination, messages, rejected, server_message = last,
+                "the server rejected part of more requests since the last message");
+        }
+        if let Some(Held { messages, last, .. }) = take(&mut self.warning) {
+            tracing::warn!(target: TARGET, signal, destination, messages, server_message = last,
+                "the server sent more warnings since the last message");
         }
     }
 }
@@ -85,22 +134,58 @@ pub(crate) struct Refused {
     pub(crate) max_request_bytes: usize,
 }
 
-/// Lets one message through per ten seconds, with the number of those held back before it.
+/// Lets one message through per ten seconds, and adds up those that it holds back.
 #[derive(Debug, Default)]
-pub(crate) struct Limiter {
+struct Limiter {
     last: Option<Instant>,
-    held_back: u64,
+    held: Held,
+}
+
+/// Messages that were held back.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Held {
+    messages: u64,
+    items: u64,
+    /// The cause that the last of them names.
+    last: String,
 }
 
 impl Limiter {
-    pub(crate) fn pass(&mut self, now: Instant) -> Option<u64> {
-        if self.last.is_some_and(|last| now.saturating_duration_since(last) < PERIOD) {
-            self.held_back += 1;
+    /// Lets a message through, with those held back before it, or holds it back.
+    fn pass(&mut self, now: Instant, items: u64, cause: &str) -> Option<Held> {
+        if self.is_closed(now) {
+            self.held.messages += 1;
+            self.held.items = self.held.items.saturating_add(items);
+            cause.clone_into(&mut self.held.last);
             return None;
         }
         self.last = Some(now);
-        Some(std::mem::take(&mut self.held_back))
+        Some(std::mem::take(&mut self.held))
     }
+
+    /// What is held back, once a period is over; telling it is the one message of the next.
+    fn overdue(&mut self, now: Instant) -> Option<Held> {
+        if self.is_closed(now) {
+            return None;
+        }
+        let held = self.rest()?;
+        self.last = Some(now);
+        Some(held)
+    }
+
+    /// What is held back, at whatever time.
+    fn rest(&mut self) -> Option<Held> {
+        (self.held.messages > 0).then(|| std::mem::take(&mut self.held))
+    }
+
+    fn is_closed(&self, now: Instant) -> bool {
+        self.last.is_some_and(|last| now.saturating_duration_since(last) < PERIOD)
+    }
+}
+
+/// The clock of the worker's runtime, which tests can turn.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// An error with its causes on one line. Each part of it from outside is cut already, by whoever
@@ -117,15 +202,34 @@ const TARGET: &str = "otlp_sdk";
 mod tests {
     use super::*;
 
+    fn held(messages: u64, items: u64, last: &str) -> Held {
+        Held { messages, items, last: last.to_owned() }
+    }
+
     #[test]
-    fn one_message_passes_per_period_and_tells_how_many_were_held_back() {
+    fn one_message_passes_per_period_and_tells_what_was_held_back() {
         let (mut limiter, start) = (Limiter::default(), Instant::now());
-        let pass =
-            |limiter: &mut Limiter, seconds| limiter.pass(start + Duration::from_secs(seconds));
-        assert_eq!(pass(&mut limiter, 0), Some(0));
-        assert_eq!([pass(&mut limiter, 1), pass(&mut limiter, 9)], [None, None]);
-        assert_eq!(pass(&mut limiter, 10), Some(2));
-        assert_eq!(pass(&mut limiter, 25), Some(0));
+        let mut pass = |seconds, items, cause: &str| {
+            limiter.pass(start + Duration::from_secs(seconds), items, cause)
+        };
+        assert_eq!(pass(0, 1, "a"), Some(Held::default()));
+        assert_eq!([pass(1, 20, "b"), pass(9, 300, "c")], [None, None]);
+        assert_eq!(pass(10, 4000, "d"), Some(held(2, 320, "c")));
+        assert_eq!(pass(25, 1, "e"), Some(Held::default()));
+    }
+
+    #[test]
+    fn what_is_held_back_is_due_when_the_period_is_over() {
+        let (mut limiter, start) = (Limiter::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!((limiter.overdue(at(0)), limiter.rest()), (None, None), "nothing was said");
+        limiter.pass(at(0), 1, "a");
+        assert_eq!((limiter.overdue(at(10)), limiter.rest()), (None, None), "all was said");
+        limiter.pass(at(1), 2, "b");
+        assert_eq!(limiter.overdue(at(9)), None);
+        assert_eq!(limiter.overdue(at(10)), Some(held(1, 2, "b")));
+        assert_eq!(limiter.pass(at(11), 3, "c"), None, "that was the message of this period");
+        assert_eq!((limiter.rest(), limiter.rest()), (Some(held(1, 3, "c")), None));
     }
 
     #[test]

@@ -152,10 +152,14 @@ fn the_start_up_line_says_where_it_sends_and_what_it_ignored() {
         "OTEL_TRACES_SAMPLER_ARG",
         "lots",
         "TraceIdRatioBased{1",
+        "protocol=\"http/protobuf\"",
+        "telemetry.sdk.name=otlp-rs",
     ] {
         assert!(all.contains(said), "{said} in:\n{all}");
     }
     assert!(!all.contains("hunter2"), "{all}");
+    assert_eq!(all.matches("telemetry is set up").count(), 1, "{all}");
+    assert_eq!(all.matches("INFO").count(), 1, "{all}");
 }
 
 #[test]

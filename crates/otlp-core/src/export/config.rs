@@ -49,7 +49,7 @@ pub struct ExporterConfig {
     pub headers: Headers,
     /// Asked for more headers before every request. They replace equal names in `headers`.
     pub header_provider: Option<HeaderProvider>,
-    /// Limit for one batch, all attempts included; `None` is no limit. Default 10 s.
+    /// Limit of one attempt, from connecting to the whole answer; `None` is no limit. Default 10 s.
     pub timeout: Option<Duration>,
     /// How requests are compressed. Default none.
     pub compression: Compression,

@@ -127,6 +127,12 @@ impl Deadline {
         }
     }
 
+    /// This deadline, or `timeout` after `now` where that comes first; no timeout changes nothing.
+    #[must_use]
+    pub fn within(self, now: Instant, timeout: Option<Duration>) -> Self {
+        timeout.map_or(self, |timeout| self.min(Self::after(now, timeout)))
+    }
+
     /// Time left from `now`: `None` without a limit, zero when it has passed.
     #[must_use]
     pub fn remaining(self, now: Instant) -> Option<Duration> {

@@ -20,7 +20,8 @@ pub struct RetryPolicy {
     /// Share of a delay that is random, 0 to 1: the delay is drawn from
     /// `delay × (1 − jitter) ..= delay`. Default 0.5.
     pub jitter: f64,
-    /// How long a payload may wait from its first attempt on; `None` means for ever. Default 300 s.
+    /// How long a payload may wait from its first attempt on; `None` means for ever. Default 600 s,
+    /// twice the longest delay that a server may ask for.
     ///
     /// Waiting payloads stay within the bytes of the queue, so a long time costs no extra memory.
     pub max_elapsed: Option<Duration>,
@@ -80,7 +81,7 @@ impl Default for RetryPolicy {
             max_backoff: Duration::from_secs(30),
             multiplier: 2.0,
             jitter: 0.5,
-            max_elapsed: Some(Duration::from_secs(300)),
+            max_elapsed: Some(Duration::from_secs(600)),
         }
     }
 }
@@ -98,9 +99,13 @@ pub struct Throttle {
 
 #[derive(Clone, Copy, Debug)]
 struct Trouble {
+    /// When it began: an attempt from before says nothing about it.
+    since: Instant,
     /// The delay before jitter, from which the next one grows.
     delay: Duration,
     until: Instant,
+    /// Until when the server asked to be left alone; no success of another request shortens that.
+    asked_until: Option<Instant>,
 }
 
 impl Throttle {
@@ -128,15 +133,26 @@ impl Throttle {
         if self.trouble.is_some() { max.min(1) } else { max }
     }
 
-    /// Trouble → open: the server answered with a final outcome, so it is there.
-    pub fn on_answer(&mut self) {
-        self.trouble = None;
+    /// Trouble → open: the server answered an attempt that began at `started` with a final outcome,
+    /// so it is there.
+    ///
+    /// Not for an attempt from before the trouble, and not before the time that the server asked
+    /// for is over (rows B2, G6).
+    pub fn on_answer(&mut self, started: Instant, now: Instant) {
+        if let Some(trouble) = self.trouble {
+            let asked = trouble.asked_until.is_some_and(|until| now < until);
+            if started >= trouble.since && !asked {
+                self.trouble = None;
+            }
+        }
     }
 
     /// Open → trouble, or a longer delay: an attempt that began at `started` failed.
     ///
-    /// Attempts that were in flight together fail together; only one of them grows the delay.
-    /// Returns when the next attempt may start.
+    /// Attempts that were in flight together fail together; only one of them grows the delay. A
+    /// delay from the server replaces ours unless it is shorter than the initial backoff: zero, or a
+    /// date that has passed, must not turn retries into a flood. Returns when the next attempt may
+    /// start.
     pub fn on_failure(
         &mut self,
         started: Instant,
@@ -145,33 +161,38 @@ impl Throttle {
         random: f64,
     ) -> Instant {
         let random = if random.is_finite() { random.clamp(0.0, 1.0) } else { 0.0 };
-        let until = match (self.trouble, server_delay) {
-            (Some(trouble), None) if started < trouble.until && now < trouble.until => {
-                return trouble.until;
-            }
-            (trouble, Some(asked)) => {
-                let delay = asked.min(SERVER_DELAY_MAX);
-                // The server's own delay is kept to; jitter only ever makes it longer.
-                let spread = delay.mul_f64(0.1 * random);
-                let delay = delay.saturating_add(spread).min(SERVER_DELAY_MAX);
-                self.trouble =
-                    Some(Trouble { delay: delay.max(self.policy.initial_backoff), until: now });
-                let until = later(now, delay);
-                trouble.map_or(until, |earlier| until.max(earlier.until))
-            }
-            (trouble, None) => {
-                let delay = match trouble {
-                    None => self.policy.initial_backoff.min(self.policy.max_backoff),
-                    Some(trouble) => self.policy.grown(trouble.delay),
-                };
-                self.trouble = Some(Trouble { delay, until: now });
-                later(now, self.policy.jittered(delay, random))
-            }
+        let trouble = self.grown_trouble(started, now, random);
+        self.trouble = Some(match server_delay {
+            None => trouble,
+            Some(asked) if asked < self.policy.initial_backoff => trouble,
+            Some(asked) => trouble.asked(asked, now, random),
+        });
+        self.trouble.map_or(now, |trouble| trouble.until)
+    }
+
+    /// The trouble by our own backoff.
+    fn grown_trouble(&self, started: Instant, now: Instant, random: f64) -> Trouble {
+        let delay = match self.trouble {
+            Some(trouble) if started < trouble.since || now < trouble.until => return trouble,
+            Some(trouble) => self.policy.grown(trouble.delay),
+            None => self.policy.initial_backoff.min(self.policy.max_backoff),
         };
-        if let Some(trouble) = &mut self.trouble {
-            trouble.until = until;
-        }
-        until
+        let since = self.trouble.map_or(now, |trouble| trouble.since);
+        let until = later(now, self.policy.jittered(delay, random));
+        Trouble { since, delay, until, asked_until: None }
+    }
+}
+
+impl Trouble {
+    /// The server named a delay: it replaces ours, and the next one grows from it. Of two requests
+    /// that were told to wait, the longer time holds.
+    fn asked(self, asked: Duration, now: Instant, random: f64) -> Self {
+        // The server's own delay is kept to; jitter only ever makes it longer.
+        let spread = asked.min(SERVER_DELAY_MAX).mul_f64(0.1 * random);
+        let delay = asked.saturating_add(spread).min(SERVER_DELAY_MAX);
+        let until = later(now, delay);
+        let until = self.asked_until.map_or(until, |earlier| until.max(earlier));
+        Self { delay, until, asked_until: Some(until), ..self }
     }
 }
 
@@ -203,7 +224,7 @@ mod tests {
             now = next;
         }
         assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
-        throttle.on_answer();
+        throttle.on_answer(now, now);
         assert_eq!(throttle.ready_at(), None);
         assert_eq!(throttle.on_failure(now, now, None, 0.5) - now, 500 * MS);
     }
@@ -227,12 +248,49 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_of_zero_leaves_our_backoff_in_force() {
+        // B1, G6: `Retry-After: 0`, or a date that has passed.
+        let (mut throttle, start) = throttle();
+        let mut now = start;
+        let mut delays = Vec::new();
+        for _ in 0..4 {
+            let next = throttle.on_failure(now, now, Some(Duration::ZERO), 0.5);
+            delays.push((next - now).as_millis());
+            now = next;
+        }
+        assert_eq!(delays, [500, 1000, 2000, 4000]);
+    }
+
+    #[test]
+    fn a_success_does_not_shorten_the_time_that_the_server_asked_for() {
+        // B2, G6: of two requests in flight one is told to wait, then the other succeeds.
+        let (mut throttle, now) = throttle();
+        let until = throttle.on_failure(now, now + MS, Some(60_000 * MS), 0.0);
+        throttle.on_answer(now, now + 2 * MS);
+        assert_eq!(throttle.ready_at(), Some(until));
+        throttle.on_answer(now + 3 * MS, now + 4 * MS);
+        assert_eq!(throttle.ready_at(), Some(until));
+        throttle.on_answer(until, until + MS);
+        assert_eq!(throttle.ready_at(), None);
+    }
+
+    #[test]
+    fn an_attempt_from_before_the_trouble_neither_ends_nor_grows_it() {
+        let (mut throttle, now) = throttle();
+        let until = throttle.on_failure(now, now + 10 * MS, None, 0.0);
+        let late = until + MS;
+        assert_eq!(throttle.on_failure(now, late, None, 0.0), until);
+        throttle.on_answer(now, late);
+        assert_eq!(throttle.ready_at(), Some(until));
+    }
+
+    #[test]
     fn a_hostile_delay_is_capped() {
         let (mut throttle, now) = throttle();
         for asked in [Duration::MAX, Duration::from_secs(1 << 62), Duration::from_secs(301)] {
             let next = throttle.on_failure(now, now, Some(asked), 1.0);
             assert_eq!(next - now, SERVER_DELAY_MAX);
-            throttle.on_answer();
+            throttle = Throttle::new(RetryPolicy { jitter: 0.0, ..RetryPolicy::default() });
         }
     }
 
@@ -249,8 +307,8 @@ mod tests {
     fn a_payload_is_given_up_when_its_time_is_over() {
         let now = Instant::now();
         let policy = RetryPolicy::default();
-        assert!(!policy.gives_up(now, now + 299_999 * MS));
-        assert!(policy.gives_up(now, now + 300_000 * MS));
+        assert!(!policy.gives_up(now, now + 599_999 * MS));
+        assert!(policy.gives_up(now, now + 600_000 * MS));
         assert!(RetryPolicy::never().gives_up(now, now));
         assert!(!policy.with_max_elapsed(None).gives_up(now, now + Duration::from_secs(1 << 30)));
     }

@@ -143,3 +143,16 @@ async fn a_compressed_answer_is_read() {
         assert!(matches!(outcome, Outcome::PartlyRejected { rejected: 2, .. }), "{outcome:?}");
     }
 }
+
+#[tokio::test]
+async fn the_exporters_own_timeout_holds_without_a_deadline() {
+    // B4
+    let silent = RawServer::start(RawAnswer::Silent);
+    let exporter = GrpcExporter::builder(Signal::Traces)
+        .with_endpoint(silent.endpoint("http"))
+        .with_timeout(Duration::from_millis(300))
+        .build_with(&Env::empty())
+        .unwrap();
+    let outcome = exporter.export(payload(&["one"]), Deadline::NEVER).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+}

@@ -103,3 +103,16 @@ async fn what_is_no_http_is_retried() {
         assert!(is_retryable(&outcome), "{answer:?}: {outcome:?}");
     }
 }
+
+#[tokio::test]
+async fn the_exporters_own_timeout_holds_without_a_deadline() {
+    // B4
+    let silent = RawServer::start(RawAnswer::Silent);
+    let exporter = HttpExporter::builder(Signal::Traces)
+        .with_endpoint(silent.endpoint("http"))
+        .with_timeout(Duration::from_millis(300))
+        .build_with(&Env::empty())
+        .unwrap();
+    let outcome = exporter.export(payload(&["one"]), Deadline::NEVER).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+}

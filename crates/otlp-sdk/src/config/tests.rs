@@ -11,8 +11,7 @@ fn read<T>(pairs: &[(&str, &str)], f: impl FnOnce(&mut EnvReader<'_>) -> T) -> (
 
 #[test]
 fn the_defaults_are_the_specifications() {
-    let ((config, limits), warnings) =
-        read(&[], |env| (batch(env), span_limits(env)));
+    let ((config, limits), warnings) = read(&[], |env| (batch(env), span_limits(env)));
     assert_eq!(config.schedule_delay, Duration::from_secs(5));
     assert_eq!(config.export_timeout, Duration::from_secs(30));
     assert_eq!((config.batch_items(), config.max_queue_size), (512, None));

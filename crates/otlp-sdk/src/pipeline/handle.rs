@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::ThreadId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use opentelemetry::Context;
@@ -147,26 +147,38 @@ impl Pipeline {
 /// once.
 impl Pipeline {
     /// Delivers everything that was appended before the call, and waits for it.
+    #[cfg(test)]
     pub(crate) fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
         self.call(timeout, false)
     }
 
-    /// The same without blocking the thread.
+    /// Delivers everything that was appended before the call, without blocking the thread.
     pub(crate) async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
         self.call_async(timeout, false).await
     }
 
     /// Closes the pipeline, delivers what it holds, and ends the worker.
+    #[cfg(test)]
     pub(crate) fn shutdown(&self, timeout: Duration) -> Result<(), PipelineError> {
         self.call(timeout, true)
     }
 
-    /// The same without blocking the thread.
+    /// Closes the pipeline, delivers what it holds, and ends the worker, without blocking the thread.
     pub(crate) async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
         self.call_async(timeout, true).await
     }
 
+    #[cfg(test)]
     fn call(&self, timeout: Duration, shutdown: bool) -> Result<(), PipelineError> {
+        self.ask(timeout, shutdown)?.answer()
+    }
+
+    /// Asks without waiting, so that several pipelines work at the same time within one deadline.
+    pub(crate) fn ask(
+        &self,
+        timeout: Duration,
+        shutdown: bool,
+    ) -> Result<Asked<'_>, PipelineError> {
         if *self.shared.worker_thread.lock() == Some(std::thread::current().id()) {
             return Err(PipelineError::NoWorker(
                 "called on the worker's own thread, which cannot wait for itself",
@@ -175,11 +187,8 @@ impl Pipeline {
         let (sender, receiver) = sync_channel(1);
         let reply: Reply = Box::new(move |result| drop(sender.try_send(result)));
         self.send(timeout, shutdown, reply)?;
-        match receiver.recv_timeout(timeout.saturating_add(GRACE)) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Timeout) => Err(self.no_answer(shutdown)),
-            Err(RecvTimeoutError::Disconnected) => Err(self.shared.gone()),
-        }
+        let patience = Instant::now() + timeout.min(PATIENCE_MAX) + GRACE;
+        Ok(Asked { pipeline: self, receiver, patience, shutdown })
     }
 
     async fn call_async(&self, timeout: Duration, shutdown: bool) -> Result<(), PipelineError> {
@@ -215,8 +224,12 @@ impl Pipeline {
     }
 
     fn send(&self, timeout: Duration, shutdown: bool, reply: Reply) -> Result<(), PipelineError> {
-        // The runtime's clock, which tests can turn; outside of a runtime it is the real one.
+        // The worker's clock. In our own tests that is the one they turn; an application's paused
+        // clock has no say in how long a delivery may take.
+        #[cfg(test)]
         let now = tokio::time::Instant::now().into_std();
+        #[cfg(not(test))]
+        let now = Instant::now();
         let command = Command { deadline: Deadline::after(now, timeout), shutdown, reply };
         self.shared.commands.send(command).map_err(|_| self.shared.gone())
     }
@@ -227,6 +240,27 @@ impl Pipeline {
             self.shared.intake.close(DropReason::AfterShutdown);
         }
         PipelineError::Timeout { held: self.ledger().held, last_error: self.shared.last_error() }
+    }
+}
+
+/// A flush or shutdown under way.
+pub(crate) struct Asked<'a> {
+    pipeline: &'a Pipeline,
+    receiver: Receiver<Result<(), PipelineError>>,
+    /// When a worker that keeps the deadline has answered.
+    patience: Instant,
+    shutdown: bool,
+}
+
+impl Asked<'_> {
+    /// Waits for the answer.
+    pub(crate) fn answer(self) -> Result<(), PipelineError> {
+        let left = self.patience.saturating_duration_since(Instant::now());
+        match self.receiver.recv_timeout(left) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(self.pipeline.no_answer(self.shutdown)),
+            Err(RecvTimeoutError::Disconnected) => Err(self.pipeline.shared.gone()),
+        }
     }
 }
 
@@ -334,3 +368,5 @@ const AFTER_PANIC: Duration = Duration::from_millis(100);
 /// Bytes of a full chunk: large enough that its hand-over costs nothing per span, small enough that
 /// a thousand threads do not hold much.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// A deadline further away than this is none, and the clock could not express it.
+const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);

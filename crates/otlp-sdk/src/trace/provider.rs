@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use opentelemetry::trace::SpanContext;
 use opentelemetry::{Context, InstrumentationScope};
 use otlp_core::export::Exporter;
@@ -89,7 +90,7 @@ pub(crate) struct Scope {
 #[derive(Debug)]
 enum Stage {
     /// With its place among the pipelines.
-    Pipeline(usize, Pipeline),
+    Pipeline(usize),
     Processor(Box<dyn SpanProcessor>),
 }
 
@@ -125,8 +126,7 @@ impl TracerProvider {
     ///
     /// As for `force_flush`.
     pub fn force_flush_with_timeout(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let step = |pipeline: &Pipeline, left| pipeline.force_flush(left);
-        self.handle.provider.each(timeout, step, |processor, left| processor.force_flush(left))
+        self.handle.provider.force_flush(timeout)
     }
 
     /// [`force_flush_with_timeout`](Self::force_flush_with_timeout) without blocking the thread,
@@ -138,16 +138,10 @@ impl TracerProvider {
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
         let provider = &self.handle.provider;
         let begun = Instant::now();
-        let mut first = Ok(());
-        for stage in &provider.stages {
-            let left = timeout.saturating_sub(begun.elapsed());
-            let result = match stage {
-                Stage::Pipeline(_, pipeline) => pipeline.force_flush_async(left).await,
-                Stage::Processor(processor) => provider.ask(|| processor.force_flush(left)),
-            };
-            first = first.and(result);
-        }
-        first
+        let first = provider.each_in_time(timeout, begun, |it, left| it.force_flush(left));
+        let left = timeout.saturating_sub(begun.elapsed());
+        let asked = provider.pipelines.iter().map(|pipeline| pipeline.force_flush_async(left));
+        first.and(join_all(asked).await.into_iter().collect())
     }
 
     /// Delivers what is held and ends the pipelines, within 5 s. Spans that end later are counted as
@@ -181,25 +175,27 @@ impl TracerProvider {
             return Err(PipelineError::AlreadyShutdown);
         }
         let begun = Instant::now();
-        let mut first = Ok(());
-        for stage in &provider.stages {
-            let left = timeout.saturating_sub(begun.elapsed());
-            let result = match stage {
-                Stage::Pipeline(_, pipeline) => pipeline.shutdown_async(left).await,
-                Stage::Processor(processor) => provider.ask(|| processor.shutdown(left)),
-            };
-            first = first.and(result);
-        }
-        first
+        let first = provider.each_in_time(timeout, begun, |it, left| it.shutdown(left));
+        let left = timeout.saturating_sub(begun.elapsed());
+        let asked = provider.pipelines.iter().map(|pipeline| pipeline.shutdown_async(left));
+        first.and(join_all(asked).await.into_iter().collect())
     }
 
     /// What became of every span, at this moment, summed over the pipelines.
     ///
     /// Each pipeline owes every sampled span to its own exporter, so with two of them a span counts
-    /// twice. Locks each thread's buffer for a moment; never blocks an instrumented thread.
+    /// twice; [`ledgers`](Self::ledgers) tells them apart. Locks each thread's buffer for a moment; never blocks an instrumented thread.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.handle.provider.ledger()
+    }
+
+    /// What became of every span that was owed to each exporter, in the order in which they were
+    /// added. What happened before a span reached an exporter (created, sampled out) is in
+    /// [`ledger`](Self::ledger).
+    #[must_use]
+    pub fn ledgers(&self) -> Vec<Ledger> {
+        self.handle.provider.pipelines.iter().map(Pipeline::ledger).collect()
     }
 
     /// The resource of all spans.
@@ -306,32 +302,50 @@ impl Provider {
         made
     }
 
+    fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
+        let begun = Instant::now();
+        let first = self.each_in_time(timeout, begun, |it, left| it.force_flush(left));
+        first.and(self.ask_pipelines(false, |_| timeout.saturating_sub(begun.elapsed())))
+    }
+
     fn shutdown(&self, timeout: impl Fn(&Pipeline) -> Duration) -> Result<(), PipelineError> {
         if self.shut_down.swap(true, Ordering::AcqRel) {
             return Err(PipelineError::AlreadyShutdown);
         }
+        let begun = Instant::now();
         let longest = self.pipelines.iter().map(&timeout).max().unwrap_or(SHUTDOWN_TIMEOUT);
-        let step =
-            |pipeline: &Pipeline, left: Duration| pipeline.shutdown(left.min(timeout(pipeline)));
-        self.each(longest, step, |processor, left| processor.shutdown(left))
+        let first = self.each_in_time(longest, begun, |it, left| it.shutdown(left));
+        let left = |pipeline: &Pipeline| timeout(pipeline).saturating_sub(begun.elapsed());
+        first.and(self.ask_pipelines(true, left))
     }
 
-    /// Calls every pipeline and processor in order, within one deadline; the first error is told.
-    fn each(
+    /// Asks every pipeline, then waits for every answer: a destination that is away must not use up
+    /// the time of one that is there (row W8). The first error is told.
+    fn ask_pipelines(
+        &self,
+        shutdown: bool,
+        timeout: impl Fn(&Pipeline) -> Duration,
+    ) -> Result<(), PipelineError> {
+        let ask = |pipeline| Pipeline::ask(pipeline, timeout(pipeline), shutdown);
+        let asked: Vec<_> = self.pipelines.iter().map(ask).collect();
+        // All answers first: the error of one must not hide that another is still at work.
+        let answers: Vec<_> = asked.into_iter().map(|asked| asked?.answer()).collect();
+        answers.into_iter().collect()
+    }
+
+    /// Calls every processor in order within one deadline; the first error is told.
+    fn each_in_time(
         &self,
         timeout: Duration,
-        pipeline: impl Fn(&Pipeline, Duration) -> Result<(), PipelineError>,
-        processor: impl Fn(&dyn SpanProcessor, Duration) -> Result<(), PipelineError>,
+        begun: Instant,
+        call: impl Fn(&dyn SpanProcessor, Duration) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
-        let begun = Instant::now();
         let mut first = Ok(());
         for stage in &self.stages {
-            let left = timeout.saturating_sub(begun.elapsed());
-            let result = match stage {
-                Stage::Pipeline(_, it) => pipeline(it, left),
-                Stage::Processor(it) => self.ask(|| processor(&**it, left)),
-            };
-            first = first.and(result);
+            if let Stage::Processor(processor) = stage {
+                let left = timeout.saturating_sub(begun.elapsed());
+                first = first.and(self.ask(|| call(&**processor, left)));
+            }
         }
         first
     }
@@ -378,8 +392,8 @@ fn on_end_with_processors(recorder: &mut Recorder, context: &SpanContext) {
         .each_processor(|processor| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
     for stage in &provider.stages {
         match stage {
-            Stage::Pipeline(at, _) if recorder.sampled => local::append(recorder, *at),
-            Stage::Pipeline(..) => {}
+            Stage::Pipeline(at) if recorder.sampled => local::append(recorder, *at),
+            Stage::Pipeline(_) => {}
             Stage::Processor(processor) => {
                 provider.guarded(|| processor.on_end(&FinishedSpan::new(recorder, context)));
             }
@@ -532,8 +546,8 @@ impl TracerProviderBuilder {
                 NewStage::Processor(processor) => Stage::Processor(processor),
                 NewStage::Exporter(start) => {
                     let pipeline = start(header.clone());
-                    pipelines.push(pipeline.clone());
-                    Stage::Pipeline(pipelines.len() - 1, pipeline)
+                    pipelines.push(pipeline);
+                    Stage::Pipeline(pipelines.len() - 1)
                 }
             });
         }

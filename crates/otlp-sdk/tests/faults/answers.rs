@@ -149,7 +149,8 @@ fn a_delay_beyond_our_patience_ends_the_retries_at_once() {
         let server = Server::start();
         server.respond_with(Script::always(for_ever(over)));
         let endpoint = over.endpoint(&server);
-        let end = Setup::to(over, endpoint.clone()).start().end_with(2);
+        let policy = RetryPolicy::default().with_max_elapsed(Some(Duration::from_secs(299)));
+        let end = Setup::to(over, endpoint.clone()).retry(policy).start().end_with(2);
         end.lost(2, DropReason::RetriesExhausted)
             .says(&[&over.tried(&endpoint), "come back later"]);
         assert_eq!(server.counts_of_all(), (1, 0));

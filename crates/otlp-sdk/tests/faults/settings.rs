@@ -163,7 +163,6 @@ fn the_batch_processors_timeout_ends_an_attempt_that_nobody_answers() {
 }
 
 #[test]
-#[ignore = "init() does not hand the exporter's timeout to its pipeline yet"]
 fn the_exporters_timeout_ends_an_attempt_that_nobody_answers() {
     ends_an_attempt("OTEL_EXPORTER_OTLP_TIMEOUT");
 }

@@ -119,7 +119,7 @@ impl ExporterConfigBuilder {
         self
     }
 
-    /// Limit for one batch, all attempts included; zero is no limit. Default 10 s.
+    /// Limit of one attempt, from connecting to the whole answer; zero is no limit. Default 10 s.
     ///
     /// Variables: `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_<SIGNAL>_TIMEOUT`, in
     /// milliseconds.

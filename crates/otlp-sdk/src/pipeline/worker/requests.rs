@@ -109,9 +109,11 @@ impl<E: Exporter> Worker<E> {
         if let Outcome::Retryable { error, retry_after } = outcome {
             return self.on_failure(pending, started, error, retry_after);
         }
-        // Whatever it said, the server is there.
-        self.throttle.on_answer();
-        self.asked_to_wait = None;
+        if !made_here(&outcome) {
+            // Whatever it said, the server is there.
+            self.throttle.on_answer(started, now());
+            self.asked_to_wait = self.asked_to_wait.filter(|until| now() < *until);
+        }
         match outcome {
             Outcome::Delivered { warning } => {
                 self.settle(&pending, 0);
@@ -124,7 +126,7 @@ impl<E: Exporter> Worker<E> {
                 self.tell(|notices| notices.rejected(rejected, &message));
                 let text = crate::notice::printable(&message);
                 let text = format!("the server rejected {rejected} items: {text}");
-                self.shared.remember(Some(ExportError::new(ErrorKind::Other, text)));
+                self.remember(ExportError::new(ErrorKind::Other, text));
             }
             Outcome::TooLarge { error } => self.on_too_large(&pending, error),
             Outcome::Permanent { error } => {
@@ -151,12 +153,35 @@ impl<E: Exporter> Worker<E> {
         }
         let first = pending.first_attempt.unwrap_or(started);
         if self.throttle.policy().gives_up(first, next) {
+            let error = self.out_of_patience(first, retry_after, error);
             return self.give_up(&pending, DropReason::RetriesExhausted, error);
         }
         let (items, wait) = (pending.items(), next.saturating_duration_since(now()));
         self.retries.push_back(pending);
-        self.tell(|notices| notices.will_retry(items, &error, wait));
-        self.shared.remember(Some(error));
+        let too_late = self.closing.is_some_and(|deadline| deadline.has_passed(next));
+        self.tell(|notices| match too_late {
+            true => notices.no_time_left(items, &error),
+            false => notices.will_retry(items, &error, wait),
+        });
+        self.remember(error);
+    }
+
+    /// The error of a request that is given up although it had time left: the server's delay is
+    /// why, and its answer alone does not show that.
+    fn out_of_patience(
+        &self,
+        first: Instant,
+        asked: Option<Duration>,
+        error: ExportError,
+    ) -> ExportError {
+        let most = self.throttle.policy().max_elapsed.unwrap_or(Duration::MAX);
+        let left = most.saturating_sub(now().saturating_duration_since(first));
+        let Some(asked) = asked.filter(|_| !left.is_zero()) else { return error };
+        let text = format!(
+            "the server asked to wait {asked:.1?}, so that the next attempt would come after the \
+             {left:.1?} left for retries"
+        );
+        ExportError::new(error.kind(), text).with_source(error)
     }
 
     fn on_too_large(&mut self, pending: &Pending, error: ExportError) {
@@ -185,6 +210,24 @@ impl<E: Exporter> Worker<E> {
         let items = pending.items();
         self.shared.intake.dropped(items, pending.bytes, reason);
         self.tell(|notices| notices.dropped(items, reason, &error));
-        self.shared.remember(Some(error));
+        self.remember(error);
     }
+
+    /// Keeps an error for those who wait. The deadline of shutdown cuts attempts short, and that
+    /// they timed out says less than what went wrong before.
+    fn remember(&self, error: ExportError) {
+        let cut_short = self.closing.is_some() && error.kind() == ErrorKind::Timeout;
+        if !cut_short || self.shared.last_error().is_none() {
+            self.shared.remember(Some(error));
+        }
+    }
+}
+
+/// Whether the exporter decided by itself, without asking the server.
+fn made_here(outcome: &Outcome) -> bool {
+    let kind = outcome.error().map(ExportError::kind);
+    matches!(
+        kind,
+        Some(ErrorKind::RequestTooLarge | ErrorKind::Request | ErrorKind::AlreadyShutdown)
+    )
 }

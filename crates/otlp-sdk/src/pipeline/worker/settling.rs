@@ -4,13 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
-use otlp_core::export::{Deadline, ErrorKind, Exporter};
+use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter};
 
 use super::super::config::PipelineError;
 use super::super::delivery;
 use super::super::handle::Reply;
 use super::requests::Tried;
 use super::{DropReason, Worker, now};
+use crate::notice::Notices;
 
 /// A flush or the shutdown, waiting for everything before `target`.
 pub(super) struct Waiting {
@@ -72,13 +73,21 @@ impl<E: Exporter> Worker<E> {
             self.take_last_answers();
         }
         let done = self.is_done(target);
+        let mut last_error = self.shared.last_error();
+        if !done && last_error.is_none() {
+            last_error = self.unanswered();
+        }
         if kind == Kind::Shutdown {
             self.drop_all(DropReason::ShutdownTimeout);
+            self.tell(Notices::last_words);
             self.tell_of_refused();
+        }
+        if done && self.waiting.is_empty() && self.retries.is_empty() {
+            // Whoever waited is told of it now; it must not explain a later timeout.
+            self.shared.remember(None);
         }
         let entries = self.shared.intake.entries();
         let lost = entries.lost().saturating_sub(lost_before);
-        let last_error = self.shared.last_error();
         let result = match (done, kind, lost) {
             (true, _, 0) => Ok(()),
             (true, _, lost) => Err(PipelineError::Lost { lost, last_error }),
@@ -98,6 +107,12 @@ impl<E: Exporter> Worker<E> {
             }
             Settled { reply, result: result.and_then(|()| last.map_err(PipelineError::Exporter)) }
         }));
+    }
+
+    /// Why a wait is over that nothing went wrong in: somebody takes long to answer.
+    fn unanswered(&self) -> Option<ExportError> {
+        let text = || format!("no answer from {} yet", self.destination);
+        (!self.tried.is_empty()).then(|| ExportError::new(ErrorKind::Timeout, text()))
     }
 
     /// Answers that are there already count, even if the deadline has passed meanwhile.

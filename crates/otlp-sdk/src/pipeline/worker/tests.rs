@@ -16,6 +16,7 @@ use super::DropReason;
 
 mod faults;
 mod lifecycle;
+mod told;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -200,7 +201,8 @@ async fn an_error_that_is_over_does_not_explain_a_later_timeout() {
         bench.exporter.finished_reach(2).await;
         bench.end(1);
         let error = bench.pipeline.force_flush_async(SECOND).await.unwrap_err();
-        assert!(matches!(error, PipelineError::Timeout { held: 1, last_error: None }), "{error}");
+        assert!(matches!(error, PipelineError::Timeout { held: 1, .. }), "{error}");
+        assert!(error.to_string().ends_with("no answer from scripted_exporter yet"), "{error}");
     })
     .await;
 }
