@@ -141,6 +141,9 @@ impl SpanEncoder {
             self.identity.trace_state = Cow::Borrowed("");
         }
         self.attributes.0.clear();
+        if self.events.count | self.links.count > 0 {
+            self.scratch.clear();
+        }
         self.events.clear();
         self.links.clear();
         if self.status != StatusCode::Unset {
@@ -516,6 +519,13 @@ struct Scratch {
 }
 
 impl Scratch {
+    /// Keeps no more memory than an ordinary event needs.
+    fn clear(&mut self) {
+        for list in [&mut self.event, &mut self.link].into_iter().flatten() {
+            list.clear();
+        }
+    }
+
     fn collect(
         &mut self,
         limits: &crate::limits::AttributeLimits,
