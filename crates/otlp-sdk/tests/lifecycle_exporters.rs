@@ -95,7 +95,10 @@ impl Case {
         let result = match self.call {
             Call::Flush => provider.force_flush_with_timeout(self.timeout()),
             Call::Shutdown => provider.shutdown_with_timeout(self.timeout()),
-            Call::Drop => return Ok(drop(provider)),
+            Call::Drop => {
+                drop(provider);
+                return Ok(());
+            }
         };
         self.check(&result, &provider.ledger())
     }

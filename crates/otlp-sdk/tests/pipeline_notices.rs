@@ -1,5 +1,6 @@
-//! What people are told: one line per kind and ten seconds, with the real cause. The worker speaks,
-//! so the subscriber is the process's, and this test has it to itself.
+//! What people are told: one line per kind and ten seconds, with the real cause, and in the end the
+//! sum of what was held back. The worker speaks, so the subscriber is the process's, and this test
+//! has it to itself.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -88,10 +89,17 @@ fn each_kind_of_trouble_is_told_once_with_its_cause() {
     exporter.respond_by(|_| Step::Hang);
     spans(&provider, 1500);
     assert_eq!(provider.ledger().dropped(DropReason::QueueFull), 500);
-    provider.shutdown_with_timeout(Duration::from_millis(100)).unwrap_err();
+    let error = provider.shutdown_with_timeout(Duration::from_millis(100)).unwrap_err();
+    assert!(error.to_string().contains("no answer from scripted_exporter yet"), "{error}");
     let told = lines.take();
-    assert_eq!(told.len(), 1, "{told:#?}");
-    for part in ["queue_full=500", "too_large=0", "were not taken into the export queue"] {
-        assert!(told[0].contains(part), "{part} in {}", told[0]);
+    assert_eq!(told.len(), 3, "{told:#?}");
+    for (line, parts) in told.iter().zip([
+        ["more exports failed", "messages=49 ", "items=490 "],
+        ["the server rejected part of more", "messages=49 ", "rejected=49 "],
+        ["were not taken into the export queue", "queue_full=500", "too_large=0"],
+    ]) {
+        for part in parts {
+            assert!(line.contains(part), "{part} in {line}");
+        }
     }
 }

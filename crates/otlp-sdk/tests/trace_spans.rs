@@ -602,3 +602,19 @@ fn a_builder_by_hand_is_as_good() {
     assert_eq!(record.attribute_text("same").as_deref(), Some("199"), "T12: the last value wins");
     assert_eq!((record.span.attributes.len(), record.span.dropped_attributes_count), (1, 0));
 }
+
+#[test]
+fn spans_that_lose_something_to_their_limits_are_counted() {
+    // L2
+    let provider = TracerProvider::builder()
+        .with_batch_exporter(otlp_sdk::testing::InMemoryExporter::default())
+        .with_span_limits(SpanLimits { events: 1, ..SpanLimits::default() })
+        .build();
+    let tracer = provider.tracer("test");
+    for events in 0..4 {
+        let mut span = tracer.start("span");
+        (0..events).for_each(|_| span.add_event("event", Vec::new()));
+    }
+    let ledger = provider.ledger();
+    assert_eq!((ledger.created, ledger.ended, ledger.limited), (4, 4, 2), "{ledger}");
+}

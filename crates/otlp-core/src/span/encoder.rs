@@ -453,6 +453,13 @@ impl SpanEncoder {
         (self.links.count, self.links.dropped)
     }
 
+    /// Whether anything was discarded because of the limits.
+    #[inline]
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.attributes.0.dropped() | self.events.dropped | self.links.dropped != 0
+    }
+
     /// Status code and description.
     #[must_use]
     pub fn status(&self) -> (StatusCode, &str) {

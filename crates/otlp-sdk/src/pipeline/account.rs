@@ -99,10 +99,14 @@ impl Drops {
 pub struct Ledger {
     /// Spans that were started, recording or not.
     pub created: u64,
-    /// Of these, spans that the sampler dropped, or that were suppressed.
+    /// Of these, spans that are not recorded: dropped by the sampler, suppressed, or started without
+    /// a processor, after shutdown, or too deep within a hook of a processor.
     pub sampled_out: u64,
     /// Of these, spans that are recorded for processors only and never exported.
     pub record_only: u64,
+    /// Recorded spans that ended without some of the attributes, events or links that were set on
+    /// them, because of their limits. They are delivered like others, with their dropped counts.
+    pub limited: u64,
     /// Sampled spans that have ended and so are owed to the exporter.
     pub ended: u64,
     /// Taken by the server.

@@ -18,6 +18,7 @@ pub(crate) struct Counters {
     pub(crate) created: AtomicU64,
     pub(crate) sampled_out: AtomicU64,
     pub(crate) record_only: AtomicU64,
+    pub(crate) limited: AtomicU64,
 }
 
 /// Which counters a new span moves.
@@ -26,37 +27,44 @@ pub(crate) enum Counted {
     Sampled,
     SampledOut,
     RecordOnly,
+    /// Not a new span: one that has ended without part of what was set.
+    Limited,
 }
 
 impl Counters {
     #[inline]
     fn count(&self, what: Counted) {
-        add_one(&self.created);
         match what {
+            Counted::Limited => return add_one(&self.limited),
             Counted::Sampled => {}
             Counted::SampledOut => add_one(&self.sampled_out),
             Counted::RecordOnly => add_one(&self.record_only),
         }
+        add_one(&self.created);
     }
 
     /// For threads whose locals are gone: several may write at once.
     pub(crate) fn count_shared(&self, what: Counted) {
-        self.created.fetch_add(1, Ordering::Relaxed);
+        let count = |count: &AtomicU64| {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
         match what {
+            Counted::Limited => return count(&self.limited),
             Counted::Sampled => {}
-            Counted::SampledOut => drop(self.sampled_out.fetch_add(1, Ordering::Relaxed)),
-            Counted::RecordOnly => drop(self.record_only.fetch_add(1, Ordering::Relaxed)),
+            Counted::SampledOut => count(&self.sampled_out),
+            Counted::RecordOnly => count(&self.record_only),
         }
+        count(&self.created);
     }
 
-    /// `[created, sampled_out, record_only]`
-    pub(crate) fn read(&self) -> [u64; 3] {
-        [&self.created, &self.sampled_out, &self.record_only]
+    /// `[created, sampled_out, record_only, limited]`
+    pub(crate) fn read(&self) -> [u64; 4] {
+        [&self.created, &self.sampled_out, &self.record_only, &self.limited]
             .map(|count| count.load(Ordering::Relaxed))
     }
 }
 
-/// Counts a span that is not recorded.
+/// Counts a span that is not recorded, or one that lost something to its limits.
 #[inline]
 pub(crate) fn count(provider: &Provider, what: Counted) {
     let counted =

@@ -97,7 +97,7 @@ enum Stage {
 #[derive(Debug, Default)]
 struct AllCounters {
     threads: Vec<Arc<Counters>>,
-    retired: [u64; 3],
+    retired: [u64; 4],
 }
 
 impl TracerProvider {
@@ -365,7 +365,7 @@ impl Provider {
         let mut all = self.counters.lock();
         all.retire_ended();
         let threads = all.threads.iter().chain([&self.counters_of_no_thread]);
-        [sum.created, sum.sampled_out, sum.record_only] =
+        [sum.created, sum.sampled_out, sum.record_only, sum.limited] =
             threads.fold(all.retired, |sum, counters| add(sum, counters.read()));
         sum
     }
@@ -427,9 +427,11 @@ impl AllCounters {
     }
 }
 
-fn add(a: [u64; 3], b: [u64; 3]) -> [u64; 3] {
-    let ([a0, a1, a2], [b0, b1, b2]) = (a, b);
-    [a0 + b0, a1 + b1, a2 + b2]
+fn add(mut sums: [u64; 4], counts: [u64; 4]) -> [u64; 4] {
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
+    }
+    sums
 }
 
 fn encode_scope(scope: &InstrumentationScope) -> ScopeHeader {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{self, SpanContext, Status};
 
-use super::local;
+use super::local::{self, Counted};
 use super::recorder::Recorder;
 use crate::clock::unix_nano;
 
@@ -42,6 +42,9 @@ impl Span {
         // A duration is never negative.
         recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
         super::provider::on_end(&mut recorder, &self.context);
+        if recorder.encoder.is_limited() {
+            local::count(&recorder.scope.provider, Counted::Limited);
+        }
         local::put_back(recorder);
     }
 }
