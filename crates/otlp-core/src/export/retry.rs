@@ -24,6 +24,12 @@ pub struct RetryPolicy {
     /// twice the longest delay that a server may ask for.
     ///
     /// Waiting payloads stay within the bytes of the queue, so a long time costs no extra memory.
+    ///
+    /// The time of each payload is its own. While one is tried again, those behind it stay in the
+    /// queue untried, and their time does not run. So a long outage costs few payloads at a time,
+    /// those that were being tried, and beyond that only what the queue has no room for; what it
+    /// holds is delivered when the server is back, however old it is. Counted from the begin of the
+    /// outage instead, the whole queue would be dropped once this time is over, to no one's gain.
     pub max_elapsed: Option<Duration>,
 }
 

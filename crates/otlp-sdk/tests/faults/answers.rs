@@ -151,8 +151,11 @@ fn a_delay_beyond_our_patience_ends_the_retries_at_once() {
         let endpoint = over.endpoint(&server);
         let policy = RetryPolicy::default().with_max_elapsed(Some(Duration::from_secs(299)));
         let end = Setup::to(over, endpoint.clone()).retry(policy).start().end_with(2);
-        end.lost(2, DropReason::RetriesExhausted)
-            .says(&["the server asked to wait", &over.tried(&endpoint), "come back later"]);
+        end.lost(2, DropReason::RetriesExhausted).says(&[
+            "the server asked to wait",
+            &over.tried(&endpoint),
+            "come back later",
+        ]);
         assert_eq!(server.counts_of_all(), (1, 0));
     }
 }

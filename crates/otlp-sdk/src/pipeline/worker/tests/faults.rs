@@ -83,6 +83,23 @@ async fn a_request_is_given_up_when_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_for_retries_of_each_request_is_its_own() {
+    let policy = steady().with_max_elapsed(Some(60 * SECOND));
+    Bench::run(config().with_retry(policy), |bench| async move {
+        bench.exporter.respond_by(|_| busy().into());
+        bench.end(20);
+        sleep(60 * SECOND).await;
+        let lost = || bench.dropped(DropReason::RetriesExhausted);
+        assert_eq!((lost(), bench.exporter.exports()), (10, 7), "the second waits untried");
+        sleep(30 * SECOND).await;
+        assert_eq!((lost(), bench.exporter.exports()), (10, 8));
+        sleep(60 * SECOND).await;
+        assert_eq!(lost(), 20);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_retries_the_first_failure_is_the_last() {
     Bench::run(config().with_retry(RetryPolicy::never()), |bench| async move {
         bench.exporter.respond_with([busy().into()]);
