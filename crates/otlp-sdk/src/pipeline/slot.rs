@@ -49,7 +49,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 struct Lane<S> {
     buf: Vec<u8>,
-    runs: Vec<Run<S>>,
+    runs: Runs<S>,
     items: u32,
     sealed: Vec<Chunk<S>>,
     /// Reserved and not yet used.
@@ -71,11 +71,18 @@ struct Run<S> {
     items: u32,
 }
 
+/// The runs of a chunk. Most chunks have one, and that one costs no allocation.
+#[derive(Debug)]
+struct Runs<S> {
+    first: Option<Run<S>>,
+    more: Vec<Run<S>>,
+}
+
 /// A full buffer that waits for the worker, or is on its way there.
 #[derive(Debug)]
 pub(crate) struct Chunk<S> {
     buf: Vec<u8>,
-    runs: Vec<Run<S>>,
+    runs: Runs<S>,
 }
 
 /// Items of one scope on their way through the queue.
@@ -210,7 +217,7 @@ impl<S> Lane<S> {
     const fn new(closed: Option<DropReason>) -> Self {
         Self {
             buf: Vec::new(),
-            runs: Vec::new(),
+            runs: Runs::new(),
             items: 0,
             sealed: Vec::new(),
             bytes_credit: 0,
@@ -325,8 +332,7 @@ impl<S> Lane<S> {
     }
 
     fn seal(&mut self) -> u32 {
-        let chunk =
-            Chunk { buf: std::mem::take(&mut self.buf), runs: std::mem::take(&mut self.runs) };
+        let chunk = Chunk { buf: std::mem::take(&mut self.buf), runs: self.runs.take() };
         self.sealed.push(chunk);
         std::mem::take(&mut self.items)
     }
@@ -354,6 +360,36 @@ impl<S> Lane<S> {
     }
 }
 
+impl<S> Runs<S> {
+    const fn new() -> Self {
+        Self { first: None, more: Vec::new() }
+    }
+
+    #[inline]
+    fn last_mut(&mut self) -> Option<&mut Run<S>> {
+        if self.more.is_empty() { self.first.as_mut() } else { self.more.last_mut() }
+    }
+
+    fn push(&mut self, run: Run<S>) {
+        match &self.first {
+            None => self.first = Some(run),
+            Some(_) => self.more.push(run),
+        }
+    }
+
+    fn only(&self) -> Option<&Run<S>> {
+        self.first.as_ref().filter(|_| self.more.is_empty())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Run<S>> {
+        self.first.iter().chain(&self.more)
+    }
+
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new())
+    }
+}
+
 impl<S> Chunk<S> {
     fn items(&self) -> u64 {
         self.runs.iter().map(|run| u64::from(run.items)).sum()
@@ -363,7 +399,7 @@ impl<S> Chunk<S> {
     /// which alternate between scopes do not make requests of hundreds of tiny pieces.
     pub(crate) fn into_segments(self, pool: &Arc<BufferPool>, out: &mut impl Extend<Segment<S>>) {
         let Self { buf, runs } = self;
-        if let [run] = runs.as_slice() {
+        if let Some(run) = runs.only() {
             let segment = Segment {
                 scope: Arc::clone(&run.scope),
                 items: run.items,
@@ -372,7 +408,7 @@ impl<S> Chunk<S> {
             return out.extend([segment]);
         }
         let mut done: Vec<&Arc<S>> = Vec::new();
-        for run in &runs {
+        for run in runs.iter() {
             if done.iter().any(|scope| Arc::ptr_eq(scope, &run.scope)) {
                 continue;
             }
@@ -384,9 +420,10 @@ impl<S> Chunk<S> {
 }
 
 /// Copies all runs of one scope into a segment of exactly their size.
-fn gather<S>(scope: &Arc<S>, buf: &[u8], runs: &[Run<S>]) -> Segment<S> {
+fn gather<S>(scope: &Arc<S>, buf: &[u8], runs: &Runs<S>) -> Segment<S> {
     let starts = std::iter::once(0).chain(runs.iter().map(|run| run.end));
-    let own: Vec<_> = starts.zip(runs).filter(|(_, run)| Arc::ptr_eq(&run.scope, scope)).collect();
+    let own: Vec<_> =
+        starts.zip(runs.iter()).filter(|(_, run)| Arc::ptr_eq(&run.scope, scope)).collect();
     let len = own.iter().map(|(start, run)| run.end - start).sum();
     let mut gathered = Vec::with_capacity(len);
     let mut items = 0;
