@@ -47,7 +47,10 @@ impl Tried<'_> {
             Ok(partial) => Outcome::from_partial_success(
                 partial.map(|partial| (partial.rejected, printable(partial.message.trim()))),
             ),
-            Err(error) => Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error)),
+            Err(error) => {
+                let error = attempt::NotOtlp::from(error);
+                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error))
+            }
         }
     }
 
@@ -94,7 +97,11 @@ impl Tried<'_> {
             | CallError::NotGrpc(_) => (ErrorKind::InvalidResponse, false),
         };
         let causes = raw_texts(error);
-        let hint = hint::for_failure(&causes, kind == ErrorKind::Disconnected, self.attempt);
+        let hint = match error {
+            // An answer had begun, so the server is of the right kind.
+            CallError::BrokenOff(_) => None,
+            _ => hint::for_failure(&causes, kind == ErrorKind::Disconnected, self.attempt),
+        };
         let error = self.error(kind, hint, error.telling());
         if retryable { Outcome::retryable(error) } else { Outcome::permanent(error) }
     }

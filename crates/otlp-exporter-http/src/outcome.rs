@@ -58,7 +58,10 @@ impl Tried<'_> {
             Ok(partial) => Outcome::from_partial_success(
                 partial.map(|partial| (partial.rejected, printable(partial.message.trim()))),
             ),
-            Err(error) => Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error)),
+            Err(error) => {
+                let error = attempt::NotOtlp::from(error);
+                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error))
+            }
         }
     }
 

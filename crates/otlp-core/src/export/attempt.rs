@@ -11,6 +11,7 @@ use super::compression::Compression;
 use super::headers::{HeaderProvider, Headers};
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use crate::payload::{Body, Payload};
+use crate::wire::WireError;
 
 /// The body to send, compressed.
 ///
@@ -102,6 +103,11 @@ fn check_size(what: impl Display, size: usize, max: usize) -> Result<(), Outcome
     let text = format!("{what} not sent: {size} bytes are over the limit of {max}");
     Err(Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, text) })
 }
+
+/// The server answered with success, and then with bytes that are no export response.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's answer is not an OTLP response")]
+pub struct NotOtlp(#[from] WireError);
 
 #[cfg(test)]
 mod tests {
