@@ -59,5 +59,8 @@ pub use self::init::{InitError, TelemetryBuilder, TelemetryGuard, builder, init}
 
 /// The API that the SDK implements, so that both come in one version.
 pub use opentelemetry;
+/// The official SDK, for the seams of it that are accepted here: `ShouldSample`, `IdGenerator`,
+/// `Resource`.
+pub use opentelemetry_sdk;
 /// Payload, export contract and exporter configuration, shared with the exporters.
 pub use otlp_core;
