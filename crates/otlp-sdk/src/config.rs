@@ -11,6 +11,24 @@ use otlp_core::{AttributeLimits, SpanLimits, ValueLimits};
 
 use crate::pipeline::BatchConfig;
 
+impl BatchConfig {
+    /// What the variables `OTEL_BSP_*` say, over the defaults: to change one setting in code and leave
+    /// the others to the environment.
+    ///
+    /// ```
+    /// use otlp_core::export::Env;
+    /// use otlp_sdk::trace::BatchConfig;
+    ///
+    /// let env = Env::from_pairs([("OTEL_BSP_SCHEDULE_DELAY", "100")]);
+    /// let config = BatchConfig::from_env(&mut env.reader()).with_max_queue_bytes(1 << 20);
+    /// assert_eq!(config.schedule_delay.as_millis(), 100);
+    /// ```
+    #[must_use]
+    pub fn from_env(env: &mut EnvReader<'_>) -> Self {
+        batch(env)
+    }
+}
+
 /// `OTEL_BSP_*` over the defaults.
 pub(crate) fn batch(env: &mut EnvReader<'_>) -> BatchConfig {
     let defaults = BatchConfig::default();
@@ -38,8 +56,10 @@ pub(crate) fn batch(env: &mut EnvReader<'_>) -> BatchConfig {
     config
 }
 
-/// The limit variables, specific over general over default.
-pub(crate) fn span_limits(env: &mut EnvReader<'_>) -> SpanLimits {
+/// The limits that the variables ask for, specific over general over default (row L4): to change one
+/// in code and leave the others to the environment.
+#[must_use]
+pub fn span_limits(env: &mut EnvReader<'_>) -> SpanLimits {
     let defaults = SpanLimits::default();
     let length = limit(env, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", u32::MAX);
     let count = limit(env, "OTEL_ATTRIBUTE_COUNT_LIMIT", defaults.attributes.count);

@@ -286,13 +286,15 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets the limits of every span.
+    /// Sets the limits of every span, in place of all their variables. To change one of them start
+    /// from [`span_limits_from_env`](crate::trace::span_limits_from_env).
     pub fn with_span_limits(mut self, limits: SpanLimits) -> Self {
         self.limits = Some(limits);
         self
     }
 
-    /// Sets batching, queue and retry.
+    /// Sets batching, queue and retry, in place of all `OTEL_BSP_*`. To change one of them start from
+    /// [`BatchConfig::from_env`].
     pub fn with_batch_config(mut self, batch: BatchConfig) -> Self {
         self.shutdown_timeout = batch.shutdown_timeout;
         self.batch = Some(batch);
