@@ -335,6 +335,7 @@ impl SpanEncoder {
         SpanSizes { message, status }
     }
 
+    #[inline]
     fn status_len(&self) -> usize {
         non_empty_len(self.status_message.len())
             + if self.status == StatusCode::Unset { 0 } else { 2 }
@@ -579,18 +580,22 @@ impl SpanSizes {
 }
 
 /// `Span.flags` and `Link.flags` (row F1): the W3C flags, "remoteness is known", and remoteness.
+#[inline]
 const fn wire_flags(trace_flags: u8, is_remote: bool) -> u32 {
     trace_flags as u32 | HAS_IS_REMOTE | if is_remote { IS_REMOTE } else { 0 }
 }
 
+#[inline]
 const fn fixed64_len(value: u64) -> usize {
     if value == 0 { 0 } else { 9 }
 }
 
+#[inline]
 const fn non_empty_len(len: usize) -> usize {
     if len == 0 { 0 } else { len_field(len) }
 }
 
+#[inline]
 const fn non_zero_len(value: u32) -> usize {
     if value == 0 { 0 } else { 1 + encoded_len(value as u64) }
 }

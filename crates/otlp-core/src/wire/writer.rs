@@ -16,6 +16,7 @@ pub const LEN: u8 = 2;
 pub const FIXED32: u8 = 5;
 
 /// The key byte of a field whose number is below 16.
+#[inline]
 #[must_use]
 pub const fn key(field: u8, wire_type: u8) -> u8 {
     debug_assert!(field > 0 && field < 16);
@@ -23,6 +24,7 @@ pub const fn key(field: u8, wire_type: u8) -> u8 {
 }
 
 /// Bytes that a length-delimited field below 16 takes for `len` bytes of content.
+#[inline]
 #[must_use]
 pub const fn len_field(len: usize) -> usize {
     1 + encoded_len(len as u64) + len

@@ -16,9 +16,19 @@ use opentelemetry::trace::{SpanContext, TraceId, TraceState};
 ///
 /// The result always obeys W3C: at most 32 members, from the front, and 8192 bytes. What is too
 /// much goes in the order that W3C names: members above 128 characters first, then from the end.
+#[inline]
 pub(crate) fn trace_state_header(cx: &Context, span_context: &SpanContext) -> Option<String> {
+    let remote = cx.get::<RemoteTraceState>();
+    if remote.is_none() && span_context.trace_state().into_iter().len() == 0 {
+        // Nearly every span.
+        return None;
+    }
+    header(remote, span_context)
+}
+
+fn header(remote: Option<&RemoteTraceState>, span_context: &SpanContext) -> Option<String> {
     let state = span_context.trace_state();
-    let mut members = match cx.get::<RemoteTraceState>() {
+    let mut members = match remote {
         Some(remote) if remote.continued_by(span_context) => remote.updated(state),
         _ => members_of(state).collect(),
     };
