@@ -2,6 +2,7 @@
 //!
 //! The worker writes these, never an instrumented thread.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,9 +66,17 @@ impl Notices {
         let passed = self.refused.pass(now(), 0, "").is_some();
         if passed {
             let last_error = last_error.map_or_else(|| "none".to_owned(), line);
-            let Refused { queue_full, too_large, max_queue_bytes, max_request_bytes } = refused;
+            let Refused {
+                queue_full,
+                too_large,
+                max_queue_size,
+                max_queue_bytes,
+                max_request_bytes,
+            } = refused;
+            let max_queue_size =
+                max_queue_size.map_or_else(|| "no limit".to_owned(), |items| items.to_string());
             tracing::error!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                queue_full, too_large, max_queue_bytes, max_request_bytes, last_error,
+                queue_full, too_large, max_queue_size, max_queue_bytes, max_request_bytes, last_error,
                 "items were not taken into the export queue; they are dropped and counted");
         }
         passed
@@ -130,6 +139,8 @@ impl Notices {
 pub(crate) struct Refused {
     pub(crate) queue_full: u64,
     pub(crate) too_large: u64,
+    /// In items, where the user asked for that.
+    pub(crate) max_queue_size: Option<NonZeroUsize>,
     pub(crate) max_queue_bytes: usize,
     pub(crate) max_request_bytes: usize,
 }

@@ -256,6 +256,7 @@ impl<E: Exporter> Worker<E> {
         let told = Refused {
             queue_full,
             too_large,
+            max_queue_size: self.config.max_queue_size,
             max_queue_bytes: self.config.max_queue_bytes,
             max_request_bytes: self.config.max_request_bytes,
         };

@@ -96,6 +96,7 @@ fn a_batch_larger_than_the_queue_is_told_and_made_smaller() {
         assert_eq!(server.counts().items, 100);
         let [_, full] = end.messages.as_slice() else { panic!("{:#?}", end.messages) };
         assert_eq!(full.field("queue_full"), "150", "{full}");
+        assert_eq!(full.field("max_queue_size"), "100", "{full}");
     }
 }
 
