@@ -1,9 +1,11 @@
 //! Flush, shutdown and drop with the real exporters, over gRPC and over HTTP, to a server that
 //! answers and to one that does not, wherever they are called. S3.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a case that fails is a test that fails")]
+#![expect(clippy::panic, reason = "a case that fails is a test that fails")]
 
 mod child;
+#[path = "lifecycle/contexts.rs"]
+mod contexts;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -15,7 +17,6 @@ use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
 use otlp_sdk::trace::{BatchConfig, DropReason, Ledger, PipelineError, TracerProvider};
 use otlp_testing::{Server, Transport};
-use tokio::runtime::{Builder, Runtime};
 
 type Work = Box<dyn FnOnce() + Send>;
 /// What was wrong: a context like a panic hook is no place to panic.
@@ -133,92 +134,6 @@ impl Case {
             && ledger.unaccounted() == 0;
         if in_time && exact { Ok(()) } else { Err(format!("{result:?} {ledger}")) }
     }
-}
-
-fn multi_thread(workers: usize) -> Runtime {
-    Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
-}
-
-fn current_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-#[test]
-fn without_a_runtime() {
-    in_every_case(|work| work());
-}
-
-#[test]
-fn in_a_task_of_a_runtime_with_four_workers() {
-    let runtime = multi_thread(4);
-    in_every_case(|work| runtime.block_on(runtime.spawn(async { work() })).unwrap());
-}
-
-#[test]
-fn on_the_only_worker_of_a_runtime() {
-    let runtime = multi_thread(1);
-    in_every_case(|work| runtime.block_on(runtime.spawn(async { work() })).unwrap());
-}
-
-#[test]
-fn inside_block_on_of_a_current_thread_runtime() {
-    let runtime = current_thread();
-    in_every_case(|work| runtime.block_on(async { work() }));
-}
-
-#[test]
-fn on_the_blocking_pool() {
-    let runtime = current_thread();
-    in_every_case(|work| runtime.block_on(runtime.spawn_blocking(work)).unwrap());
-}
-
-/// Does its work when it is dropped.
-struct OnDrop(Option<Work>);
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        if let Some(work) = self.0.take() {
-            work();
-        }
-    }
-}
-
-#[test]
-fn inside_drop_in_a_task() {
-    let runtime = current_thread();
-    in_every_case(|work| {
-        let task = runtime.spawn(async {
-            let _guard = OnDrop(Some(work));
-            tokio::task::yield_now().await;
-        });
-        runtime.block_on(task).unwrap();
-    });
-}
-
-#[test]
-fn inside_drop_of_a_task_that_is_cancelled_with_its_runtime() {
-    in_every_case(|work| {
-        let runtime = multi_thread(1);
-        let (started, running) = std::sync::mpsc::channel();
-        runtime.spawn(async move {
-            let _guard = OnDrop(Some(work));
-            started.send(()).unwrap();
-            std::future::pending::<()>().await;
-        });
-        running.recv().unwrap();
-        drop(runtime);
-    });
-}
-
-#[test]
-fn inside_drop_while_a_panic_unwinds() {
-    in_every_case(|work| {
-        let thread = std::thread::spawn(|| {
-            let _guard = OnDrop(Some(work));
-            std::panic::resume_unwind(Box::new("meant"));
-        });
-        thread.join().unwrap_err();
-    });
 }
 
 const CRASH: &str = "the application crashes";
