@@ -51,8 +51,7 @@ impl Signal {
         self.row().item
     }
 
-    /// Field number of the item list inside one metric's data (`None`: the items stand directly
-    /// in the scope envelope).
+    /// Whether an item is a data point inside what stands in the scope envelope, not that itself.
     ///
     /// Spans and log records are fields of `ScopeSpans` and `ScopeLogs`. A `ScopeMetrics` holds
     /// metrics, and what the protocol counts and rejects are their data points.

@@ -7,7 +7,7 @@
 //! same comparison that tells that the anchor is old.
 //!
 //! The design asks for a wall-clock read per local root. An anchor per second is within
-//! microseconds of that and saves a system clock read (20 to 30 ns) per root.
+//! microseconds of that and saves a system clock read per root.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

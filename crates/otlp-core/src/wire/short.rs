@@ -3,7 +3,7 @@
 //! Nearly all attributes are a short key and a number or a short text. For them a fixed window is
 //! opened at the end of the buffer once, everything goes to its place in the window, and the rest
 //! of it is cut off again. That is one check of the capacity instead of eight, and short texts are
-//! copied by two overlapping loads instead of a call: together less than half the time.
+//! copied by two overlapping loads instead of a call. The row `span_root10_caller` of `compare` shows it.
 
 use super::varint::{encoded_len, spread};
 use super::writer::{FIXED64, LEN, VARINT, key};

@@ -29,7 +29,7 @@ mod tests;
 /// `fork` starts with a copy of its parent's generator on the one thread that survives; [`reseed`]
 /// in the child separates the two at once.
 ///
-/// Cost: about 2 ns for an id, no allocation; one system call for each seed.
+/// Cost: a few instructions for an id, no allocation; one system call for each seed.
 ///
 /// It also serves as the id generator of the official SDK.
 ///

@@ -12,7 +12,8 @@ use super::{Compression, WINDOW_LOG_MAX};
 /// Compresses `parts`, one after another, into one body.
 ///
 /// The codec's state and its output buffer are kept per thread, so a call allocates the result
-/// and nothing else once it has run. zstd at level 1 takes about half the time of gzip at level 1.
+/// and nothing else once it has run. zstd at level 1 takes less time than gzip at level 1
+/// (rows `export_http_zstd` and `export_http_gzip_default` of `compare`).
 ///
 /// # Errors
 ///
