@@ -74,7 +74,7 @@ fn a_single_span_that_the_server_finds_too_large_is_told_with_its_words() {
 
 #[test]
 fn a_value_is_cut_at_a_character() {
-    // L2
+    // L1
     for &over in Over::ALL {
         let server = Server::start();
         let case = Setup::to(over, over.endpoint(&server))
@@ -98,7 +98,7 @@ fn many() -> impl Iterator<Item = KeyValue> {
 
 #[test]
 fn two_hundred_thousand_attributes_are_cut_and_counted() {
-    // L3
+    // L2
     for &over in Over::ALL {
         let server = Server::start();
         let case = Setup::to(over, over.endpoint(&server)).start();
