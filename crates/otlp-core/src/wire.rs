@@ -14,6 +14,7 @@ pub mod reader;
 pub mod request;
 mod resource;
 pub mod response;
+mod room;
 pub mod scan;
 mod short;
 pub mod trace;
@@ -22,7 +23,7 @@ pub mod varint;
 mod view;
 pub mod writer;
 
-pub use self::attribute::AttributeList;
+pub use self::attribute::{AttributeList, Key};
 pub use self::common::{AnyValueView, Attributes, KeyValueView, ScopeView};
 pub use self::error::WireError;
 pub use self::resource::ResourceView;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::limits::SpanLimits;
-use crate::wire::attribute::AttributeList;
+use crate::wire::attribute::{AttributeList, Key};
 use crate::wire::value::Value;
 use crate::wire::varint::encoded_len;
 use crate::wire::writer::{
@@ -154,27 +154,36 @@ impl SpanEncoder {
 
     /// Sets an attribute; the last value of a key wins (row T12).
     #[inline]
-    pub fn set_attribute(&mut self, key: &str, value: Value<'_>, limits: &SpanLimits) {
+    pub fn set_attribute<'k>(
+        &mut self,
+        key: impl Into<Key<'k>>,
+        value: Value<'_>,
+        limits: &SpanLimits,
+    ) {
         self.attributes.0.set(key, value, &limits.attributes);
     }
 
     /// [`set_attribute`](Self::set_attribute) for a string.
-    pub fn set_str(&mut self, key: &str, text: &str, limits: &SpanLimits) {
+    #[inline(always)]
+    pub fn set_str<'k>(&mut self, key: impl Into<Key<'k>>, text: &str, limits: &SpanLimits) {
         self.attributes.0.set_str(key, text, &limits.attributes);
     }
 
     /// [`set_attribute`](Self::set_attribute) for an integer.
-    pub fn set_i64(&mut self, key: &str, int: i64, limits: &SpanLimits) {
+    #[inline(always)]
+    pub fn set_i64<'k>(&mut self, key: impl Into<Key<'k>>, int: i64, limits: &SpanLimits) {
         self.attributes.0.set_i64(key, int, &limits.attributes);
     }
 
     /// [`set_attribute`](Self::set_attribute) for a floating-point number.
-    pub fn set_f64(&mut self, key: &str, number: f64, limits: &SpanLimits) {
+    #[inline(always)]
+    pub fn set_f64<'k>(&mut self, key: impl Into<Key<'k>>, number: f64, limits: &SpanLimits) {
         self.attributes.0.set_f64(key, number, &limits.attributes);
     }
 
     /// [`set_attribute`](Self::set_attribute) for a boolean.
-    pub fn set_bool(&mut self, key: &str, value: bool, limits: &SpanLimits) {
+    #[inline(always)]
+    pub fn set_bool<'k>(&mut self, key: impl Into<Key<'k>>, value: bool, limits: &SpanLimits) {
         self.attributes.0.set_bool(key, value, &limits.attributes);
     }
 

@@ -1,112 +1,119 @@
 //! Attributes of ordinary size, written in one go.
 //!
-//! Nearly all attributes are a short key and a number or a short text. For them a fixed window is
-//! opened at the end of the buffer once, everything goes to its place in the window, and the rest
-//! of it is cut off again. That is one check of the capacity instead of eight, and short texts are
-//! copied by two overlapping loads instead of a call. The row `span_root10_caller` of `compare` shows it.
+//! Nearly all attributes are a short key and a number or a short text. For them everything goes to its
+//! place in a window of fixed size: no check of a capacity for each piece, and short texts are copied
+//! by two overlapping loads instead of a call. The row `span_root10_caller` of `compare` shows it.
 
+use super::room::WINDOW;
 use super::varint::{encoded_len, spread};
 use super::writer::{FIXED64, LEN, VARINT, key};
 
-/// Bytes of the window: room for the longest field that is written here.
-const WINDOW: usize = 128;
-/// Longest key and text together. The lengths around them then take one byte each.
-const TEXT_MAX: usize = WINDOW - 8;
-/// Longest key beside a number.
+/// Longest key, and longest text.
 const NAME_MAX: usize = 64;
+/// Longest key and text together. The lengths around them then take one byte each.
+const TEXT_MAX: usize = 120;
 /// Largest integer that is written here: eight bytes of varint.
 const INT_MAX: u64 = 1 << 56;
 
 /// A value of ordinary size. One type per kind, so that each kind gets code of its own.
 pub(super) trait Short: Copy {
-    /// Bytes of the content of the `AnyValue`; `None` if it is too large for the window beside a
-    /// key of `name` bytes.
-    fn len(self, name: usize) -> Option<usize>;
+    /// Whether it fits the window beside a key of `name` bytes.
+    fn fits(self, name: usize) -> bool;
 
-    /// Writes that content to the front of `out`.
-    fn put(self, out: &mut [u8]);
+    /// Writes the content of the `AnyValue` to the front of `out`; returns its length.
+    fn put(self, out: &mut [u8; VALUE_MAX]) -> usize;
 }
 
 impl Short for &str {
     #[inline]
-    fn len(self, name: usize) -> Option<usize> {
-        (name + str::len(self) <= TEXT_MAX).then_some(2 + str::len(self))
+    fn fits(self, name: usize) -> bool {
+        self.len() <= NAME_MAX && name + self.len() <= TEXT_MAX
     }
 
     #[inline]
-    fn put(self, out: &mut [u8]) {
-        if let [kind, len, text @ ..] = out {
-            (*kind, *len) = (STRING, str::len(self) as u8);
-            copy(text, self.as_bytes());
-        }
+    fn put(self, out: &mut [u8; VALUE_MAX]) -> usize {
+        let [kind, len, text @ ..] = out;
+        (*kind, *len) = (STRING, self.len() as u8);
+        copy(text, self.as_bytes());
+        2 + self.len()
     }
 }
 
 impl Short for i64 {
     #[inline]
-    fn len(self, name: usize) -> Option<usize> {
-        let value = self.cast_unsigned();
-        (name <= NAME_MAX && value < INT_MAX).then_some(1 + encoded_len(value))
+    fn fits(self, _name: usize) -> bool {
+        self.cast_unsigned() < INT_MAX
     }
 
     #[inline]
-    fn put(self, out: &mut [u8]) {
-        if let [kind, int @ ..] = out {
-            *kind = INT;
-            set(int, spread(self.cast_unsigned()).to_le_bytes());
+    fn put(self, out: &mut [u8; VALUE_MAX]) -> usize {
+        let value = self.cast_unsigned();
+        let [kind, int @ ..] = out;
+        *kind = INT;
+        // Counts, ports and status codes: one or two bytes.
+        if value < 0x4000 {
+            let (low, high) = (value & 0x7f, value >> 7);
+            let more = usize::from(high != 0);
+            set(int, [low as u8 | (more as u8) << 7, high as u8]);
+            return 2 + more;
         }
+        set(int, spread(value).to_le_bytes());
+        1 + encoded_len(value)
     }
 }
 
 impl Short for f64 {
     #[inline]
-    fn len(self, name: usize) -> Option<usize> {
-        (name <= NAME_MAX).then_some(9)
+    fn fits(self, _name: usize) -> bool {
+        true
     }
 
     #[inline]
-    fn put(self, out: &mut [u8]) {
-        if let [kind, number @ ..] = out {
-            *kind = DOUBLE;
-            set(number, self.to_le_bytes());
-        }
+    fn put(self, out: &mut [u8; VALUE_MAX]) -> usize {
+        let [kind, number @ ..] = out;
+        *kind = DOUBLE;
+        set(number, self.to_le_bytes());
+        9
     }
 }
 
 impl Short for bool {
     #[inline]
-    fn len(self, name: usize) -> Option<usize> {
-        (name <= NAME_MAX).then_some(2)
+    fn fits(self, _name: usize) -> bool {
+        true
     }
 
     #[inline]
-    fn put(self, out: &mut [u8]) {
+    fn put(self, out: &mut [u8; VALUE_MAX]) -> usize {
         set(out, [BOOL, u8::from(self)]);
+        2
     }
 }
 
-/// Appends a `KeyValue` field if it is of ordinary size; says whether it did.
+/// Writes a `KeyValue` field to the front of the window if it is of ordinary size; returns its length.
 ///
 /// A text must have been cut to its limit, or be shorter.
 #[inline]
-pub(super) fn put_short(buf: &mut Vec<u8>, field_key: u8, name: &str, value: impl Short) -> bool {
+pub(super) fn put_short(
+    window: &mut [u8; WINDOW],
+    field_key: u8,
+    name: &str,
+    value: impl Short,
+) -> Option<usize> {
     let name = name.as_bytes();
-    let Some(value_len) = value.len(name.len()) else { return false };
-    let start = buf.len();
-    buf.extend_from_slice(&[0; WINDOW]);
-    let Some(window) = buf.last_chunk_mut::<WINDOW>() else { return false };
-    let len = 4 + name.len() + value_len;
+    if name.is_empty() || name.len() > NAME_MAX || !value.fits(name.len()) {
+        return None;
+    }
     let [first, second, third, fourth, rest @ ..] = window;
+    copy(rest, name);
+    let content: &mut [u8; 2 + VALUE_MAX] = rest.get_mut(name.len()..)?.first_chunk_mut()?;
+    let [value_key, value_len_place, rest @ ..] = content;
+    let value_len = value.put(rest);
+    (*value_key, *value_len_place) = (VALUE, value_len as u8);
+    let len = 4 + name.len() + value_len;
     (*first, *second) = (field_key, len as u8);
     (*third, *fourth) = (KEY, name.len() as u8);
-    copy(rest, name);
-    let Some([value_key, value_len_byte, rest @ ..]) = rest.get_mut(name.len()..) else {
-        return false;
-    };
-    (*value_key, *value_len_byte) = (VALUE, value_len as u8);
-    value.put(rest);
-    buf.truncate(start + 2 + len);
-    true
+    Some(2 + len)
 }
 
 #[inline]
@@ -116,20 +123,18 @@ fn set<const N: usize>(out: &mut [u8], bytes: [u8; N]) {
     }
 }
 
-/// Copies `from` to the front of `out`, without a call for up to 32 bytes.
-#[inline]
+/// Copies up to 64 bytes to the front of `out`, without a call.
+#[inline(always)]
 fn copy(out: &mut [u8], from: &[u8]) {
     let Some(out) = out.get_mut(..from.len()) else { return };
     match from.len() {
-        16..=32 => ends::<16>(out, from),
+        32.. => ends::<32>(out, from),
+        16..32 => ends::<16>(out, from),
         8..16 => ends::<8>(out, from),
         4..8 => ends::<4>(out, from),
-        0..4 => {
-            for (to, byte) in out.iter_mut().zip(from) {
-                *to = *byte;
-            }
-        }
-        _ => out.copy_from_slice(from),
+        2..4 => ends::<2>(out, from),
+        1 => ends::<1>(out, from),
+        0 => {}
     }
 }
 
@@ -144,6 +149,8 @@ fn ends<const N: usize>(out: &mut [u8], from: &[u8]) {
     }
 }
 
+/// Room for the content of a value.
+const VALUE_MAX: usize = 2 + NAME_MAX;
 const KEY: u8 = key(1, LEN);
 const VALUE: u8 = key(2, LEN);
 const STRING: u8 = key(1, LEN);
@@ -167,11 +174,10 @@ mod tests {
     }
 
     fn check<'a>(name: &str, value: impl Short + Into<Value<'a>>) -> bool {
-        let mut buf = b"before".to_vec();
-        let done = put_short(&mut buf, key(9, LEN), name, value);
-        let expected = if done { general(name, value.into()) } else { Vec::new() };
-        assert_eq!(buf, [b"before".as_slice(), &expected].concat(), "{} bytes", name.len());
-        done
+        let mut window = [0xee; WINDOW];
+        let Some(len) = put_short(&mut window, key(9, LEN), name, value) else { return false };
+        assert_eq!(window[..len], general(name, value.into()), "{} bytes", name.len());
+        true
     }
 
     #[test]
@@ -180,7 +186,9 @@ mod tests {
         for name_len in 1..=TEXT_MAX + 2 {
             for text_len in 0..=TEXT_MAX + 2 {
                 let done = check(&text[..name_len], &text[..text_len]);
-                assert_eq!(done, name_len + text_len <= TEXT_MAX);
+                let ordinary =
+                    name_len.max(text_len) <= NAME_MAX && name_len + text_len <= TEXT_MAX;
+                assert_eq!(done, ordinary, "{name_len} + {text_len}");
             }
         }
     }

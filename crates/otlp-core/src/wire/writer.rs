@@ -42,6 +42,8 @@ pub fn put_len(buf: &mut Vec<u8>, key: u8, content: &[u8]) {
 pub fn put_len_header(buf: &mut Vec<u8>, key: u8, len: usize) {
     if len < 0x80 {
         buf.extend_from_slice(&[key, len as u8]);
+    } else if len < 0x4000 {
+        buf.extend_from_slice(&[key, len as u8 | 0x80, (len >> 7) as u8]);
     } else {
         buf.push(key);
         put(buf, len as u64);

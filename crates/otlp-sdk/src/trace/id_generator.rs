@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use opentelemetry_sdk::trace::IdGenerator;
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
@@ -57,6 +57,14 @@ impl RandomIdGenerator {
     pub fn new_trace_id(self) -> TraceId {
         let (high, low) = draw(|rng| (rng.next_u64(), rng.next_u64()));
         TraceId::from(u128::from(high) << 64 | u128::from(checked(low)))
+    }
+
+    /// Both ids of a root span, from one draw.
+    #[inline]
+    fn new_root(self) -> (TraceId, SpanId) {
+        let (high, low, span) = draw(|rng| (rng.next_u64(), rng.next_u64(), rng.next_u64()));
+        let trace_id = u128::from(high) << 64 | u128::from(checked(low));
+        (TraceId::from(trace_id), SpanId::from(checked(span)))
     }
 
     /// A span id of 64 random bits, never zero.
@@ -126,8 +134,25 @@ impl IdSource {
         self.span_id_or(|| {})
     }
 
-    /// The trace id of a new root span; `on_panic` is called if a custom generator panics.
+    /// The ids of a span that starts: of a root span both, of a child its own. A custom generator is
+    /// asked for the span id later, as the specification orders it (row T7).
     #[inline]
+    pub(crate) fn first_ids(
+        &self,
+        parent: Option<&SpanContext>,
+        on_panic: impl FnOnce(),
+    ) -> (TraceId, Option<SpanId>) {
+        match (self, parent) {
+            (Self::Random, None) => {
+                let (trace_id, span_id) = RandomIdGenerator.new_root();
+                (trace_id, Some(span_id))
+            }
+            (_, Some(parent)) => (parent.trace_id(), None),
+            (Self::Custom { .. }, None) => (self.trace_id_or(on_panic), None),
+        }
+    }
+
+    /// The trace id of a new root span; `on_panic` is called if a custom generator panics.
     pub(crate) fn trace_id_or(&self, on_panic: impl FnOnce()) -> TraceId {
         match self {
             Self::Random => RandomIdGenerator.new_trace_id(),

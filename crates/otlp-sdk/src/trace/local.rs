@@ -98,21 +98,28 @@ pub(crate) fn take_recorder(scope: &Arc<Scope>, started: Started, what: Counted)
     }
 }
 
-/// Clears a recorder and keeps it for this thread's next span.
+/// Appends an ended span to all pipelines of its provider, and keeps its recorder for this thread's
+/// next span.
 #[inline]
-pub(crate) fn put_back(mut recorder: Box<Recorder>) {
-    recorder.encoder.clear();
-    recorder.parent = opentelemetry::trace::SpanContext::NONE;
+pub(crate) fn finish(recorder: Box<Recorder>) {
+    let mut recorder = Some(recorder);
     let _ = LOCAL.try_with(|local| {
-        let mut recorders = local.recorders.borrow_mut();
-        if recorders.len() < RECORDERS_MAX {
-            recorders.push(recorder);
+        if let Some(recorder) = recorder.take() {
+            local.with_provider(&recorder.scope.provider, |own| own.append(&recorder));
+            local.keep(recorder);
         }
     });
+    if let Some(recorder) = recorder {
+        (0..recorder.scope.provider.pipelines.len()).for_each(|at| append(&recorder, at));
+    }
+}
+
+/// Clears a recorder and keeps it for this thread's next span.
+pub(crate) fn put_back(recorder: Box<Recorder>) {
+    let _ = LOCAL.try_with(|local| local.keep(recorder));
 }
 
 /// Appends an ended span to pipeline `at` of its provider.
-#[inline]
 pub(crate) fn append(recorder: &Recorder, at: usize) {
     let scope = &*recorder.scope;
     let provider = &*scope.provider;
@@ -183,6 +190,15 @@ impl Local {
         }
     }
 
+    #[inline]
+    fn keep(&self, mut recorder: Box<Recorder>) {
+        recorder.clear();
+        let mut recorders = self.recorders.borrow_mut();
+        if recorders.len() < RECORDERS_MAX {
+            recorders.push(recorder);
+        }
+    }
+
     #[cold]
     fn register(&self, provider: &Provider) {
         let own = PerProvider::new(provider);
@@ -194,6 +210,15 @@ impl Local {
 }
 
 impl PerProvider {
+    #[inline]
+    fn append(&self, recorder: &Recorder) {
+        let scope = &*recorder.scope;
+        let item = Measured::new(recorder);
+        for (pipeline, slot) in scope.provider.pipelines.iter().zip(&self.slots) {
+            pipeline.append(slot, &item, &scope.header);
+        }
+    }
+
     fn new(provider: &Provider) -> Self {
         Self {
             provider: provider.id,

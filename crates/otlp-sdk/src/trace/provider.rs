@@ -373,19 +373,8 @@ impl Provider {
 
 /// A recorded span has ended: processors see it, and if it is sampled, pipelines take it.
 #[inline]
-pub(crate) fn on_end(recorder: &mut Recorder, context: &SpanContext) {
-    if recorder.scope.provider.has_processors {
-        return on_end_with_processors(recorder, context);
-    }
-    if recorder.sampled {
-        for at in 0..recorder.scope.provider.pipelines.len() {
-            local::append(recorder, at);
-        }
-    }
-}
-
 #[cold]
-fn on_end_with_processors(recorder: &mut Recorder, context: &SpanContext) {
+pub(crate) fn on_end(recorder: &mut Recorder, context: &SpanContext) {
     let scope = Arc::clone(&recorder.scope);
     let provider = &scope.provider;
     provider

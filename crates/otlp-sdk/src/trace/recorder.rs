@@ -36,6 +36,16 @@ impl Recorder {
         }
     }
 
+    /// Forgets the span and keeps the memory.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.encoder.clear();
+        // Only processors ask for it, so without one it was not set.
+        if self.scope.provider.has_processors {
+            self.parent = SpanContext::NONE;
+        }
+    }
+
     /// One call per kind of value, each with code of its own. Inlined, so that where the kind is
     /// known it is not looked at.
     #[inline(always)]

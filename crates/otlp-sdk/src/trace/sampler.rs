@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use opentelemetry::trace::SpanContext;
 use opentelemetry_sdk::trace::ShouldSample;
 
 pub mod consistent;
@@ -121,8 +122,27 @@ impl Sampler {
         Self::Custom(Arc::new(sampler))
     }
 
-    /// The decision for one span. (P1 to P3)
+    /// The decision where the kind of parent alone makes it, which is so for nearly every span of the
+    /// default sampler: no need to put the question then.
     #[inline]
+    pub(crate) fn at_a_glance(&self, parent: Option<&SpanContext>) -> Option<Decision> {
+        match self {
+            Self::ParentBased(sampler) => sampler.at_a_glance(parent),
+            other => other.constant(),
+        }
+    }
+
+    /// The decision that is the same for every span.
+    #[inline]
+    fn constant(&self) -> Option<Decision> {
+        match self {
+            Self::AlwaysOn => Some(Decision::RecordAndSample),
+            Self::AlwaysOff => Some(Decision::Drop),
+            _ => None,
+        }
+    }
+
+    /// The decision for one span. (P1 to P3)
     pub(crate) fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
         match self {
             Self::AlwaysOn => Decision::RecordAndSample.into(),

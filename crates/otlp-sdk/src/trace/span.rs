@@ -41,11 +41,18 @@ impl Span {
         let end = end.map_or_else(|| recorder.now(), |end| told(&recorder, end));
         // A duration is never negative.
         recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
-        super::provider::on_end(&mut recorder, &self.context);
+        let has_processors = recorder.scope.provider.has_processors;
+        if has_processors {
+            super::provider::on_end(&mut recorder, &self.context);
+        }
         if recorder.encoder.is_limited() {
             local::count(&recorder.scope.provider, Counted::Limited);
         }
-        local::put_back(recorder);
+        if has_processors || !recorder.sampled {
+            local::put_back(recorder);
+        } else {
+            local::finish(recorder);
+        }
     }
 }
 

@@ -121,18 +121,20 @@ impl Tracer {
             return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
         }
         let on_panic = || provider.count_panic();
-        let new_trace_id = || provider.ids.trace_id_or(on_panic);
-        let trace_id = parent.map_or_else(new_trace_id, SpanContext::trace_id);
-        let sampling = self.sample(&SamplingInput {
-            parent_context: cx,
-            parent,
-            trace_id,
-            name: &new.name,
-            kind: new.kind,
-            attributes: new.attributes,
-            links: new.links,
-        });
-        let span_id = provider.ids.span_id_or(on_panic);
+        let (trace_id, span_id) = provider.ids.first_ids(parent, on_panic);
+        let sampling = match provider.sampler.at_a_glance(parent) {
+            Some(decision) => decision.into(),
+            None => self.sample(&SamplingInput {
+                parent_context: cx,
+                parent,
+                trace_id,
+                name: &new.name,
+                kind: new.kind,
+                attributes: new.attributes,
+                links: new.links,
+            }),
+        };
+        let span_id = span_id.unwrap_or_else(|| provider.ids.span_id_or(on_panic));
         let sampled = sampling.decision.is_sampled();
         let flags = match parent {
             Some(parent) => child_flags(parent.trace_flags(), sampled),
@@ -150,7 +152,7 @@ impl Tracer {
                 local::count(provider, Counted::SampledOut);
                 Span::new(context, None)
             }
-            _ => self.record(new, cx, parent, context, &sampling.attributes),
+            _ => self.record(new, cx, parent, context, sampling.attributes.as_deref()),
         }
     }
 
@@ -161,7 +163,7 @@ impl Tracer {
         cx: &Context,
         parent: Option<&SpanContext>,
         context: SpanContext,
-        sampler_attributes: &[KeyValue],
+        sampler_attributes: Option<&[KeyValue]>,
     ) -> Span {
         let sampled = context.is_sampled();
         let counted = if sampled { Counted::Sampled } else { Counted::RecordOnly };
@@ -177,7 +179,11 @@ impl Tracer {
             trace_id: context.trace_id().to_bytes(),
             span_id: context.span_id().to_bytes(),
             trace_flags: context.trace_flags().to_u8(),
-            trace_state: trace_state_header(cx, &context).unwrap_or_default().into(),
+            trace_state: match parent {
+                // Nothing was extracted for a trace that starts here.
+                None if context.trace_state() == &TraceState::NONE => Cow::Borrowed(""),
+                _ => trace_state_header(cx, &context).unwrap_or_default().into(),
+            },
             parent: parent.map(|parent| ParentContext {
                 span_id: parent.span_id().to_bytes(),
                 is_remote: parent.is_remote(),
@@ -186,7 +192,7 @@ impl Tracer {
         let kind = wire_kind(kind);
         let start = start_time.map_or(started.unix_nano, unix_nano);
         recorder.encoder.start(identity, name, kind, start);
-        for attribute in attributes.iter().chain(sampler_attributes) {
+        for attribute in attributes.iter().chain(sampler_attributes.unwrap_or_default()) {
             recorder.set_attribute(attribute);
         }
         events.iter().for_each(|event| recorder.add_api_event(event));
@@ -196,7 +202,7 @@ impl Tracer {
     }
 
     /// Asks the sampler. A foreign one may panic: then the span is dropped and the panic counted.
-    #[inline]
+    #[inline(never)]
     fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
         let provider = &*self.scope.provider;
         if !provider.sampler_is_foreign {

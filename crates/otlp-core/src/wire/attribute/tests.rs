@@ -1,3 +1,4 @@
+use super::index::SEARCHED_MAX;
 use super::*;
 
 const LIMITS: AttributeLimits = AttributeLimits::EXEMPT;
@@ -7,39 +8,17 @@ fn key_like(number: u32) -> String {
 }
 
 #[test]
-fn the_quick_hash_sees_length_head_and_tail() {
-    // What the tests of equal hashes build on, and what it must tell apart.
-    assert_eq!(hash_key(&key_like(1)), hash_key(&key_like(9999)));
-    let different = ["", "a", "b", "aa", "ab", "ba", "http.method", "http.methods", "http.url"];
-    for (at, a) in different.iter().enumerate() {
-        assert!(different[at + 1..].iter().all(|b| hash_key(a) != hash_key(b)), "{a}");
-    }
-}
-
-#[test]
 fn the_table_serves_long_lists_only() {
     let mut list = AttributeList::new(1);
     for number in 0..200 {
         list.set(&key_like(number), Value::I64(1), &LIMITS);
-        assert_eq!(list.index.table.is_some(), list.len() > SEARCHED_MAX);
+        assert_eq!(list.index.has_table(), list.len() > SEARCHED_MAX);
     }
     while list.len() > 100 {
         let first = key_like(200 - list.len() as u32);
         assert!(list.remove(&first));
-        assert_eq!(list.index.table.is_some(), list.len() > SEARCHED_MAX);
+        assert_eq!(list.index.has_table(), list.len() > SEARCHED_MAX);
     }
-}
-
-#[test]
-fn clearing_keeps_ordinary_memory_and_gives_back_the_rest() {
-    let mut list = AttributeList::new(1);
-    list.set("key", Value::Str(&"x".repeat(1000)), &LIMITS);
-    let ordinary = list.buf.capacity();
-    list.clear();
-    assert_eq!(list.buf.capacity(), ordinary);
-    list.set("key", Value::Str(&"x".repeat(1_000_000)), &LIMITS);
-    list.clear();
-    assert_eq!(list.buf.capacity(), KEPT_BYTES);
 }
 
 #[test]

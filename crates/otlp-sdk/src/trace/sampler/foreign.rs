@@ -20,7 +20,7 @@ pub(super) fn sample(sampler: &dyn ShouldSample, input: &SamplingInput<'_>) -> S
     );
     SamplingOutput {
         decision: result.decision.into(),
-        attributes: result.attributes,
+        attributes: (!result.attributes.is_empty()).then(|| result.attributes.into()),
         trace_state: Some(result.trace_state),
     }
 }
@@ -84,7 +84,7 @@ impl ShouldSample for Sampler {
         let inherited = || parent.map_or(TraceState::NONE, |parent| parent.trace_state().clone());
         SamplingResult {
             decision: output.decision.into(),
-            attributes: output.attributes,
+            attributes: output.attributes.map(Vec::from).unwrap_or_default(),
             trace_state: output.trace_state.unwrap_or_else(inherited),
         }
     }

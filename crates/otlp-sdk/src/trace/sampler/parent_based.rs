@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentelemetry::trace::{SpanContext, TraceId};
+use opentelemetry::trace::{SpanContext, TraceId, TraceState};
 
 use super::consistent::{self, Randomness};
 use super::{Decision, Sampler, SamplingInput, SamplingOutput};
@@ -60,13 +60,23 @@ impl ParentBased {
 
     pub(super) fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
         let Some(parent) = input.parent else {
-            return ask(&self.root, input);
+            return self.root.sample(input);
         };
-        let mut output = ask(self.delegate(parent), input);
+        let mut output = self.delegate(parent).sample(input);
         if parent.is_remote() {
             remove_false_threshold(&mut output, parent, input.trace_id);
         }
         output
+    }
+
+    /// See [`Sampler::at_a_glance`]. The trace state of a remote parent wants a look.
+    #[inline]
+    pub(super) fn at_a_glance(&self, parent: Option<&SpanContext>) -> Option<Decision> {
+        match parent {
+            None => self.root.constant(),
+            Some(parent) if parent.is_remote() && *parent.trace_state() != TraceState::NONE => None,
+            Some(parent) => self.delegate(parent).constant(),
+        }
     }
 
     #[inline]
@@ -141,19 +151,8 @@ impl From<ParentBasedBuilder> for Sampler {
     }
 }
 
-/// The delegates are nearly always these two, and this way they cost no second call.
-#[inline]
-fn ask(delegate: &Sampler, input: &SamplingInput<'_>) -> SamplingOutput {
-    match delegate {
-        Sampler::AlwaysOn => Decision::RecordAndSample.into(),
-        Sampler::AlwaysOff => Decision::Drop.into(),
-        other => other.sample(input),
-    }
-}
-
 /// Removes an inherited threshold that would be a lie. (Specification: "TraceState: Probability
 /// Sampling", consistency of threshold and sampled flag.)
-#[inline]
 fn remove_false_threshold(output: &mut SamplingOutput, parent: &SpanContext, trace_id: TraceId) {
     let state = parent.trace_state();
     if output.trace_state.is_some() {

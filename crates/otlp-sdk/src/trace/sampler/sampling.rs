@@ -29,7 +29,7 @@ pub(crate) struct SamplingOutput {
     /// What happens to the span.
     pub(crate) decision: Decision,
     /// Attributes to be added to it. (P2)
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Option<Box<[KeyValue]>>,
     /// Its trace state; `None` keeps the parent's, an empty one clears it. (P2)
     pub(crate) trace_state: Option<TraceState>,
 }
@@ -38,7 +38,7 @@ impl From<Decision> for SamplingOutput {
     /// No attributes added, the parent's trace state kept.
     #[inline]
     fn from(decision: Decision) -> Self {
-        Self { decision, attributes: Vec::new(), trace_state: None }
+        Self { decision, attributes: None, trace_state: None }
     }
 }
 
