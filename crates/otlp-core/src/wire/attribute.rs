@@ -207,9 +207,8 @@ impl AttributeList {
         } else {
             self.append(key, value, &walk, 1);
         }
-        if self.buf.len() < LIST_BYTES_MAX / 2 {
+        if self.buf.len() < LIST_BYTES_MAX / 2 && self.index.make_ready() {
             self.buf.make_ready();
-            self.index.make_ready();
         }
     }
 

@@ -126,6 +126,7 @@ fn set<const N: usize>(out: &mut [u8], bytes: [u8; N]) {
 /// Copies up to 64 bytes to the front of `out`, without a call.
 #[inline(always)]
 fn copy(out: &mut [u8], from: &[u8]) {
+    debug_assert!(from.len() <= NAME_MAX);
     let Some(out) = out.get_mut(..from.len()) else { return };
     match from.len() {
         32.. => ends::<32>(out, from),

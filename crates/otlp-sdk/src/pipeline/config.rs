@@ -161,6 +161,12 @@ pub enum PipelineError {
     /// The pipeline was shut down before.
     #[error("already shut down")]
     AlreadyShutdown,
+    /// So many flushes wait already that one more is not taken.
+    #[error("{limit} flushes are waiting already")]
+    TooManyCalls {
+        /// Most that wait at once.
+        limit: usize,
+    },
     /// The worker is not there: its thread could not be started, or it is the caller itself.
     #[error("{0}")]
     NoWorker(&'static str),

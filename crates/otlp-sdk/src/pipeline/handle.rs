@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use futures_timer::Delay;
 use futures_util::FutureExt;
 use opentelemetry::Context;
 use otlp_core::Signal;
@@ -50,7 +51,10 @@ pub(crate) struct Shared {
     pub(super) amount: Notify,
     panics: AtomicU64,
     last_error: Mutex<Option<ExportError>>,
+    /// Bounded by `asked`.
     commands: mpsc::UnboundedSender<Command>,
+    /// Calls that the worker has not answered.
+    asked: Arc<AtomicUsize>,
     worker_thread: Mutex<Option<ThreadId>>,
     no_worker: AtomicBool,
     /// How often the worker was woken.
@@ -191,31 +195,13 @@ impl Pipeline {
         Ok(Asked { pipeline: self, receiver, patience, shutdown })
     }
 
+    /// Ends with the reply, at the latest when the worker should have answered: an exporter that
+    /// blocks the worker's thread must not hold the caller, whose runtime may have no timer.
     async fn call_async(&self, timeout: Duration, shutdown: bool) -> Result<(), PipelineError> {
         let (sender, receiver) = oneshot::channel();
-        // Ends with the reply, at the latest when the worker should have answered: an exporter that
-        // blocks the worker's thread must not hold the caller, whose runtime may have no timer.
-        let (watched, answered) = sync_channel::<()>(0);
-        let (late, overdue) = oneshot::channel();
-        let reply: Reply = Box::new(move |result| {
-            drop(sender.send(result));
-            drop(watched);
-        });
+        let reply: Reply = Box::new(move |result| drop(sender.send(result)));
         self.send(timeout, shutdown, reply)?;
-        let patience = timeout.saturating_add(GRACE);
-        let watch = move || {
-            if answered.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                let _ = late.send(());
-            }
-        };
-        // Without the thread the worker alone keeps the deadline, as it nearly always does.
-        drop(std::thread::Builder::new().name("otlp-wait".to_owned()).spawn(watch));
-        let overdue = overdue.then(|late| async move {
-            match late {
-                Ok(()) => {}
-                Err(_) => std::future::pending().await,
-            }
-        });
+        let overdue = Delay::new(timeout.min(PATIENCE_MAX) + GRACE);
         tokio::select! {
             biased;
             result = receiver => result.unwrap_or_else(|_| Err(self.shared.gone())),
@@ -230,8 +216,22 @@ impl Pipeline {
         let now = tokio::time::Instant::now().into_std();
         #[cfg(not(test))]
         let now = Instant::now();
+        let place = self.take_place(shutdown)?;
+        let reply: Reply = Box::new(move |result| {
+            drop(place);
+            reply(result);
+        });
         let command = Command { deadline: Deadline::after(now, timeout), shutdown, reply };
         self.shared.commands.send(command).map_err(|_| self.shared.gone())
+    }
+
+    /// Flushes that nobody awaits any more wait on with the worker, so their number has a bound. A
+    /// shutdown finds a place where flushes do not.
+    fn take_place(&self, shutdown: bool) -> Result<Place, PipelineError> {
+        let place = Place(Arc::clone(&self.shared.asked));
+        let before = place.0.fetch_add(1, Ordering::Relaxed);
+        let limit = if shutdown { 2 * ASKED_MAX } else { ASKED_MAX };
+        if before < limit { Ok(place) } else { Err(PipelineError::TooManyCalls { limit }) }
     }
 
     /// The worker did not even answer: an exporter blocks its thread.
@@ -240,6 +240,15 @@ impl Pipeline {
             self.shared.intake.close(DropReason::AfterShutdown);
         }
         PipelineError::Timeout { held: self.ledger().held, last_error: self.shared.last_error() }
+    }
+}
+
+/// One call that the worker has not answered yet.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -278,6 +287,7 @@ impl Shared {
             panics: AtomicU64::new(0),
             last_error: Mutex::new(None),
             commands,
+            asked: Arc::default(),
             worker_thread: Mutex::new(None),
             no_worker: AtomicBool::new(false),
             #[cfg(test)]
@@ -364,6 +374,8 @@ fn suppress_for_good() {
 
 /// A worker that keeps the deadline answers within this time after it.
 const GRACE: Duration = Duration::from_millis(200);
+/// Most flushes that wait at once.
+const ASKED_MAX: usize = 1024;
 const AFTER_PANIC: Duration = Duration::from_millis(100);
 /// Bytes of a full chunk: large enough that its hand-over costs nothing per span, small enough that
 /// a thousand threads do not hold much.

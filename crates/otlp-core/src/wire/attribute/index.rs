@@ -132,11 +132,14 @@ impl KeyIndex {
         }
     }
 
-    /// Makes room for a further entry, as [`is_ready_for`](Self::is_ready_for) asks for it.
-    pub(super) fn make_ready(&mut self) {
-        if self.entries.len() < SEARCHED_MAX {
+    /// Makes room for a further entry, as [`is_ready_for`](Self::is_ready_for) asks for it; false
+    /// where the list has become too long for that.
+    pub(super) fn make_ready(&mut self) -> bool {
+        let is_short = self.entries.len() < SEARCHED_MAX;
+        if is_short {
             self.entries.reserve(1);
         }
+        is_short
     }
 
     #[inline]

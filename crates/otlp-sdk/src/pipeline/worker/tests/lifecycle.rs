@@ -1,5 +1,7 @@
 //! Shutdown, and calls around it.
 
+use futures_util::FutureExt;
+
 use super::*;
 
 // R4
@@ -228,6 +230,32 @@ fn an_exporter_that_blocks_the_worker_does_not_hold_up_callers() {
     let ledger = pipeline.ledger();
     assert_eq!((ledger.dropped(DropReason::AfterShutdown), ledger.unaccounted()), (3, 0));
     drop(release);
+}
+
+#[test]
+fn flushes_that_nobody_awaits_are_bounded_and_a_shutdown_still_finds_a_place() {
+    let (release, blocked) = std::sync::mpsc::channel();
+    let exporter = Blocks(std::sync::Mutex::new(blocked));
+    let (pipeline, started) = Pipeline::spawn(Signal::Traces, resource(), exporter, config());
+    started.unwrap();
+    let (slot, scope) = (pipeline.register_thread(), scope("test"));
+    pipeline.append(&slot, &TestItem::named("x"), &scope);
+    let ask = || pipeline.force_flush_async(SECOND).now_or_never();
+    let refused = |answer| matches!(answer, Some(Err(PipelineError::TooManyCalls { .. })));
+    // The first blocks the worker in the exporter; what is asked from then on is not answered.
+    let mut taken = 0;
+    while !refused(ask()) {
+        taken += 1;
+        assert!(taken < 100_000, "there is no bound");
+    }
+    assert!(taken >= 1024);
+    let shut_down = pipeline.shutdown(Duration::from_millis(1));
+    assert!(matches!(shut_down, Err(PipelineError::Timeout { .. })));
+    drop(release);
+    // The worker answers them all, and every place is free again.
+    while !matches!(pipeline.force_flush(SECOND), Err(PipelineError::AlreadyShutdown)) {
+        std::thread::yield_now();
+    }
 }
 
 /// Runs a future on this thread without a runtime.
