@@ -10,12 +10,15 @@ use bytes::Bytes;
 
 use crate::limits::SpanLimits;
 use crate::wire::attribute::{AttributeList, Key};
+use crate::wire::reader::Reader;
+use crate::wire::trace::{EventView, LinkView, events_in, links_in};
 use crate::wire::value::Value;
 use crate::wire::varint::encoded_len;
 use crate::wire::writer::{
     FIXED32, FIXED64, LEN, VARINT, key, len_field, put_fixed64_non_zero, put_len, put_len_header,
     put_len_non_empty, put_varint_non_zero,
 };
+use crate::wire::{View, Views};
 
 use super::EncodedSpan;
 
@@ -451,16 +454,26 @@ impl SpanEncoder {
         self.attributes.0.remove(key)
     }
 
-    /// Number of events kept and discarded.
-    #[must_use]
-    pub fn events(&self) -> (u32, u32) {
-        (self.events.count, self.events.dropped)
+    /// The events, each with name, time and attributes.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = EventView<'_>> {
+        Read { views: events_in(Reader::new(&self.events.buf)), left: self.events.count }
     }
 
-    /// Number of links kept and discarded.
+    /// Number of events that were discarded.
     #[must_use]
-    pub fn links(&self) -> (u32, u32) {
-        (self.links.count, self.links.dropped)
+    pub fn dropped_events(&self) -> u32 {
+        self.events.dropped
+    }
+
+    /// The links, each with the linked span and attributes.
+    pub fn links(&self) -> impl ExactSizeIterator<Item = LinkView<'_>> {
+        Read { views: links_in(Reader::new(&self.links.buf)), left: self.links.count }
+    }
+
+    /// Number of links that were discarded.
+    #[must_use]
+    pub fn dropped_links(&self) -> u32 {
+        self.links.dropped
     }
 
     /// Whether anything was discarded because of the limits.
@@ -486,6 +499,29 @@ impl Default for SpanAttributes {
         Self(AttributeList::new(9))
     }
 }
+
+/// Events or links, read back.
+struct Read<'a, V> {
+    views: Views<'a, V>,
+    left: u32,
+}
+
+impl<'a, V: View<'a>> Iterator for Read<'a, V> {
+    type Item = V;
+
+    fn next(&mut self) -> Option<V> {
+        // We wrote them: they can be read.
+        let view = self.views.next()?.ok()?;
+        self.left = self.left.saturating_sub(1);
+        Some(view)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left as usize, Some(self.left as usize))
+    }
+}
+
+impl<'a, V: View<'a>> ExactSizeIterator for Read<'a, V> {}
 
 /// Encoded events or links, with their counts.
 #[derive(Debug, Default)]

@@ -269,13 +269,13 @@ impl<'a> SpanView<'a> {
     /// The span's events.
     #[must_use]
     pub fn events(&self) -> Views<'a, EventView<'a>> {
-        Merged::whole(self.fields).views(&(Self::NAME, 11))
+        events_in(self.fields)
     }
 
     /// The span's links.
     #[must_use]
     pub fn links(&self) -> Views<'a, LinkView<'a>> {
-        Merged::whole(self.fields).views(&(Self::NAME, 13))
+        links_in(self.fields)
     }
 
     /// The trace id, unless it is invalid: of another length or all zero (row F2).
@@ -322,6 +322,16 @@ impl<'a> SpanView<'a> {
             fields,
         }
     }
+}
+
+/// The events among the fields of a span.
+pub(crate) fn events_in(fields: Reader<'_>) -> Views<'_, EventView<'_>> {
+    Merged::whole(fields).views(&(SpanView::NAME, 11))
+}
+
+/// The links among the fields of a span.
+pub(crate) fn links_in(fields: Reader<'_>) -> Views<'_, LinkView<'_>> {
+    Merged::whole(fields).views(&(SpanView::NAME, 13))
 }
 
 impl<'a> View<'a> for SpanView<'a> {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use opentelemetry::trace::{SpanContext, Status};
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use otlp_core::span::{EncodedSpan, SpanKind, StatusCode};
+use otlp_core::wire::trace::{EventView, LinkView};
 use otlp_core::wire::{AnyValueView, KeyValueView};
 
 use super::recorder::Recorder;
@@ -204,16 +205,26 @@ impl<'a> FinishedSpan<'a> {
         self.recorder.encoder.attributes().dropped()
     }
 
-    /// Events kept and discarded.
-    #[must_use]
-    pub fn events(&self) -> (u32, u32) {
+    /// The events in order, each with name, time and attributes.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = EventView<'a>> {
         self.recorder.encoder.events()
     }
 
-    /// Links kept and discarded.
+    /// Events discarded for the limits.
     #[must_use]
-    pub fn links(&self) -> (u32, u32) {
+    pub fn dropped_events(&self) -> u32 {
+        self.recorder.encoder.dropped_events()
+    }
+
+    /// The links in order, each with the linked span and attributes.
+    pub fn links(&self) -> impl ExactSizeIterator<Item = LinkView<'a>> {
         self.recorder.encoder.links()
+    }
+
+    /// Links discarded for the limits.
+    #[must_use]
+    pub fn dropped_links(&self) -> u32 {
+        self.recorder.encoder.dropped_links()
     }
 
     /// The instrumentation scope of the tracer.

@@ -34,9 +34,14 @@ fn events_and_links_beyond_the_limit_are_counted() {
         encoder.add_event("event", 1, &limits, no_attributes);
         encoder.add_link(link, &limits, no_attributes);
     }
-    assert_eq!((encoder.events(), encoder.links()), ((2, 3), (1, 4)));
+    let counts = |encoder: &SpanEncoder| {
+        let kept = [encoder.events().len(), encoder.links().len()];
+        assert_eq!(kept, [encoder.events().count(), encoder.links().count()]);
+        (kept, [encoder.dropped_events(), encoder.dropped_links()])
+    };
+    assert_eq!(counts(&encoder), ([2, 1], [3, 4]));
     encoder.clear();
-    assert_eq!((encoder.events(), encoder.links()), ((0, 0), (0, 0)));
+    assert_eq!(counts(&encoder), ([0, 0], [0, 0]));
 }
 
 #[test]
@@ -47,7 +52,7 @@ fn the_bytes_of_all_events_are_bounded_and_the_rest_is_counted() {
     for _ in 0..40 {
         encoder.add_event(&name, 1, &limits, no_attributes);
     }
-    assert_eq!(encoder.events(), (32, 8));
+    assert_eq!((encoder.events().len(), encoder.dropped_events()), (32, 8));
     encoder.clear();
     assert!(encoder.events.buf.capacity() <= ITEMS_BYTES_KEPT);
     let scratch = encoder.scratch.event.as_ref().map_or(0, |list| list.as_bytes().len());
