@@ -55,7 +55,7 @@ impl Clock {
     /// The start of a span that starts now.
     #[inline]
     pub(crate) fn start(&self) -> Started {
-        let tick = self.counter.raw();
+        let tick = self.raw();
         let elapsed = self.counter.delta_as_nanos(self.origin, tick);
         // Relaxed: a span may use the old anchor or the new one, both are right to a microsecond.
         let left = self.renew_at.load(Ordering::Relaxed).wrapping_sub(elapsed);
@@ -71,8 +71,15 @@ impl Clock {
     /// Unix nanoseconds now, on the time line of a span that started before.
     #[inline]
     pub(crate) fn since(&self, started: &Started) -> u64 {
-        let elapsed = self.counter.delta_as_nanos(started.tick.0, self.counter.raw());
+        let elapsed = self.counter.delta_as_nanos(started.tick.0, self.raw());
         started.unix_nano.saturating_add(elapsed)
+    }
+
+    #[inline]
+    fn raw(&self) -> u64 {
+        #[cfg(test)]
+        READS.set(READS.get() + 1);
+        self.counter.raw()
     }
 
     #[cold]
@@ -92,6 +99,12 @@ impl Clock {
 pub(crate) fn unix_nano(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has read the counter.
+    pub(crate) static READS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// How long an anchor serves.

@@ -4,6 +4,7 @@ use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 
 use super::*;
 use crate::testing::InMemoryExporter;
+use crate::trace::sampler::Sampler;
 use crate::trace::{Tracer, TracerProvider};
 
 fn start() -> (InMemoryExporter, TracerProvider, Span) {
@@ -54,4 +55,23 @@ fn an_end_that_the_application_chose_is_kept() {
     span.end_with_timestamp(SystemTime::now() + HOUR);
     let duration = duration(&exporter, &provider);
     assert!(duration > HOUR / 2 && duration < HOUR * 2);
+}
+
+#[test]
+fn the_clock_is_read_at_start_and_end_of_a_recorded_span_and_never_for_another() {
+    let reads = |sampler: Sampler| {
+        let exporter = InMemoryExporter::default();
+        let provider =
+            TracerProvider::builder().with_sampler(sampler).with_batch_exporter(exporter).build();
+        let tracer = provider.tracer("clock");
+        let before = crate::clock::READS.get();
+        let mut span = tracer.start("span");
+        span.set_attribute(KeyValue::new("key", 1));
+        span.end();
+        drop(tracer.start_with_context("child", &opentelemetry::Context::new()));
+        crate::clock::READS.get() - before
+    };
+    assert_eq!(reads(Sampler::AlwaysOff), 0);
+    assert_eq!(reads(Sampler::trace_id_ratio(0.0).unwrap()), 0);
+    assert_eq!(reads(Sampler::AlwaysOn), 4);
 }
