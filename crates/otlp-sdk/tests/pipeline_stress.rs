@@ -174,7 +174,7 @@ fn a_million_spans_are_accounted_for() {
 
 #[test]
 fn a_shutdown_in_the_middle_loses_nothing_in_silence() {
-    const SPANS: usize = 200_000;
+    const SPANS: usize = 1_000_000;
     let (ledger, exporter, provider) = stress(SPANS, |provider| {
         while provider.ledger().ended < SPANS as u64 / 2 {
             std::thread::yield_now();
