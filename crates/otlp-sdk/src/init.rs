@@ -1,6 +1,5 @@
 //! One call that sets telemetry up, and the guard that ends it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use opentelemetry::global;
@@ -13,6 +12,7 @@ use otlp_core::{Signal, SpanLimits};
 
 use crate::config::{self, ExporterKind};
 use crate::console::ConsoleExporter;
+use crate::foreign::caught;
 use crate::pipeline::{BatchConfig, Ledger, PipelineError};
 use crate::propagation::Propagators;
 use crate::resource::{Resource, ResourceBuilder};
@@ -433,7 +433,7 @@ fn one_line(resource: &Resource) -> String {
 
 /// What an exporter calls its destination; it may be one that is not ours, and so may panic.
 fn destination(exporter: &BoxedExporter) -> String {
-    catch_unwind(AssertUnwindSafe(|| exporter.destination())).unwrap_or_else(|_| {
+    caught(|| exporter.destination()).unwrap_or_else(|_| {
         "an exporter that panics when it is asked for its destination".to_owned()
     })
 }

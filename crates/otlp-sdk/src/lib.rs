@@ -44,6 +44,7 @@
 mod clock;
 mod config;
 mod console;
+mod foreign;
 mod init;
 mod notice;
 mod pipeline;

@@ -6,9 +6,11 @@ mod processor;
 mod provider;
 mod recorder;
 pub mod sampler;
+mod seams;
 mod span;
 mod tracer;
 
+pub(crate) use self::local::never_record_here;
 pub use self::processor::{ActiveSpan, FinishedSpan, SpanProcessor};
 pub use self::provider::{TracerProvider, TracerProviderBuilder};
 pub use self::span::Span;

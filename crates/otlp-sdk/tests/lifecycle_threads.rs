@@ -161,7 +161,7 @@ fn threads_outlive_their_provider() {
     let ledger = last.ledger();
     assert_eq!((ledger.created, ledger.ended, ledger.delivered), (3, 2, 1), "{ledger}");
     assert_eq!(
-        (ledger.dropped_total(), ledger.sampled_out, ledger.unaccounted()),
+        (ledger.dropped_total(), ledger.started_after_shutdown, ledger.unaccounted()),
         (1, 1, 0),
         "{ledger}"
     );

@@ -152,7 +152,7 @@ fn check(ledger: &Ledger, exporter: &Mixed) {
     assert_eq!((ledger.unaccounted(), ledger.held), (0, 0), "{ledger}");
     assert_eq!(ledger.delivered, exporter.0.taken.load(Ordering::Relaxed), "{ledger}");
     assert_eq!(ledger.rejected, exporter.0.rejected.load(Ordering::Relaxed), "{ledger}");
-    assert_eq!(ledger.created, ledger.ended + ledger.sampled_out, "{ledger}");
+    assert_eq!(ledger.created, ledger.ended + ledger.started_after_shutdown, "{ledger}");
     for reason in [DropReason::QueueFull, DropReason::PermanentError, DropReason::ExporterPanic] {
         assert!(ledger.dropped(reason) > 0, "{} did not happen: {ledger}", reason.name());
     }

@@ -170,7 +170,7 @@ fn a_span_that_ends_after_shutdown_is_counted() {
     assert!(!later.is_recording() && !bench.tracer.enabled());
     drop(later);
     let ledger = bench.ledger();
-    assert_eq!((ledger.created, ledger.sampled_out), (3, 1));
+    assert_eq!((ledger.created, ledger.started_after_shutdown), (3, 1));
     assert_eq!((ledger.ended, ledger.delivered), (2, 1));
     assert_eq!(ledger.dropped(DropReason::AfterShutdown), 1);
 }
@@ -261,7 +261,7 @@ fn shutdown_in_the_middle_of_everything_loses_nothing_uncounted() {
     let ledger = bench.ledger();
     assert_eq!(ledger.created, (threads * each) as u64);
     assert_eq!(ledger.held, 0);
-    assert_eq!(ledger.created, ledger.sampled_out + ledger.ended);
+    assert_eq!(ledger.created, ledger.started_after_shutdown + ledger.ended);
     assert_eq!(ledger.ended, ledger.delivered + ledger.dropped(DropReason::AfterShutdown));
     assert_eq!(bench.exporter.spans().unwrap().len() as u64, ledger.delivered);
 }

@@ -476,6 +476,16 @@ impl SpanEncoder {
         self.links.dropped
     }
 
+    /// Bytes of memory that it keeps for the next span.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let scratch = [&self.scratch.event, &self.scratch.link].into_iter().flatten();
+        self.attributes.0.memory()
+            + self.events.buf.capacity()
+            + self.links.buf.capacity()
+            + scratch.map(AttributeList::memory).sum::<usize>()
+    }
+
     /// Whether anything was discarded because of the limits.
     #[inline]
     #[must_use]
@@ -655,7 +665,7 @@ const IS_REMOTE: u32 = 0x200;
 /// Most bytes of all events, and of all links, before further ones are discarded.
 const ITEMS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What a cleared encoder may keep of them.
-const ITEMS_BYTES_KEPT: usize = 16 * 1024;
+const ITEMS_BYTES_KEPT: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests;

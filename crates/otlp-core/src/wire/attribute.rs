@@ -141,6 +141,12 @@ impl AttributeList {
         true
     }
 
+    /// Bytes of memory that it holds, used or not.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.buf.capacity() + self.index.memory()
+    }
+
     /// Empties the list and keeps its memory, unless it has grown out of the ordinary.
     #[inline]
     pub fn clear(&mut self) {

@@ -53,6 +53,11 @@ impl Room {
         change(&mut edited.room.bytes)
     }
 
+    /// Bytes of memory that it holds.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Empties it and keeps the memory, unless that has grown out of the ordinary.
     #[inline]
     pub(super) fn clear(&mut self) {
@@ -79,7 +84,7 @@ impl Drop for Edited<'_> {
 const STEP: usize = 2 * WINDOW;
 /// What a cleared buffer may keep: several times an ordinary span, and little enough that every
 /// thread can keep dozens of them.
-const KEPT_BYTES: usize = 16 * 1024;
+const KEPT_BYTES: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {

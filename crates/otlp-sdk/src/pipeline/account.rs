@@ -100,8 +100,10 @@ pub struct Ledger {
     /// Spans that were started, recording or not.
     pub created: u64,
     /// Of these, spans that are not recorded: dropped by the sampler, suppressed, or started without
-    /// a processor, after shutdown, or too deep within a hook of a processor.
+    /// a processor, on an export thread, or too deep within a hook of a processor.
     pub sampled_out: u64,
+    /// Of these, spans that were started after shutdown and so are not recorded (row T4).
+    pub started_after_shutdown: u64,
     /// Of these, spans that are recorded for processors only and never exported.
     pub record_only: u64,
     /// Recorded spans that ended without some of the attributes, events or links that were set on
@@ -145,6 +147,23 @@ impl Ledger {
         self.held += other.held;
         self.panics += other.panics;
         self.drops.merge(&other.drops);
+    }
+
+    /// What was lost since `before`: how much, and a text such as `queue_full 12, rejected 3`. What
+    /// ended after shutdown does not count: nobody waited for it.
+    pub(crate) fn losses_since(&self, before: &Self) -> (u64, String) {
+        let drops = self.drops().filter(|(reason, _)| *reason != DropReason::AfterShutdown);
+        let drops = drops
+            .map(|(reason, count)| (reason.name(), count.saturating_sub(before.dropped(reason))));
+        let rejected = [("rejected", self.rejected.saturating_sub(before.rejected))];
+        let new = drops.chain(rejected).filter(|(_, count)| *count > 0);
+        let (mut lost, mut text) = (0, String::new());
+        for (name, count) in new {
+            let separator = if text.is_empty() { "" } else { ", " };
+            text.push_str(&format!("{separator}{name} {count}"));
+            lost += count;
+        }
+        (lost, text)
     }
 
     /// `ended − delivered − rejected − dropped − held`: zero unless we have a bug.
@@ -200,11 +219,6 @@ impl Entries {
     pub(crate) fn drop_held(&mut self, reason: DropReason, items: u64) {
         self.held -= items;
         self.drops.add(reason, items);
-    }
-
-    /// Items that were taken over and did not reach the server.
-    pub(crate) fn lost(&self) -> u64 {
-        self.rejected + self.drops.total()
     }
 }
 

@@ -140,7 +140,7 @@ impl Default for BatchConfig {
 pub enum PipelineError {
     /// The time was over; what is still held stays held (flush) or was dropped and counted
     /// (shutdown).
-    #[error("{held} items were not delivered in time{}", cause(.last_error.as_ref()))]
+    #[error("{} not delivered in time{}", items(*.held), cause(.last_error.as_ref()))]
     Timeout {
         /// Items that were not delivered.
         held: u64,
@@ -148,10 +148,12 @@ pub enum PipelineError {
         last_error: Option<ExportError>,
     },
     /// Everything was dealt with, but not everything was delivered.
-    #[error("{lost} items were not delivered{}", cause(.last_error.as_ref()))]
+    #[error("{} not delivered ({reasons}){}", items(*.lost), cause(.last_error.as_ref()))]
     Lost {
-        /// Items rejected or dropped since the call began.
+        /// Items rejected or dropped since a flush told of it the last time.
         lost: u64,
+        /// How many for which [reason](crate::trace::DropReason), such as `queue_full 12, rejected 3`.
+        reasons: String,
         /// The last failure of an export, which is usually the reason.
         last_error: Option<ExportError>,
     },
@@ -170,6 +172,16 @@ pub enum PipelineError {
     /// The worker is not there: its thread could not be started, or it is the caller itself.
     #[error("{0}")]
     NoWorker(&'static str),
+}
+
+impl PipelineError {
+    /// Called where waiting would be for oneself.
+    pub(crate) const WORKERS_THREAD: Self =
+        Self::NoWorker("called on the worker's own thread, which cannot wait for itself");
+}
+
+fn items(count: u64) -> String {
+    if count == 1 { "1 item was".to_owned() } else { format!("{count} items were") }
 }
 
 fn cause(error: Option<&ExportError>) -> String {

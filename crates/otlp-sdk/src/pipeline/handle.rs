@@ -1,6 +1,6 @@
 //! The caller's half of a pipeline: appending, flushing, shutting down, reading the account.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -22,6 +22,7 @@ use super::config::{BatchConfig, PipelineError};
 use super::intake::Intake;
 use super::slot::{Item, Limits, Slot};
 use super::worker::Worker;
+use crate::foreign::{caught, discard};
 
 /// A pipeline: threads append to it, its worker delivers. Clones share it.
 #[derive(Clone, Debug)]
@@ -177,16 +178,25 @@ impl Pipeline {
         self.ask(timeout, shutdown)?.answer()
     }
 
+    /// Whether this is the worker's own thread, on which waiting for it would have no end.
+    pub(crate) fn is_workers_thread(&self) -> bool {
+        *self.shared.worker_thread.lock() == Some(std::thread::current().id())
+    }
+
+    /// Begins a shutdown that nobody waits for.
+    pub(crate) fn start_shutdown(&self) {
+        // Whoever began one before, or a worker that is gone, has done what this asks for.
+        let _ = self.send(self.shutdown_timeout, true, Box::new(drop));
+    }
+
     /// Asks without waiting, so that several pipelines work at the same time within one deadline.
     pub(crate) fn ask(
         &self,
         timeout: Duration,
         shutdown: bool,
     ) -> Result<Asked<'_>, PipelineError> {
-        if *self.shared.worker_thread.lock() == Some(std::thread::current().id()) {
-            return Err(PipelineError::NoWorker(
-                "called on the worker's own thread, which cannot wait for itself",
-            ));
+        if self.is_workers_thread() {
+            return Err(PipelineError::WORKERS_THREAD);
         }
         let (sender, receiver) = sync_channel(1);
         let reply: Reply = Box::new(move |result| drop(sender.try_send(result)));
@@ -344,7 +354,7 @@ impl Limits {
 /// The life of a worker thread: its own runtime, telemetry suppressed, panics survived.
 fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::Result<()> {
     *shared.worker_thread.lock() = Some(std::thread::current().id());
-    let _suppressed = Context::enter_telemetry_suppressed_scope();
+    suppress_for_good();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .on_thread_start(suppress_for_good)
@@ -352,14 +362,16 @@ fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::R
     runtime.block_on(async {
         // A panic that the delivery did not catch is our own bug. The state is outside the
         // future, so the worker goes on with it; not at once, should it come again and again.
-        while AssertUnwindSafe(worker.run()).catch_unwind().await.is_err() {
+        while let Err(panic) = AssertUnwindSafe(worker.run()).catch_unwind().await {
+            let _ = discard(panic);
             shared.count_panic();
+            worker.after_panic();
             tracing::error!(target: "otlp_sdk", "the export worker panicked and goes on");
             tokio::time::sleep(AFTER_PANIC).await;
         }
     });
     // The exporter goes with the worker, and its destructor is not ours.
-    if catch_unwind(AssertUnwindSafe(|| drop(worker))).is_err() {
+    if caught(|| drop(worker)).is_err() {
         shared.count_panic();
     }
     // A name look-up may still be running on a helper thread; it must not hold up the exit.
@@ -367,8 +379,10 @@ fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::R
     Ok(())
 }
 
-/// Helper threads of the runtime (name look-ups) make no telemetry either.
+/// The worker and the helper threads of its runtime (name look-ups) make no telemetry. Two ways, since
+/// a bridge such as `tracing-opentelemetry` starts spans in a context of its own making.
 fn suppress_for_good() {
+    crate::trace::never_record_here();
     std::mem::forget(Context::enter_telemetry_suppressed_scope());
 }
 

@@ -8,7 +8,6 @@ mod settling;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -24,12 +23,13 @@ use tokio::sync::mpsc;
 
 use self::requests::Tried;
 use self::settling::{Kind, Settled, Waiting};
-use super::account::DropReason;
+use super::account::{DropReason, Ledger};
 use super::batch::Queue;
 use super::config::{BatchConfig, PipelineError};
 use super::delivery::{Done, Pending};
 use super::handle::{Command, Shared};
 use super::slot::Collect;
+use crate::foreign::caught;
 use crate::notice::{Notices, Refused};
 
 /// The state of a pipeline's worker.
@@ -57,6 +57,8 @@ pub(crate) struct Worker<E> {
     asked_to_wait: Option<Instant>,
     next_tick: Instant,
     waiting: Vec<Waiting>,
+    /// The account of which those who wait have been told.
+    told: Ledger,
     /// The exporter's own flushes and its shutdown.
     settling: FuturesUnordered<BoxFuture<Settled>>,
     closing: Option<Deadline>,
@@ -89,7 +91,7 @@ impl<E: Exporter> Worker<E> {
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
         // Asked once and guarded: it is the user's code, and it is only for messages.
-        let destination = catch_unwind(AssertUnwindSafe(|| exporter.destination()));
+        let destination = caught(|| exporter.destination());
         let destination = destination.unwrap_or_else(|_| {
             shared.count_panic();
             "unknown: the exporter panicked when asked".to_owned()
@@ -115,6 +117,7 @@ impl<E: Exporter> Worker<E> {
             asked_to_wait: None,
             next_tick: Instant::now(),
             waiting: Vec::new(),
+            told: Ledger::default(),
             settling: FuturesUnordered::new(),
             closing: None,
             refused_told: 0,
@@ -143,6 +146,15 @@ impl<E: Exporter> Worker<E> {
                 Wake::Amount => self.on_amount(),
                 Wake::Time => self.on_time(),
             }
+        }
+    }
+
+    /// After a panic that nobody caught, a bug of ours: what was in flight then cannot be told from
+    /// what still is, so all of it is given up.
+    pub(crate) fn after_panic(&mut self) {
+        self.let_requests_go();
+        for Tried { items, bytes, .. } in std::mem::take(&mut self.tried) {
+            self.shared.intake.dropped(items, bytes, DropReason::ExporterPanic);
         }
     }
 
@@ -203,18 +215,20 @@ impl<E: Exporter> Worker<E> {
 
     fn on_command(&mut self, command: Command) {
         let Command { deadline, shutdown, reply } = command;
-        if self.closing.is_some() {
-            return reply(Err(PipelineError::AlreadyShutdown));
-        }
-        let lost_before = self.shared.intake.entries().lost();
-        if shutdown {
+        let kind = match (shutdown, self.closing) {
+            (false, None) => Kind::Flush,
+            (true, None) => Kind::Shutdown,
+            (true, Some(_)) => Kind::Join,
+            (false, Some(_)) => return reply(Err(PipelineError::AlreadyShutdown)),
+        };
+        if kind == Kind::Shutdown {
             self.shared.intake.close(DropReason::AfterShutdown);
             self.closing = Some(deadline);
             self.knock_again();
         }
         self.collect_and_drain();
-        let kind = if shutdown { Kind::Shutdown } else { Kind::Flush };
-        self.waiting.push(Waiting { target: self.entered, lost_before, deadline, kind, reply });
+        let told = self.told;
+        self.waiting.push(Waiting { target: self.entered, told, deadline, kind, reply });
     }
 
     /// Backoff spreads our attempts over an outage that we mean to outlive. At shutdown there is no
@@ -270,7 +284,7 @@ impl<E: Exporter> Worker<E> {
 
     /// Says something; the subscriber and the texts of errors are the user's code.
     fn tell(&mut self, say: impl FnOnce(&mut Notices)) {
-        if catch_unwind(AssertUnwindSafe(|| say(&mut self.notices))).is_err() {
+        if caught(|| say(&mut self.notices)).is_err() {
             self.shared.count_panic();
         }
     }

@@ -4,17 +4,17 @@
 //! a lock, panic or return the all-zero id.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceId};
+use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::IdGenerator;
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
 use super::local;
+use crate::foreign::caught;
 
 #[cfg(test)]
 mod tests;
@@ -61,7 +61,7 @@ impl RandomIdGenerator {
 
     /// Both ids of a root span, from one draw.
     #[inline]
-    fn new_root(self) -> (TraceId, SpanId) {
+    pub(crate) fn new_root(self) -> (TraceId, SpanId) {
         let (high, low, span) = draw(|rng| (rng.next_u64(), rng.next_u64(), rng.next_u64()));
         let trace_id = u128::from(high) << 64 | u128::from(checked(low));
         (TraceId::from(trace_id), SpanId::from(checked(span)))
@@ -134,24 +134,6 @@ impl IdSource {
         self.span_id_or(|| {})
     }
 
-    /// The ids of a span that starts: of a root span both, of a child its own. A custom generator is
-    /// asked for the span id later, as the specification orders it (row T7).
-    #[inline]
-    pub(crate) fn first_ids(
-        &self,
-        parent: Option<&SpanContext>,
-        on_panic: impl FnOnce(),
-    ) -> (TraceId, Option<SpanId>) {
-        match (self, parent) {
-            (Self::Random, None) => {
-                let (trace_id, span_id) = RandomIdGenerator.new_root();
-                (trace_id, Some(span_id))
-            }
-            (_, Some(parent)) => (parent.trace_id(), None),
-            (Self::Custom { .. }, None) => (self.trace_id_or(on_panic), None),
-        }
-    }
-
     /// The trace id of a new root span; `on_panic` is called if a custom generator panics.
     pub(crate) fn trace_id_or(&self, on_panic: impl FnOnce()) -> TraceId {
         match self {
@@ -194,9 +176,7 @@ impl From<RandomIdGenerator> for IdSource {
 /// Telemetry never harms the application: a panic in a foreign generator ends here. Nothing of ours
 /// is touched while it runs, so there is no state to be left half changed.
 fn guarded<T>(generate: impl FnOnce() -> T, on_panic: impl FnOnce()) -> Option<T> {
-    local::in_foreign_code(|| catch_unwind(AssertUnwindSafe(generate)))
-        .inspect_err(|_| on_panic())
-        .ok()
+    local::in_foreign_code(|| caught(generate)).inspect_err(|_| on_panic()).ok()
 }
 
 thread_local! {

@@ -19,7 +19,11 @@ pub(crate) struct Counters {
     pub(crate) sampled_out: AtomicU64,
     pub(crate) record_only: AtomicU64,
     pub(crate) limited: AtomicU64,
+    pub(crate) after_shutdown: AtomicU64,
 }
+
+/// How many counts there are.
+pub(crate) const COUNTERS: usize = 5;
 
 /// Which counters a new span moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,7 @@ pub(crate) enum Counted {
     Sampled,
     SampledOut,
     RecordOnly,
+    AfterShutdown,
     /// Not a new span: one that has ended without part of what was set.
     Limited,
 }
@@ -39,6 +44,7 @@ impl Counters {
             Counted::Sampled => {}
             Counted::SampledOut => add_one(&self.sampled_out),
             Counted::RecordOnly => add_one(&self.record_only),
+            Counted::AfterShutdown => add_one(&self.after_shutdown),
         }
         add_one(&self.created);
     }
@@ -53,13 +59,15 @@ impl Counters {
             Counted::Sampled => {}
             Counted::SampledOut => count(&self.sampled_out),
             Counted::RecordOnly => count(&self.record_only),
+            Counted::AfterShutdown => count(&self.after_shutdown),
         }
         count(&self.created);
     }
 
-    /// `[created, sampled_out, record_only, limited]`
-    pub(crate) fn read(&self) -> [u64; 4] {
-        [&self.created, &self.sampled_out, &self.record_only, &self.limited]
+    /// `[created, sampled_out, record_only, limited, after_shutdown]`
+    pub(crate) fn read(&self) -> [u64; COUNTERS] {
+        let Self { created, sampled_out, record_only, limited, after_shutdown } = self;
+        [created, sampled_out, record_only, limited, after_shutdown]
             .map(|count| count.load(Ordering::Relaxed))
     }
 }
@@ -141,9 +149,9 @@ pub(crate) fn append(recorder: &Recorder, at: usize) {
 /// have caught its panics.
 #[inline]
 pub(crate) fn in_foreign_code<R>(call: impl FnOnce() -> R) -> R {
-    FOREIGN_DEPTH.with(|depth| depth.set(depth.get().saturating_add(1)));
+    let before = FOREIGN_DEPTH.with(|depth| depth.replace(depth.get().saturating_add(1)));
     let result = call();
-    FOREIGN_DEPTH.with(|depth| depth.set(depth.get().saturating_sub(1)));
+    FOREIGN_DEPTH.with(|depth| depth.set(before));
     result
 }
 
@@ -153,6 +161,11 @@ pub(crate) fn in_foreign_code<R>(call: impl FnOnce() -> R) -> R {
 #[inline]
 pub(crate) fn is_too_deep() -> bool {
     FOREIGN_DEPTH.with(Cell::get) > FOREIGN_DEPTH_MAX
+}
+
+/// No span that starts on this thread is recorded from now on.
+pub(crate) fn never_record_here() {
+    FOREIGN_DEPTH.with(|depth| depth.set(u8::MAX));
 }
 
 /// The thread's own state.
@@ -194,7 +207,8 @@ impl Local {
     fn keep(&self, mut recorder: Box<Recorder>) {
         recorder.clear();
         let mut recorders = self.recorders.borrow_mut();
-        if recorders.len() < RECORDERS_MAX {
+        let kept = recorders.len();
+        if kept < LARGE_MAX || kept < RECORDERS_MAX && recorder.encoder.memory() <= SMALL_BYTES {
             recorders.push(recorder);
         }
     }
@@ -245,5 +259,9 @@ thread_local! {
 /// Recorders kept per thread: as many spans as are open at once on most threads. Beyond, a span
 /// costs allocations and nothing else.
 const RECORDERS_MAX: usize = 64;
+/// Of these, recorders that may keep what a large span has needed.
+const LARGE_MAX: usize = 8;
+/// What one beyond these may keep: room for a span of some dozen attributes.
+const SMALL_BYTES: usize = 2 * 1024;
 /// Foreign code may start spans; the foreign code that runs for those may not.
 const FOREIGN_DEPTH_MAX: u8 = 1;

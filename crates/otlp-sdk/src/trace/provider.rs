@@ -2,24 +2,23 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use opentelemetry::trace::SpanContext;
-use opentelemetry::{Context, InstrumentationScope};
+use opentelemetry::InstrumentationScope;
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use otlp_core::export::Exporter;
 use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader};
 use otlp_core::{Signal, SpanLimits};
 use parking_lot::Mutex;
 
-use super::id_generator::IdSource;
-use super::local::{self, Counters};
-use super::processor::{ActiveSpan, FinishedSpan, SpanProcessor};
-use super::recorder::Recorder;
-use super::sampler::Sampler;
+use super::id_generator::{IdSource, RandomIdGenerator};
+use super::local::{COUNTERS, Counters};
+use super::processor::SpanProcessor;
+use super::sampler::{Decision, Sampler, SamplingInput, SamplingOutput};
+use super::seams::{self, Seams, Stage};
 use super::tracer::Tracer;
 use crate::pipeline::{BatchConfig, Ledger, Pipeline, PipelineError};
 use crate::resource::Resource;
@@ -62,15 +61,18 @@ pub(crate) struct Handle {
 /// keep the pipelines running.
 pub(crate) struct Provider {
     pub(crate) id: u64,
-    pub(crate) sampler: Sampler,
-    /// Whether the sampler runs code that is not ours, which may panic.
-    pub(crate) sampler_is_foreign: bool,
-    pub(crate) ids: IdSource,
+    /// `None` where the sampler runs code that is not ours.
+    sampler: Option<Sampler>,
+    /// Whether the ids are our own generator's.
+    ids_are_ours: bool,
+    pub(crate) ids_are_random: bool,
     pub(crate) limits: SpanLimits,
     pub(crate) resource: Resource,
     pub(crate) pipelines: Vec<Pipeline>,
-    stages: Vec<Stage>,
     pub(crate) has_processors: bool,
+    /// Whether anybody wants spans.
+    has_stages: bool,
+    pub(super) seams: seams::Slot,
     pub(crate) counters_of_no_thread: Arc<Counters>,
     counters: Mutex<AllCounters>,
     scopes: Mutex<HashMap<InstrumentationScope, Weak<Scope>>>,
@@ -86,18 +88,10 @@ pub(crate) struct Scope {
     pub(crate) header: Arc<ScopeHeader>,
 }
 
-/// One step of a span's end, in the order of registration.
-#[derive(Debug)]
-enum Stage {
-    /// With its place among the pipelines.
-    Pipeline(usize),
-    Processor(Box<dyn SpanProcessor>),
-}
-
 #[derive(Debug, Default)]
 struct AllCounters {
     threads: Vec<Arc<Counters>>,
-    retired: [u64; 4],
+    retired: [u64; COUNTERS],
 }
 
 impl TracerProvider {
@@ -138,7 +132,7 @@ impl TracerProvider {
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
         let provider = &self.handle.provider;
         let begun = Instant::now();
-        let first = provider.each_in_time(timeout, begun, |it, left| it.force_flush(left));
+        let first = provider.ask_processors(timeout, begun, |it, left| it.force_flush(left));
         let left = timeout.saturating_sub(begun.elapsed());
         let asked = provider.pipelines.iter().map(|pipeline| pipeline.force_flush_async(left));
         first.and(join_all(asked).await.into_iter().collect())
@@ -149,7 +143,9 @@ impl TracerProvider {
     ///
     /// # Errors
     ///
-    /// Says what was not delivered and why; `AlreadyShutdown` on a second call.
+    /// Says what was not delivered and why. A call while another one is at work waits for it; a later
+    /// one gets `AlreadyShutdown`. On the thread of an exporter nothing is begun: it cannot wait for
+    /// itself.
     pub fn shutdown(&self) -> Result<(), PipelineError> {
         self.shutdown_with_timeout(SHUTDOWN_TIMEOUT)
     }
@@ -171,14 +167,11 @@ impl TracerProvider {
     /// As for `shutdown`.
     pub async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
         let provider = &self.handle.provider;
-        if provider.shut_down.swap(true, Ordering::AcqRel) {
-            return Err(PipelineError::AlreadyShutdown);
-        }
         let begun = Instant::now();
-        let first = provider.each_in_time(timeout, begun, |it, left| it.shutdown(left));
+        let first = provider.begin_shutdown(timeout, begun)?;
         let left = timeout.saturating_sub(begun.elapsed());
         let asked = provider.pipelines.iter().map(|pipeline| pipeline.shutdown_async(left));
-        first.and(join_all(asked).await.into_iter().collect())
+        provider.end_shutdown(first, join_all(asked).await)
     }
 
     /// What became of every span, at this moment, summed over the pipelines.
@@ -221,10 +214,19 @@ impl Drop for Handle {
         let result = self.provider.shutdown(Pipeline::shutdown_timeout);
         match result {
             Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
+            Err(PipelineError::NoWorker(_)) => {
+                // On a worker's thread, which cannot wait for itself.
+                if !self.provider.shut_down.swap(true, Ordering::AcqRel) {
+                    let _ = self.provider.shut_processors_down(SHUTDOWN_TIMEOUT, Instant::now());
+                }
+                self.provider.pipelines.iter().for_each(Pipeline::start_shutdown);
+            }
             Err(error) => {
-                tracing::warn!(target: "otlp_sdk", %error, "shutdown at the end of the tracer provider");
+                let ledger = self.provider.ledger();
+                tracing::warn!(target: "otlp_sdk", %error, %ledger, "shutdown at the end of the tracer provider");
             }
         }
+        self.provider.let_go();
     }
 }
 
@@ -232,7 +234,44 @@ impl Provider {
     /// Whether spans are recorded at all.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        !self.stages.is_empty() && !self.shut_down.load(Ordering::Relaxed)
+        self.has_stages && !self.is_shut_down()
+    }
+
+    #[inline]
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Relaxed)
+    }
+
+    /// The decision where the kind of parent alone makes it.
+    #[inline]
+    pub(crate) fn at_a_glance(&self, parent: Option<&SpanContext>) -> Option<Decision> {
+        self.sampler.as_ref()?.at_a_glance(parent)
+    }
+
+    pub(crate) fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
+        match &self.sampler {
+            Some(sampler) => sampler.sample(input),
+            None => self.ask_sampler(input),
+        }
+    }
+
+    /// The ids of a span that starts. A generator of the user's is asked for the span id later, as the
+    /// specification orders it (row T7).
+    #[inline]
+    pub(crate) fn first_ids(&self, parent: Option<&SpanContext>) -> (TraceId, Option<SpanId>) {
+        match parent {
+            Some(parent) => (parent.trace_id(), None),
+            None if self.ids_are_ours => {
+                let (trace_id, span_id) = RandomIdGenerator.new_root();
+                (trace_id, Some(span_id))
+            }
+            None => (self.ask_for_trace_id(), None),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn new_span_id(&self) -> SpanId {
+        if self.ids_are_ours { RandomIdGenerator.new_span_id() } else { self.ask_for_span_id() }
     }
 
     /// A new thread's counters, remembered for the ledger.
@@ -247,39 +286,6 @@ impl Provider {
     #[cold]
     pub(crate) fn count_panic(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Calls the processors' `on_start`.
-    #[inline]
-    pub(crate) fn on_start(
-        &self,
-        recorder: &mut Recorder,
-        context: &SpanContext,
-        parent: &Context,
-    ) {
-        if self.has_processors {
-            self.each_processor(|processor| {
-                processor.on_start(&mut ActiveSpan::new(recorder, context), parent);
-            });
-        }
-    }
-
-    #[cold]
-    fn each_processor(&self, mut call: impl FnMut(&dyn SpanProcessor)) {
-        for stage in &self.stages {
-            if let Stage::Processor(processor) = stage {
-                self.guarded(|| call(&**processor));
-            }
-        }
-    }
-
-    /// Runs user code; a panic in it is counted and goes no further.
-    fn guarded(&self, call: impl FnOnce()) {
-        // The recorder is whole after every single call of a processor, so nothing half-done is
-        // seen afterwards.
-        if local::in_foreign_code(|| catch_unwind(AssertUnwindSafe(call))).is_err() {
-            self.count_panic();
-        }
     }
 
     fn scope(self: &Arc<Self>, scope: InstrumentationScope) -> Arc<Scope> {
@@ -304,57 +310,64 @@ impl Provider {
 
     fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
         let begun = Instant::now();
-        let first = self.each_in_time(timeout, begun, |it, left| it.force_flush(left));
-        first.and(self.ask_pipelines(false, |_| timeout.saturating_sub(begun.elapsed())))
+        let first = self.ask_processors(timeout, begun, |it, left| it.force_flush(left));
+        let left = |_: &Pipeline| timeout.saturating_sub(begun.elapsed());
+        first.and(self.ask_pipelines(false, left).into_iter().collect())
     }
 
     fn shutdown(&self, timeout: impl Fn(&Pipeline) -> Duration) -> Result<(), PipelineError> {
-        if self.shut_down.swap(true, Ordering::AcqRel) {
-            return Err(PipelineError::AlreadyShutdown);
-        }
         let begun = Instant::now();
         let longest = self.pipelines.iter().map(&timeout).max().unwrap_or(SHUTDOWN_TIMEOUT);
-        let first = self.each_in_time(longest, begun, |it, left| it.shutdown(left));
+        let first = self.begin_shutdown(longest, begun)?;
         let left = |pipeline: &Pipeline| timeout(pipeline).saturating_sub(begun.elapsed());
-        first.and(self.ask_pipelines(true, left))
+        self.end_shutdown(first, self.ask_pipelines(true, left))
+    }
+
+    /// No span is recorded from here on, and the processors are shut down, once. The answer is theirs;
+    /// `None` from the second call on.
+    fn begin_shutdown(
+        &self,
+        timeout: Duration,
+        begun: Instant,
+    ) -> Result<Option<Result<(), PipelineError>>, PipelineError> {
+        if self.pipelines.iter().any(Pipeline::is_workers_thread) {
+            return Err(PipelineError::WORKERS_THREAD);
+        }
+        if self.shut_down.swap(true, Ordering::AcqRel) {
+            return Ok(None);
+        }
+        Ok(Some(self.shut_processors_down(timeout, begun)))
+    }
+
+    fn shut_processors_down(&self, timeout: Duration, begun: Instant) -> Result<(), PipelineError> {
+        self.ask_processors(timeout, begun, |it, left| it.shutdown(left))
+    }
+
+    /// What a shutdown answers: the first error. The second call has waited for the first, if that was
+    /// still at work; otherwise every pipeline, if there is one, says that it was shut down before.
+    fn end_shutdown(
+        &self,
+        first: Option<Result<(), PipelineError>>,
+        answers: Vec<Result<(), PipelineError>>,
+    ) -> Result<(), PipelineError> {
+        match first {
+            Some(first) => answers.into_iter().fold(first, Result::and),
+            None if answers.is_empty() => Err(PipelineError::AlreadyShutdown),
+            None => answers.into_iter().collect(),
+        }
     }
 
     /// Asks every pipeline, then waits for every answer: a destination that is away must not use up
-    /// the time of one that is there (row W8). The first error is told.
+    /// the time of one that is there (row W8).
     fn ask_pipelines(
         &self,
         shutdown: bool,
         timeout: impl Fn(&Pipeline) -> Duration,
-    ) -> Result<(), PipelineError> {
+    ) -> Vec<Result<(), PipelineError>> {
         let ask = |pipeline| Pipeline::ask(pipeline, timeout(pipeline), shutdown);
         let asked: Vec<_> = self.pipelines.iter().map(ask).collect();
         // All answers first: the error of one must not hide that another is still at work.
-        let answers: Vec<_> = asked.into_iter().map(|asked| asked?.answer()).collect();
-        answers.into_iter().collect()
-    }
-
-    /// Calls every processor in order within one deadline; the first error is told.
-    fn each_in_time(
-        &self,
-        timeout: Duration,
-        begun: Instant,
-        call: impl Fn(&dyn SpanProcessor, Duration) -> Result<(), PipelineError>,
-    ) -> Result<(), PipelineError> {
-        let mut first = Ok(());
-        for stage in &self.stages {
-            if let Stage::Processor(processor) = stage {
-                let left = timeout.saturating_sub(begun.elapsed());
-                first = first.and(self.ask(|| call(&**processor, left)));
-            }
-        }
-        first
-    }
-
-    /// Asks a processor to flush or to shut down; a panic counts and is a failure.
-    fn ask(&self, call: impl FnOnce() -> Result<(), PipelineError>) -> Result<(), PipelineError> {
-        let mut result = Err(PipelineError::NoWorker("a span processor panicked"));
-        self.guarded(|| result = call());
-        result
+        asked.into_iter().map(|asked| asked?.answer()).collect()
     }
 
     fn ledger(&self) -> Ledger {
@@ -365,28 +378,9 @@ impl Provider {
         let mut all = self.counters.lock();
         all.retire_ended();
         let threads = all.threads.iter().chain([&self.counters_of_no_thread]);
-        [sum.created, sum.sampled_out, sum.record_only, sum.limited] =
+        [sum.created, sum.sampled_out, sum.record_only, sum.limited, sum.started_after_shutdown] =
             threads.fold(all.retired, |sum, counters| add(sum, counters.read()));
         sum
-    }
-}
-
-/// A recorded span has ended: processors see it, and if it is sampled, pipelines take it.
-#[inline]
-#[cold]
-pub(crate) fn on_end(recorder: &mut Recorder, context: &SpanContext) {
-    let scope = Arc::clone(&recorder.scope);
-    let provider = &scope.provider;
-    provider
-        .each_processor(|processor| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
-    for stage in &provider.stages {
-        match stage {
-            Stage::Pipeline(at) if recorder.sampled => local::append(recorder, *at),
-            Stage::Pipeline(_) => {}
-            Stage::Processor(processor) => {
-                provider.guarded(|| processor.on_end(&FinishedSpan::new(recorder, context)));
-            }
-        }
     }
 }
 
@@ -395,7 +389,7 @@ impl fmt::Debug for Provider {
         f.debug_struct("Provider")
             .field("sampler", &self.sampler)
             .field("limits", &self.limits)
-            .field("stages", &self.stages)
+            .field("seams", &self.seams)
             .field("shut_down", &self.shut_down)
             .finish_non_exhaustive()
     }
@@ -416,7 +410,7 @@ impl AllCounters {
     }
 }
 
-fn add(mut sums: [u64; 4], counts: [u64; 4]) -> [u64; 4] {
+fn add(mut sums: [u64; COUNTERS], counts: [u64; COUNTERS]) -> [u64; COUNTERS] {
     for (sum, count) in sums.iter_mut().zip(counts) {
         *sum += count;
     }
@@ -543,16 +537,23 @@ impl TracerProviderBuilder {
             });
         }
         let sampler = self.sampler.unwrap_or_default();
+        let (ours, foreign) =
+            if sampler.is_foreign() { (None, Some(sampler)) } else { (Some(sampler), None) };
+        let ids_are_ours = matches!(self.ids, IdSource::Random);
+        let (ids_are_random, has_stages) = (self.ids.ids_are_random(), !stages.is_empty());
+        let ids = (!ids_are_ours).then_some(self.ids);
+        let seams = Seams { stages, sampler: foreign, ids };
         let provider = Provider {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            sampler_is_foreign: sampler.is_foreign(),
-            sampler,
-            ids: self.ids,
+            sampler: ours,
+            ids_are_ours,
+            ids_are_random,
             limits: self.limits,
             resource,
             pipelines,
-            has_processors: stages.iter().any(|stage| matches!(stage, Stage::Processor(_))),
-            stages,
+            has_processors: seams.has_processors(),
+            has_stages,
+            seams: seams::Slot::from_pointee(seams),
             counters_of_no_thread: Arc::default(),
             counters: Mutex::default(),
             scopes: Mutex::default(),

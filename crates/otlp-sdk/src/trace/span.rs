@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
@@ -11,6 +11,7 @@ use opentelemetry::trace::{self, SpanContext, Status};
 use super::local::{self, Counted};
 use super::recorder::Recorder;
 use crate::clock::unix_nano;
+use crate::foreign::caught;
 
 /// A span of our [`Tracer`](super::Tracer).
 ///
@@ -43,7 +44,8 @@ impl Span {
         recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
         let has_processors = recorder.scope.provider.has_processors;
         if has_processors {
-            super::provider::on_end(&mut recorder, &self.context);
+            let scope = Arc::clone(&recorder.scope);
+            scope.provider.processors_on_end(&mut recorder, &self.context);
         }
         if recorder.encoder.is_limited() {
             local::count(&recorder.scope.provider, Counted::Limited);
@@ -166,9 +168,7 @@ fn told(recorder: &Recorder, time: SystemTime) -> u64 {
 /// The texts come from code that is not ours: should it panic, the event goes without.
 fn exception(error: &dyn Error, on_panic: impl FnOnce()) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(2);
-    let described = local::in_foreign_code(|| {
-        catch_unwind(AssertUnwindSafe(|| describe(error, &mut attributes)))
-    });
+    let described = local::in_foreign_code(|| caught(|| describe(error, &mut attributes)));
     if described.is_err() {
         on_panic();
     }

@@ -1,7 +1,6 @@
 //! The tracer: decides about a span and starts it.
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,7 +13,7 @@ use otlp_core::span::{ParentContext, SpanIdentity};
 use super::local::{self, Counted};
 use super::provider::{Handle, Scope};
 use super::recorder::wire_kind;
-use super::sampler::{Decision, SamplingInput, SamplingOutput};
+use super::sampler::{Decision, SamplingInput};
 use super::span::Span;
 use crate::clock::{Clock, unix_nano};
 use crate::propagation::{RANDOM, child_flags, trace_state_header};
@@ -112,19 +111,13 @@ impl Tracer {
     #[inline]
     fn start_under(&self, new: NewSpan<'_>, cx: &Context, parent: Option<&SpanContext>) -> Span {
         let provider = &*self.scope.provider;
-        if !provider.is_active() {
-            local::count(provider, Counted::SampledOut);
-            return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
+        if !provider.is_active() || local::is_too_deep() {
+            return self.not_recorded(parent);
         }
-        if local::is_too_deep() {
-            local::count(provider, Counted::SampledOut);
-            return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
-        }
-        let on_panic = || provider.count_panic();
-        let (trace_id, span_id) = provider.ids.first_ids(parent, on_panic);
-        let sampling = match provider.sampler.at_a_glance(parent) {
+        let (trace_id, span_id) = provider.first_ids(parent);
+        let sampling = match provider.at_a_glance(parent) {
             Some(decision) => decision.into(),
-            None => self.sample(&SamplingInput {
+            None => provider.sample(&SamplingInput {
                 parent_context: cx,
                 parent,
                 trace_id,
@@ -134,11 +127,11 @@ impl Tracer {
                 links: new.links,
             }),
         };
-        let span_id = span_id.unwrap_or_else(|| provider.ids.span_id_or(on_panic));
+        let span_id = span_id.unwrap_or_else(|| provider.new_span_id());
         let sampled = sampling.decision.is_sampled();
         let flags = match parent {
             Some(parent) => child_flags(parent.trace_flags(), sampled),
-            None if provider.ids.ids_are_random() => RANDOM.with_sampled(sampled),
+            None if provider.ids_are_random => RANDOM.with_sampled(sampled),
             None => TraceFlags::default().with_sampled(sampled),
         };
         let trace_state = match (sampling.trace_state, parent) {
@@ -154,6 +147,15 @@ impl Tracer {
             }
             _ => self.record(new, cx, parent, context, sampling.attributes.as_deref()),
         }
+    }
+
+    /// A span where none can be recorded: the parent's context goes through.
+    #[cold]
+    fn not_recorded(&self, parent: Option<&SpanContext>) -> Span {
+        let provider = &*self.scope.provider;
+        let after = provider.is_shut_down();
+        local::count(provider, if after { Counted::AfterShutdown } else { Counted::SampledOut });
+        Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None)
     }
 
     #[inline]
@@ -197,21 +199,9 @@ impl Tracer {
         }
         events.iter().for_each(|event| recorder.add_api_event(event));
         links.iter().for_each(|link| recorder.add_api_link(link));
-        self.scope.provider.on_start(&mut recorder, &context, cx);
-        Span::new(context, Some(recorder))
-    }
-
-    /// Asks the sampler. A foreign one may panic: then the span is dropped and the panic counted.
-    #[inline(never)]
-    fn sample(&self, input: &SamplingInput<'_>) -> SamplingOutput {
-        let provider = &*self.scope.provider;
-        if !provider.sampler_is_foreign {
-            return provider.sampler.sample(input);
+        if self.scope.provider.has_processors {
+            self.scope.provider.processors_on_start(&mut recorder, &context, cx);
         }
-        let asked = || catch_unwind(AssertUnwindSafe(|| provider.sampler.sample(input)));
-        local::in_foreign_code(asked).unwrap_or_else(|_| {
-            provider.count_panic();
-            Decision::Drop.into()
-        })
+        Span::new(context, Some(recorder))
     }
 }

@@ -152,6 +152,10 @@ impl KeyIndex {
         }
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+
     #[cfg(test)]
     pub(super) fn has_table(&self) -> bool {
         self.table.is_some()

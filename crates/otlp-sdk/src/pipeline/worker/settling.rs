@@ -1,22 +1,24 @@
 //! Flush and shutdown: what they wait for, and how they end.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter};
 
+use super::super::account::Ledger;
 use super::super::config::PipelineError;
 use super::super::delivery;
 use super::super::handle::Reply;
 use super::requests::Tried;
 use super::{DropReason, Worker, now};
+use crate::foreign::caught;
 use crate::notice::Notices;
 
 /// A flush or the shutdown, waiting for everything before `target`.
 pub(super) struct Waiting {
     pub(super) target: u64,
-    pub(super) lost_before: u64,
+    /// The account of which somebody was told before.
+    pub(super) told: Ledger,
     pub(super) deadline: Deadline,
     pub(super) kind: Kind,
     pub(super) reply: Reply,
@@ -26,6 +28,8 @@ pub(super) struct Waiting {
 pub(super) enum Kind {
     Flush,
     Shutdown,
+    /// A shutdown while another one is at work: waits for that one.
+    Join,
 }
 
 /// The exporter's own flush or shutdown has ended.
@@ -68,7 +72,7 @@ impl<E: Exporter> Worker<E> {
 
     /// Ends a flush or the shutdown: with the exporter's own, if there is time left for it.
     fn finish(&mut self, waiting: Waiting) {
-        let Waiting { target, lost_before, deadline, kind, reply } = waiting;
+        let Waiting { target, told, deadline, kind, reply } = waiting;
         if kind == Kind::Shutdown {
             self.take_last_answers();
         }
@@ -86,20 +90,29 @@ impl<E: Exporter> Worker<E> {
             // Whoever waited is told of it now; it must not explain a later timeout.
             self.shared.remember(None);
         }
-        let entries = self.shared.intake.entries();
-        let lost = entries.lost().saturating_sub(lost_before);
+        let ledger = self.shared.intake.ledger();
+        let (lost, reasons) = ledger.losses_since(&told);
         let result = match (done, kind, lost) {
             (true, _, 0) => Ok(()),
-            (true, _, lost) => Err(PipelineError::Lost { lost, last_error }),
-            (false, Kind::Flush, _) => {
-                Err(PipelineError::Timeout { held: entries.held, last_error })
+            (true, _, lost) => Err(PipelineError::Lost { lost, reasons, last_error }),
+            (false, Kind::Flush | Kind::Join, _) => {
+                Err(PipelineError::Timeout { held: ledger.held, last_error })
             }
-            (false, Kind::Shutdown, lost) => Err(PipelineError::Timeout { held: lost, last_error }),
+            (false, Kind::Shutdown, _) => {
+                let held = ledger.dropped(DropReason::ShutdownTimeout);
+                Err(PipelineError::Timeout { held, last_error })
+            }
         };
+        if done || kind == Kind::Shutdown {
+            self.told = ledger;
+        }
+        if kind == Kind::Join {
+            return reply(result);
+        }
         let (exporter, shared) = (Arc::clone(&self.exporter), Arc::clone(&self.shared));
         self.settling.push(Box::pin(async move {
             let last = match kind {
-                Kind::Flush => delivery::force_flush(&*exporter, deadline).await,
+                Kind::Flush | Kind::Join => delivery::force_flush(&*exporter, deadline).await,
                 Kind::Shutdown => delivery::shutdown(&*exporter, deadline).await,
             };
             if last.as_ref().is_err_and(|error| error.kind() == ErrorKind::Panic) {
@@ -124,12 +137,17 @@ impl<E: Exporter> Worker<E> {
 }
 
 impl<E> Worker<E> {
-    /// Gives up everything that is still here, counted; requests in flight are let go.
-    pub(super) fn drop_all(&mut self, reason: DropReason) {
-        // What is let go has destructors of the user's; each panic costs the rest of one round.
-        while catch_unwind(AssertUnwindSafe(|| self.in_flight.clear())).is_err() {
+    /// Drops the requests in flight. They have destructors of the user's; each panic costs the rest of
+    /// one round.
+    pub(super) fn let_requests_go(&mut self) {
+        while caught(|| self.in_flight.clear()).is_err() {
             self.shared.count_panic();
         }
+    }
+
+    /// Gives up everything that is still here, counted; requests in flight are let go.
+    pub(super) fn drop_all(&mut self, reason: DropReason) {
+        self.let_requests_go();
         let (items, bytes) = self.queue.clear();
         let retries = self.retries.drain(..).map(|pending| Tried::of(&pending));
         let queued = Tried { first_item: self.left, items, bytes };

@@ -186,7 +186,10 @@ async fn a_flush_says_how_many_items_were_lost_and_why() {
         bench.exporter.respond_with([refused().into()]);
         bench.end(12);
         let error = bench.flush().await.unwrap_err();
-        assert_eq!(error.to_string(), "10 items were not delivered; last error: bad data");
+        assert_eq!(
+            error.to_string(),
+            "10 items were not delivered (permanent_error 10); last error: bad data"
+        );
         bench.end(1);
         bench.flush().await.unwrap();
     })
@@ -259,6 +262,8 @@ async fn a_batch_is_never_larger_than_the_queue_and_what_does_not_fit_is_counted
         bench.exporter.delivered_reach(8).await;
         settle().await;
         bench.end(8);
+        let error = bench.flush().await.unwrap_err().to_string();
+        assert_eq!(error, "12 items were not delivered (queue_full 12)");
         bench.flush().await.unwrap();
         assert_eq!(bench.dropped(DropReason::QueueFull), 12);
         assert!(bench.sizes().iter().all(|size| *size <= 8));
@@ -309,7 +314,9 @@ async fn a_request_with_one_item_that_is_too_large_with_its_headers_is_not_sent(
         bench.end(2);
         let error = bench.flush().await.unwrap_err();
         assert!(
-            error.to_string().starts_with("2 items were not delivered; last error: a request of"),
+            error
+                .to_string()
+                .starts_with("2 items were not delivered (too_large 2); last error: a request of"),
             "{error}"
         );
         assert_eq!((bench.exporter.exports(), bench.dropped(DropReason::TooLarge)), (0, 2));

@@ -172,7 +172,8 @@ async fn a_partial_rejection_is_counted_and_never_sent_again() {
         let error = bench.flush().await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "4 items were not delivered; last error: the server rejected 4 items: no\\nthanks"
+            "4 items were not delivered (rejected 4); \
+             last error: the server rejected 4 items: no\\nthanks"
         );
         let ledger = bench.pipeline.ledger();
         assert_eq!((ledger.delivered, ledger.rejected, bench.exporter.exports()), (6, 4, 1));
@@ -191,7 +192,10 @@ async fn a_request_that_is_too_large_is_halved_down_to_the_item_that_is_at_fault
         });
         bench.end(10);
         let error = bench.flush().await.unwrap_err();
-        assert_eq!(error.to_string(), "1 items were not delivered; last error: too large");
+        assert_eq!(
+            error.to_string(),
+            "1 item was not delivered (too_large 1); last error: too large"
+        );
         assert_eq!(bench.dropped(DropReason::TooLarge), 1);
         let mut names = bench.names();
         names.sort();
@@ -215,7 +219,8 @@ async fn a_thousand_panics_in_a_row_cost_their_requests_and_nothing_else() {
             let error = bench.flush().await.unwrap_err().to_string();
             assert_eq!(
                 error,
-                "1000 items were not delivered; last error: the exporter panicked: boom"
+                "1000 items were not delivered (exporter_panic 1000); \
+                 last error: the exporter panicked: boom"
             );
         }
         bench.end(5);

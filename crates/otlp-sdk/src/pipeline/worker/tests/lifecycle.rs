@@ -198,6 +198,29 @@ async fn a_worker_that_is_dropped_before_its_end_leaves_nothing_uncounted() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_second_shutdown_waits_for_the_first_within_its_own_deadline() {
+    Bench::run(config(), |bench| async move {
+        let gate = Gate::new();
+        bench.exporter.respond_with([Step::Hold(gate.clone(), Outcome::delivered())]);
+        bench.end(3);
+        let first = bench.pipeline.shutdown_async(60 * SECOND);
+        let hasty = bench.pipeline.shutdown_async(SECOND);
+        let patient = bench.pipeline.shutdown_async(60 * SECOND);
+        let later = async {
+            sleep(5 * SECOND).await;
+            gate.open();
+        };
+        let (first, hasty, patient, ()) = tokio::join!(first, hasty, patient, later);
+        assert!(matches!(hasty, Err(PipelineError::Timeout { held: 3, .. })), "{hasty:?}");
+        assert!(first.is_ok() && patient.is_ok(), "{first:?} {patient:?}");
+        assert_eq!(bench.pipeline.ledger().delivered, 3);
+        let flush = bench.pipeline.force_flush_async(SECOND).await;
+        assert!(matches!(flush, Err(PipelineError::AlreadyShutdown)), "{flush:?}");
+    })
+    .await;
+}
+
 /// An exporter that blocks the worker's thread, against its contract.
 #[derive(Debug)]
 struct Blocks(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
@@ -317,7 +340,8 @@ async fn settings_that_are_zero_or_one_work() {
     .await;
     Bench::run(config().with_max_queue_bytes(0), |bench| async move {
         bench.end(5);
-        bench.flush().await.unwrap();
+        let error = bench.flush().await.unwrap_err();
+        assert!(matches!(error, PipelineError::Lost { lost: 5, .. }), "{error}");
         assert_eq!(bench.dropped(DropReason::QueueFull), 5);
     })
     .await;

@@ -156,7 +156,7 @@ async fn what_was_held_back_is_told_after_the_period_although_nothing_more_happe
         let [line] = lines.as_slice() else { panic!("{lines:#?}") };
         says(line, &["messages=4 ", "items=40 ", "bad data"]);
         sleep(60 * SECOND).await;
-        bench.shutdown().await.unwrap();
+        bench.shutdown().await.unwrap_err();
         assert_eq!(told(), Vec::<String>::new(), "each is told once");
     })
     .await;
@@ -191,7 +191,8 @@ async fn a_delay_longer_than_the_time_for_retries_is_told_as_the_reason() {
         let error = bench.flush().await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "10 items were not delivered; last error: the server asked to wait 90.0s, so that the \
+            "10 items were not delivered (retries_exhausted 10); \
+             last error: the server asked to wait 90.0s, so that the \
              next attempt would come after the 59.5s left for retries: busy"
         );
         assert_eq!(bench.dropped(DropReason::RetriesExhausted), 10);
@@ -205,7 +206,10 @@ async fn without_retries_the_delay_of_the_server_is_not_the_reason() {
         bench.exporter.respond_with([busy_for(90 * SECOND).into()]);
         bench.end(10);
         let error = bench.flush().await.unwrap_err();
-        assert_eq!(error.to_string(), "10 items were not delivered; last error: busy");
+        assert_eq!(
+            error.to_string(),
+            "10 items were not delivered (retries_exhausted 10); last error: busy"
+        );
     })
     .await;
 }
