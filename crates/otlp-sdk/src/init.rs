@@ -1,5 +1,6 @@
 //! One call that sets telemetry up, and the guard that ends it.
 
+use std::fmt;
 use std::time::Duration;
 
 use opentelemetry::global;
@@ -83,11 +84,11 @@ impl TelemetryGuard {
         self.provider.ledger()
     }
 
-    /// Delivers every span that ended before the call, and waits for it.
+    /// Delivers every span that ended before the call, and waits for it, 30 s at most.
     ///
     /// # Errors
     ///
-    /// Says what was not delivered and why.
+    /// Says what was not delivered and why; see [`TracerProvider::force_flush`].
     pub fn force_flush(&self) -> Result<(), PipelineError> {
         self.provider.force_flush()
     }
@@ -101,14 +102,58 @@ impl TelemetryGuard {
         self.provider.force_flush_async(timeout).await
     }
 
-    /// Ends telemetry now, and says how that went.
+    /// Ends telemetry now, within [`BatchConfig::shutdown_timeout`], and says how that went.
     ///
     /// # Errors
     ///
-    /// Says what was not delivered and why.
-    pub fn shutdown(self) -> Result<Ledger, PipelineError> {
+    /// Says what was not delivered and why, with the whole account. It is not logged then: handle the
+    /// error, or drop the guard, which logs it.
+    pub fn shutdown(self) -> Result<Ledger, ShutdownError> {
         let result = self.provider.shutdown_with_timeout(self.timeout);
-        result.map(|()| self.provider.ledger())
+        let ledger = self.provider.ledger();
+        match result {
+            Ok(()) => Ok(ledger),
+            Err(error) => Err(ShutdownError { error, ledger: Box::new(ledger) }),
+        }
+    }
+
+    /// A guard of nothing: spans are not recorded and nothing is sent. For a program that prefers to
+    /// run without telemetry when it cannot be set up:
+    ///
+    /// ```no_run
+    /// # use otlp_sdk::TelemetryGuard;
+    /// let _telemetry = otlp_sdk::init().unwrap_or_else(|error| {
+    ///     eprintln!("no telemetry: {error}");
+    ///     TelemetryGuard::disabled()
+    /// });
+    /// ```
+    pub fn disabled() -> Self {
+        Self {
+            provider: TracerProvider::builder().build(),
+            timeout: Duration::ZERO,
+            start_up: StartUp::default(),
+        }
+    }
+}
+
+/// What was lost at the end of telemetry.
+///
+/// Its `Debug` text is the same as its `Display` text, since that is what a program shows whose
+/// `main` returns it.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+#[error("telemetry ended with losses: {error}; {ledger}")]
+pub struct ShutdownError {
+    /// What went wrong.
+    #[source]
+    pub error: PipelineError,
+    /// What became of every span.
+    pub ledger: Box<Ledger>,
+}
+
+impl fmt::Debug for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -135,6 +180,7 @@ pub struct TelemetryBuilder {
     sampler: Option<Sampler>,
     limits: Option<SpanLimits>,
     batch: Option<BatchConfig>,
+    max_request_size: Option<usize>,
     propagators: Option<Propagators>,
     shutdown_timeout: Duration,
     env: Option<Env>,
@@ -152,6 +198,7 @@ impl Default for TelemetryBuilder {
             sampler: None,
             limits: None,
             batch: None,
+            max_request_size: None,
             propagators: None,
             shutdown_timeout: Duration::from_secs(5),
             env: None,
@@ -197,8 +244,11 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Most bytes of one request, before compression. Default 64 MiB (row Z1).
+    /// Most bytes of one request, before compression: where batches are cut, and what the exporter
+    /// refuses (row Z1). Default: cut at 4 MiB, refused above 64 MiB. With
+    /// [`with_batch_config`](Self::with_batch_config) its `max_request_bytes` says where to cut.
     pub fn with_max_request_size(mut self, bytes: usize) -> Self {
+        self.max_request_size = Some(bytes);
         self.exporter = self.exporter.with_max_request_size(bytes);
         self
     }
@@ -337,7 +387,7 @@ impl TelemetryBuilder {
         let mut warnings = reader.into_warnings();
         warnings.append(&mut guard.start_up.warnings);
         guard.start_up.warnings = warnings;
-        guard.start_up.unused = env.unused().join(",");
+        guard.start_up.unused = Some(env.unused().join(",")).filter(|unused| !unused.is_empty());
         guard.announce();
         Ok(guard)
     }
@@ -351,11 +401,15 @@ impl TelemetryBuilder {
         };
         let sampler = self.sampler.or_else(|| Sampler::from_env(reader)).unwrap_or_default();
         let limits = self.limits.unwrap_or_else(|| config::span_limits(reader));
-        let batch = self.batch.unwrap_or_else(|| config::batch(reader));
+        let batch = self.batch.unwrap_or_else(|| {
+            let mut batch = config::batch(reader);
+            batch.max_request_bytes = self.max_request_size.unwrap_or(batch.max_request_bytes);
+            batch
+        });
         let (resource, warnings) = self.resource.with_env(env.clone()).build_with_warnings();
         let mut start_up = StartUp {
-            sampler: sampler.description().into_owned(),
-            resource: one_line(&resource),
+            sampler: Some(sampler.description().into_owned()).filter(|_| !disabled),
+            resource: Some(one_line(&resource)).filter(|_| !disabled),
             warnings,
             ..StartUp::default()
         };
@@ -394,9 +448,9 @@ impl TelemetryBuilder {
 struct StartUp {
     destinations: Vec<String>,
     protocol: Option<Protocol>,
-    sampler: String,
-    resource: String,
-    unused: String,
+    sampler: Option<String>,
+    resource: Option<String>,
+    unused: Option<String>,
     warnings: Vec<ConfigWarning>,
 }
 
@@ -412,10 +466,10 @@ impl StartUp {
         tracing::info!(
             target: "otlp_sdk",
             traces = %destinations,
-            protocol = self.protocol.map_or("-", Protocol::name),
-            sampler = %self.sampler,
-            resource = %self.resource,
-            unused_variables = %self.unused,
+            protocol = self.protocol.map(Protocol::name),
+            sampler = self.sampler.as_deref(),
+            resource = self.resource.as_deref(),
+            unused_variables = self.unused.as_deref(),
             "telemetry is set up"
         );
     }
@@ -518,7 +572,10 @@ fn http_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
 }
 
 /// Why telemetry could not be set up.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` text is the same as its `Display` text, since that is what a program shows whose
+/// `main` returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
     /// A setting is wrong; the text names it, its value and what is accepted.
@@ -537,6 +594,12 @@ pub enum InitError {
         /// The feature that brings it.
         feature: &'static str,
     },
+}
+
+impl fmt::Debug for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A start-up line is read by people.

@@ -56,7 +56,7 @@ pub mod trace;
 mod value;
 
 pub use self::console::ConsoleExporter;
-pub use self::init::{InitError, TelemetryBuilder, TelemetryGuard, builder, init};
+pub use self::init::{InitError, ShutdownError, TelemetryBuilder, TelemetryGuard, builder, init};
 
 /// The API that the SDK implements, so that both come in one version.
 pub use opentelemetry;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::{Env, Protocol};
+use otlp_sdk::testing::InMemoryExporter;
 use otlp_sdk::trace::BatchConfig;
 use otlp_sdk::trace::sampler::Sampler;
 use otlp_sdk::{InitError, TelemetryBuilder, TelemetryGuard};
@@ -41,6 +42,33 @@ fn the_environment_alone_is_enough() {
     let environment = spans[0].record.resource_text("deployment.environment.name");
     assert_eq!(environment.as_deref(), Some("test bed"));
     assert_eq!(server.requests()[0].header("content-type"), Some("application/x-protobuf"));
+}
+
+#[test]
+fn a_shutdown_with_losses_shows_the_account_and_reads_well_from_main() {
+    let telemetry = otlp_sdk::builder()
+        .with_env(Env::empty())
+        .with_exporter(InMemoryExporter::default())
+        .with_max_request_size(400)
+        .without_globals()
+        .init()
+        .unwrap();
+    let tracer = telemetry.tracer_provider().tracer("test");
+    tracer.start("fits").end();
+    tracer.start("too large".repeat(100)).end();
+    let error = telemetry.shutdown().unwrap_err();
+    let text = error.to_string();
+    for said in ["1 item was not delivered (too_large 1)", "ended 2 = delivered 1", "too_large 1"] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+    assert_eq!((format!("{error:?}"), error.ledger.delivered), (text, 1));
+}
+
+#[test]
+fn a_guard_of_nothing_records_nothing() {
+    let telemetry = otlp_sdk::TelemetryGuard::disabled();
+    assert!(!telemetry.tracer_provider().tracer("test").start("span").is_recording());
+    assert_eq!(telemetry.shutdown().unwrap().created, 1);
 }
 
 #[cfg(feature = "grpc")]

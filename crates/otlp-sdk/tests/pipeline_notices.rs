@@ -88,7 +88,10 @@ fn each_kind_of_trouble_is_told_once_with_its_cause() {
 
     exporter.respond_by(|_| Step::Hang);
     spans(&provider, 1500);
-    assert_eq!(provider.ledger().dropped(DropReason::QueueFull), 500);
+    // While the worker empties a lane, what that lane had reserved and not used counts as taken.
+    let full = provider.ledger().dropped(DropReason::QueueFull);
+    assert!((500..532).contains(&full), "{full}");
+    let full = format!("queue_full={full}");
     let error = provider.shutdown_with_timeout(Duration::from_millis(100)).unwrap_err();
     assert!(error.to_string().contains("no answer from scripted_exporter yet"), "{error}");
     let told = lines.take();
@@ -96,7 +99,7 @@ fn each_kind_of_trouble_is_told_once_with_its_cause() {
     for (line, parts) in told.iter().zip([
         ["more exports failed", "messages=49 ", "items=490 "],
         ["the server rejected part of more", "messages=49 ", "rejected=49 "],
-        ["were not taken into the export queue", "queue_full=500", "too_large=0"],
+        ["were not taken into the export queue", &full, "too_large=0"],
     ]) {
         for part in parts {
             assert!(line.contains(part), "{part} in {line}");

@@ -176,10 +176,9 @@ impl SpanProcessor for ThrowsBombs {
 
 #[test]
 fn a_panic_that_panics_again_stays_with_us() {
-    let exporter = InMemoryExporter::default();
     let provider = TracerProvider::builder()
         .with_span_processor(ThrowsBombs)
-        .with_batch_exporter(exporter.clone())
+        .with_batch_exporter(InMemoryExporter::default())
         .build();
     end_spans(&provider, 3);
     provider.force_flush().unwrap();

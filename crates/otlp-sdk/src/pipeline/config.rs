@@ -22,6 +22,9 @@ pub struct BatchConfig {
     /// Not set by default, since items differ in size and memory is what must be bounded; set it
     /// (`OTEL_BSP_MAX_QUEUE_SIZE`) and it holds beside the bytes. When either is three quarters
     /// full, what is there leaves without waiting for a full batch.
+    ///
+    /// It is never exceeded. A thread reserves a few items at a time, so an item may be refused when
+    /// that many fewer (a 64th of the size, 64 at most) are held.
     pub max_queue_size: Option<NonZeroUsize>,
     /// Most bytes held, encoded. Default 32 MiB. What does not fit is dropped and counted as
     /// `queue_full`; what is held already stays.

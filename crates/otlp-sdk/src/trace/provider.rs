@@ -109,7 +109,8 @@ impl TracerProvider {
     ///
     /// # Errors
     ///
-    /// Says what was not delivered and why.
+    /// Says what was not delivered and why: what is still held when the time is over, or what was
+    /// dropped or rejected, for whatever reason, since a flush told of it the last time.
     pub fn force_flush(&self) -> Result<(), PipelineError> {
         self.force_flush_with_timeout(FLUSH_TIMEOUT)
     }
@@ -444,7 +445,7 @@ pub struct TracerProviderBuilder {
 }
 
 enum NewStage {
-    Exporter(Box<dyn FnOnce(ResourceHeader) -> Pipeline>),
+    Exporter(Box<dyn FnOnce(ResourceHeader) -> Pipeline + Send>),
     Processor(Box<dyn SpanProcessor>),
 }
 
@@ -476,7 +477,11 @@ impl TracerProviderBuilder {
         self
     }
 
-    /// Adds a simple processor: a request per span, at once, one at a time. For debugging.
+    /// Adds a simple processor: a request per span, without waiting for others, one at a time. For
+    /// debugging.
+    ///
+    /// The request is sent by the exporter's own thread, so `end` returns before it: call
+    /// [`TracerProvider::force_flush`] before looking at what arrived.
     #[must_use]
     pub fn with_simple_exporter(self, exporter: impl Exporter) -> Self {
         self.with_batch_exporter_config(exporter, BatchConfig::simple())

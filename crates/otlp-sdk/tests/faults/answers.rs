@@ -173,7 +173,7 @@ fn a_hostile_delay_is_capped_and_holds_up_no_shutdown() {
         case.ear.wait();
 
         let error = case.telemetry.shutdown().unwrap_err();
-        assert!(matches!(error, PipelineError::Timeout { held: 2, .. }), "{error:?}");
+        assert!(matches!(error.error, PipelineError::Timeout { held: 2, .. }), "{error:?}");
         assert!(error.to_string().contains("come back later"), "{error}");
         let ledger = case.provider.ledger();
         assert_eq!(ledger.drops().collect::<Vec<_>>(), [(DropReason::ShutdownTimeout, 2)]);
