@@ -96,26 +96,35 @@ pub(crate) enum ExporterKind {
 /// `OTEL_TRACES_EXPORTER`: a list of exporters, `otlp` by default. `none` beside others loses.
 pub(crate) fn exporters(env: &mut EnvReader<'_>, variable: &str) -> Vec<ExporterKind> {
     let Some(names) = env.list(variable) else { return vec![ExporterKind::Otlp] };
-    let mut kinds = Vec::new();
+    let (mut kinds, mut unknown) = (Vec::new(), Vec::new());
     for name in names {
         match exporter(name) {
             Some(kind) if !kinds.contains(&kind) => kinds.push(kind),
             Some(_) => {}
-            None => env.warn(
-                ConfigWarning::new(
-                    variable,
-                    "no exporter has this name",
-                    "otlp, console, none",
-                    &"the others of the list, or otlp",
-                )
-                .with_value(name),
-            ),
+            None => unknown.push(name),
         }
     }
-    match kinds.as_slice() {
-        [] => vec![ExporterKind::Otlp],
-        [_] => kinds,
-        _ => kinds.into_iter().filter(|kind| *kind != ExporterKind::None).collect(),
+    if kinds.len() > 1 {
+        kinds.retain(|kind| *kind != ExporterKind::None);
+    } else if kinds.is_empty() {
+        kinds.push(ExporterKind::Otlp);
+    }
+    let using: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+    for name in unknown {
+        let reason = "no exporter has this name";
+        let warning = ConfigWarning::new(variable, reason, "otlp, console, none", &using.join(","));
+        env.warn(warning.with_value(name));
+    }
+    kinds
+}
+
+impl ExporterKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Otlp => "otlp",
+            Self::Console => "console",
+            Self::None => "none",
+        }
     }
 }
 

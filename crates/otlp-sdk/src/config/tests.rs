@@ -100,6 +100,7 @@ fn exporters_are_chosen_by_name() {
         ("none,otlp", vec![Otlp], 0),
         ("zipkin", vec![Otlp], 1),
         ("zipkin,console", vec![Console], 1),
+        ("zipkin,none", vec![None], 1),
     ] {
         let (read, warnings) = read(&[("E", value)], |env| exporters(env, "E"));
         assert_eq!((read, warnings.len()), (kinds, warned), "{value}");

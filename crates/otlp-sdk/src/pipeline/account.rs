@@ -58,8 +58,15 @@ impl DropReason {
 }
 
 /// A count per reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Drops([u64; DropReason::ALL.len()]);
+
+impl fmt::Debug for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = self.iter().filter(|(_, count)| *count > 0);
+        f.debug_map().entries(counted.map(|(reason, count)| (reason.name(), count))).finish()
+    }
+}
 
 impl Drops {
     pub(crate) const NONE: Self = Self([0; DropReason::ALL.len()]);
@@ -175,7 +182,8 @@ impl Ledger {
 }
 
 impl fmt::Display for Ledger {
-    /// `ended 10 = delivered 7 + rejected 0 + dropped 2 (queue_full 2) + held 1; unaccounted=0`
+    /// `ended 10 = delivered 7 + rejected 0 + dropped 2 (queue_full 2) + held 1; unaccounted=0`, and
+    /// the panics that were caught, if there were any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ended, delivered, rejected, held, .. } = self;
         write!(
@@ -191,7 +199,11 @@ impl fmt::Display for Ledger {
         if separator == ", " {
             f.write_str(")")?;
         }
-        write!(f, " + held {held}; unaccounted={}", self.unaccounted())
+        write!(f, " + held {held}; unaccounted={}", self.unaccounted())?;
+        match self.panics {
+            0 => Ok(()),
+            panics => write!(f, "; panics {panics}"),
+        }
     }
 }
 
@@ -260,6 +272,9 @@ mod tests {
     fn it_reads_as_a_sum() {
         let text = "ended 10 = delivered 3 + rejected 1 + dropped 3 (permanent_error 3) + held 3; unaccounted=0";
         assert_eq!(ledger().to_string(), text);
+        let panicked = Ledger { panics: 2, ..ledger() };
+        assert_eq!(panicked.to_string(), format!("{text}; panics 2"));
+        assert!(format!("{panicked:?}").contains("{\"permanent_error\": 3}"));
     }
 
     #[test]
