@@ -24,20 +24,38 @@ pub(crate) struct Notices {
     refused: Limiter,
     rejected: Limiter,
     warning: Limiter,
+    recovery: Limiter,
+    /// Attempts that have failed since one succeeded.
+    failures: u64,
 }
 
 impl Notices {
     pub(crate) fn new(signal: Signal, destination: Arc<str>) -> Self {
-        let [retry, dropped, refused, rejected, warning] =
+        let [retry, dropped, refused, rejected, warning, recovery] =
             std::array::from_fn(|_| Limiter::default());
-        Self { signal, destination, retry, dropped, refused, rejected, warning }
+        let failures = 0;
+        Self { signal, destination, retry, dropped, refused, rejected, warning, recovery, failures }
     }
 
     pub(crate) fn will_retry(&mut self, items: usize, error: &ExportError, wait: Duration) {
+        self.failures += 1;
         let error = line(error);
         if let Some(held) = self.retry.pass(now(), 0, &error) {
             tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
                 items, error, ?wait, repeated = held.messages, "export failed and will be tried again");
+        }
+    }
+
+    /// An export has succeeded. After failures that is news, and what they had to say is old.
+    pub(crate) fn succeeded(&mut self) {
+        let failures = std::mem::take(&mut self.failures);
+        if failures > 0 {
+            let _ = self.retry.rest();
+            if self.recovery.pass(now(), 0, "").is_some() {
+                tracing::info!(target: TARGET, signal = self.signal.name(),
+                    destination = &*self.destination, failed_attempts = failures,
+                    "exports succeed again; what was kept is being sent");
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
 use super::super::batch::BatchLimit;
 use super::super::delivery::{self, AttemptResult, Done, Pending};
 use super::{DropReason, Worker, later, now};
+use crate::notice::Notices;
 
 /// What the worker remembers of a request that is in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +118,7 @@ impl<E: Exporter> Worker<E> {
         match outcome {
             Outcome::Delivered { warning } => {
                 self.settle(&pending, 0);
+                self.tell(Notices::succeeded);
                 if let Some(text) = warning {
                     self.tell(|notices| notices.server_warning(&text));
                 }

@@ -118,8 +118,26 @@ async fn a_retry_that_comes_before_the_end_of_shutdown_is_announced() {
         bench.end(10);
         bench.shutdown().await.unwrap();
         let told = told();
-        let [line] = told.as_slice() else { panic!("{told:#?}") };
+        let [line, recovery] = told.as_slice() else { panic!("{told:#?}") };
         says(line, &["will be tried again", "wait=500ms"]);
+        says(recovery, &["succeed again", "failed_attempts=1"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_is_told_and_takes_the_place_of_what_was_held_back() {
+    listen();
+    Bench::run(config(), |bench| async move {
+        bench.exporter.respond_with((0..3).map(|_| busy().into()));
+        bench.end(10);
+        bench.flush().await.unwrap();
+        bench.end(10);
+        bench.shutdown().await.unwrap();
+        let told = told();
+        let [failure, recovery] = told.as_slice() else { panic!("{told:#?}") };
+        says(failure, &["WARN", "will be tried again"]);
+        says(recovery, &["INFO", "succeed again", "failed_attempts=3", "scripted_exporter"]);
     })
     .await;
 }
