@@ -1,7 +1,7 @@
 //! The export contract and all that exporters share: outcomes, retry decisions, configuration.
 //!
 //! One trait, [`Exporter`], takes a [`Payload`](crate::Payload) and returns an [`Outcome`]. The
-//! same exporters serve our SDK, the official SDK and the collector. Nothing here opens a socket,
+//! same exporters can serve any SDK and any pipeline. Nothing here opens a socket,
 //! starts a thread or reads a clock; the environment is read in one file, `env`.
 //!
 //! For whoever writes an exporter, [`attempt`], [`cause`] and [`text`] have the parts that do not

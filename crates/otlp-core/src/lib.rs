@@ -17,3 +17,7 @@ pub mod wire;
 pub use self::limits::{AttributeLimits, SpanLimits, ValueLimits};
 pub use self::payload::{Body, Payload, Rope, SplitLimit};
 pub use self::signal::Signal;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,8 +1,7 @@
 //! Exports encoded OTLP over gRPC.
 //!
 //! [`GrpcExporter`] sends a [`Payload`](otlp_core::Payload) as one unary call and says what became
-//! of it. Retry, queueing and batching belong to whoever drives it: the SDK's pipeline, the bridge
-//! to the official SDK, the collector.
+//! of it. Retry, queueing and batching belong to whoever drives it, such as the SDK's pipeline.
 //!
 //! ```
 //! use otlp_core::Signal;
@@ -51,3 +50,7 @@ pub use otlp_core::export::BuildError;
 
 pub use self::builder::GrpcExporterBuilder;
 pub use self::exporter::GrpcExporter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,8 +1,7 @@
 //! Exports encoded OTLP over HTTP with protobuf bodies.
 //!
 //! [`HttpExporter`] sends a [`Payload`](otlp_core::Payload) as one `POST` and says what became of
-//! it. Retry, queueing and batching belong to whoever drives it: the SDK's pipeline, the bridge to
-//! the official SDK, the collector.
+//! it. Retry, queueing and batching belong to whoever drives it, such as the SDK's pipeline.
 //!
 //! ```
 //! use otlp_core::Signal;
@@ -55,3 +54,7 @@ pub use otlp_core::export::BuildError;
 
 pub use self::builder::HttpExporterBuilder;
 pub use self::exporter::HttpExporter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,15 +1,46 @@
-//! For debugging: an exporter that prints spans, one line each.
+//! For debugging: an exporter that prints spans for people.
 
-use std::fmt::Write as _;
+mod text;
+mod value;
+
 use std::io::Write as _;
 
-use otlp_core::Payload;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
-use otlp_core::wire::{AnyValueView, SpanView, TracesRequestView, WireError};
+use otlp_core::{Payload, Signal};
+
+pub(crate) use self::value::ValueText;
 
 /// Prints spans to standard output, for people; the form may change (specification row R11).
 ///
-/// Meant for debugging, with [`with_simple_exporter`](crate::trace::TracerProviderBuilder::with_simple_exporter).
+/// Meant for debugging, with
+/// [`with_simple_exporter`](crate::trace::TracerProviderBuilder::with_simple_exporter) or
+/// `OTEL_TRACES_EXPORTER=console`. Everything that OTLP knows of a span is shown, the resource once
+/// per request:
+///
+/// ```text
+/// resource service.name="shop" telemetry.sdk.language="rust"
+/// scope checkout 1.4.0
+/// span charge card
+///   trace    4bf92f3577b34da6a3ce929d0e0e4736, flags 03
+///   id       00f067aa0ba902b7
+///   parent   b7ad6b7169203331 (remote)
+///   kind     client
+///   start    2026-11-21T15:30:00.123456789Z
+///   duration 1.25ms
+///   status   error "declined"
+///   amount = 4200
+///   cards = ["visa", "amex"]
+///   event +300µs retry
+///     reason = "timeout"
+///   link 4bf92f3577b34da6a3ce929d0e0e4736 b7ad6b7169203331
+///     why = "same cart"
+///   dropped 1 attribute, 2 events
+/// ```
+///
+/// Times are UTC; an event's time is its distance from the span's start. Control characters are
+/// escaped, so nothing in a span can steer a terminal or fake a line; names and keys are cut after
+/// 256 bytes and values after 1,024, with a `…`. While nobody reads standard output the exporter
+/// waits; the application does not.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ConsoleExporter;
@@ -24,19 +55,22 @@ impl ConsoleExporter {
 
 impl Exporter for ConsoleExporter {
     async fn export(&self, payload: Payload, _deadline: Deadline) -> Outcome {
-        let text = match describe(&payload) {
+        if payload.signal() != Signal::Traces {
+            return refused("the console exporter prints traces only");
+        }
+        let text = match text::describe(&payload.rope().to_bytes()) {
             Ok(text) => text,
             Err(error) => {
-                let error = ExportError::new(ErrorKind::Other, "the request is not valid OTLP")
-                    .with_source(error);
+                let what = "the request is not valid OTLP";
+                let error = ExportError::new(ErrorKind::Other, what).with_source(error);
                 return Outcome::permanent(error);
             }
         };
         match std::io::stdout().lock().write_all(text.as_bytes()) {
             Ok(()) => Outcome::delivered(),
             Err(error) => {
-                let error = ExportError::new(ErrorKind::Other, "standard output cannot be written")
-                    .with_source(error);
+                let what = "standard output cannot be written";
+                let error = ExportError::new(ErrorKind::Other, what).with_source(error);
                 Outcome::permanent(error)
             }
         }
@@ -51,108 +85,9 @@ impl Exporter for ConsoleExporter {
     }
 }
 
-/// All spans of a payload, a line each.
-fn describe(payload: &Payload) -> Result<String, WireError> {
-    let request = payload.rope().to_bytes();
-    let mut text = String::new();
-    for resource in TracesRequestView::parse(&request)?.resource_spans() {
-        for scope in resource?.scope_spans() {
-            let scope = scope?;
-            let name = scope.scope().map_or("", |scope| scope.name());
-            for span in scope.spans() {
-                line(&mut text, name, &span?)?;
-            }
-        }
-    }
-    Ok(text)
-}
-
-fn line(text: &mut String, scope: &str, span: &SpanView<'_>) -> Result<(), WireError> {
-    let micros = span.end_time_unix_nano().saturating_sub(span.start_time_unix_nano()) / 1_000;
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "{} {} {} {micros}µs [{}]",
-        hex(span.trace_id()),
-        hex(span.span_id()),
-        span.name().escape_debug(),
-        scope.escape_debug()
-    );
-    if !span.parent_span_id().is_empty() {
-        let _ = write!(text, " parent={}", hex(span.parent_span_id()));
-    }
-    for attribute in span.attributes() {
-        let attribute = attribute?;
-        let _ = write!(text, " {}={}", attribute.key().escape_debug(), Short(&attribute.value()));
-    }
-    let status = span.status();
-    if status.code() != 0 {
-        let _ = write!(text, " status={} {}", status.code(), status.message().escape_debug());
-    }
-    for event in span.events() {
-        let _ = write!(text, " event={}", event?.name().escape_debug());
-    }
-    text.push('\n');
-    Ok(())
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A value on one line.
-struct Short<'a>(&'a AnyValueView<'a>);
-
-impl std::fmt::Display for Short<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            AnyValueView::String(text) => write!(f, "{:?}", text),
-            AnyValueView::Bool(value) => value.fmt(f),
-            AnyValueView::Int(value) => value.fmt(f),
-            AnyValueView::Double(value) => value.fmt(f),
-            AnyValueView::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            _ => f.write_str("…"),
-        }
-    }
+fn refused(what: &'static str) -> Outcome {
+    Outcome::permanent(ExportError::new(ErrorKind::Other, what))
 }
 
 #[cfg(test)]
-mod tests {
-    use opentelemetry::trace::{Span as _, Status, Tracer as _, TracerProvider as _};
-    use opentelemetry::{Array, KeyValue, Value};
-
-    use super::*;
-    use crate::testing::InMemoryExporter;
-    use crate::trace::TracerProvider;
-
-    #[test]
-    fn a_span_is_one_line_and_nothing_in_it_can_make_two() {
-        let exporter = InMemoryExporter::default();
-        let provider = TracerProvider::builder().with_simple_exporter(exporter.clone()).build();
-        let mut span = provider.tracer("scope\nname").start("span\x1b[2J");
-        span.set_attribute(KeyValue::new("text\n", "a\nb"));
-        span.set_attribute(KeyValue::new("number", 7));
-        span.set_attribute(KeyValue::new("list", Value::Array(Array::I64(vec![1]))));
-        span.add_event("event\n", vec![]);
-        span.set_status(Status::error("bad\n"));
-        span.end();
-        provider.force_flush().unwrap();
-
-        let text = describe(&exporter.payloads()[0]).unwrap();
-        assert_eq!(text.lines().count(), 1, "{text}");
-        for part in [
-            "[scope\\nname]",
-            " span\\u{1b}[2J ",
-            "text\\n=\"a\\nb\"",
-            "number=7",
-            "list=…",
-            "event=event\\n",
-            "status=2 bad\\n",
-        ] {
-            assert!(text.contains(part), "{part} is not in {text}");
-        }
-    }
-}
+mod tests;

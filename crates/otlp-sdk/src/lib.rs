@@ -26,7 +26,16 @@
 //!   `ended = delivered + rejected + dropped{reason} + held`.
 //! - **It never harms the application.** Delivery runs on a thread and a runtime of its own, so flush
 //!   and shutdown work with no runtime, on a runtime's only worker, in `Drop` and in a panic hook.
-//!   Nothing on an instrumented thread blocks, panics or returns an error.
+//!   Nothing on an instrumented thread waits for delivery, panics or returns an error. To start also
+//!   where a setting makes [`init()`] fail, see [`TelemetryGuard::disabled`].
+//! - **It says what is wrong**, through `tracing` with the target `otlp_sdk`: where it sends and which
+//!   variables it could not use, at start; why an export failed. An application without a subscriber
+//!   does not see it; one whose subscriber comes after [`init()`] calls [`TelemetryGuard::announce`].
+//!
+//! [`ConsoleExporter`] prints spans, and [`testing`] has what tests need to look at them.
+//!
+//! Traces only, so far. Metrics and logs can go on through `opentelemetry-otlp` beside this crate; a
+//! [`resource::Resource`] converts to the official one.
 //!
 //! # Features
 //!
@@ -38,6 +47,49 @@
 //!
 //! Features only add: which transport is used is decided at run time, by code or by
 //! `OTEL_EXPORTER_OTLP_PROTOCOL`.
+//!
+//! # Environment variables
+//!
+//! [`init()`] and [`builder()`] read these; a setting given in code beats its variable. Times are in
+//! milliseconds. A value that cannot be used is reported once, through `tracing`, and the default
+//! holds; only an endpoint that is no URL, half a client identity, a certificate that cannot be
+//! read and a transport that is not compiled in make [`init()`] fail. What is set and not used is
+//! listed at the start.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `OTEL_SDK_DISABLED` | `false` | `true` records and sends nothing |
+//! | `OTEL_SERVICE_NAME` | `unknown_service:<executable>` | `service.name` |
+//! | `OTEL_RESOURCE_ATTRIBUTES` | none | `key=value,key=value`, percent-encoded |
+//! | `OTEL_TRACES_EXPORTER` | `otlp` | list of `otlp`, `console`; or `none` |
+//! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | list of these two; or `none` |
+//! | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | `always_on`, `always_off`, `traceidratio`, or these with `parentbased_` in front |
+//! | `OTEL_TRACES_SAMPLER_ARG` | 1 | the ratio, 0 to 1 |
+//! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc` |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318`, gRPC `http://localhost:4317` | base URL; over HTTP `/v1/traces` is appended |
+//! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | the one above | whole URL: nothing is appended |
+//! | `OTEL_EXPORTER_OTLP_INSECURE` | `false` | gRPC to `host:port` without TLS |
+//! | `OTEL_EXPORTER_OTLP_HEADERS` | none | `name=value,name=value`, values percent-encoded |
+//! | `OTEL_EXPORTER_OTLP_TIMEOUT` | 10000 | limit of one attempt; 0 is no limit |
+//! | `OTEL_EXPORTER_OTLP_COMPRESSION` | `none` | or `gzip`, `zstd` |
+//! | `OTEL_EXPORTER_OTLP_CERTIFICATE` | the system's roots | PEM file of what to trust instead |
+//! | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `…_CLIENT_KEY` | none | PEM files for mTLS |
+//! | `OTEL_BSP_SCHEDULE_DELAY` | 5000 | longest wait for a batch to fill |
+//! | `OTEL_BSP_EXPORT_TIMEOUT` | 30000 | limit of one attempt; 0 is no limit |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE` | in bytes only: 32 MiB | most spans held |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | 512 | most spans of a request |
+//! | `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` | no limit | characters of a value |
+//! | `OTEL_ATTRIBUTE_COUNT_LIMIT` | 128 | attributes of a span, event, link |
+//! | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT` | the general ones | the same, for one of them |
+//! | `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | 128 | events, links of a span |
+//!
+//! Each `OTEL_EXPORTER_OTLP_…` also exists as `OTEL_EXPORTER_OTLP_TRACES_…`, which is stronger.
+//! `docs/environment.md` in the repository has every detail.
+//!
+//! # Rules and their names
+//!
+//! Names such as "row R7" in these pages are rows of `docs/conformance.md` in the repository: what
+//! the OpenTelemetry and W3C texts ask for, in a sentence each.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -65,3 +117,7 @@ pub use opentelemetry;
 pub use opentelemetry_sdk;
 /// Payload, export contract and exporter configuration, shared with the exporters.
 pub use otlp_core;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,4 +1,30 @@
-//! For tests and debugging: an exporter that keeps what it is given.
+//! For tests: an exporter that keeps what it is given, and spans as values to assert on.
+//!
+//! ```
+//! use opentelemetry::KeyValue;
+//! use opentelemetry::trace::{Span, Status, Tracer, TracerProvider as _};
+//! use otlp_sdk::testing::InMemoryExporter;
+//! use otlp_sdk::trace::TracerProvider;
+//!
+//! let exporter = InMemoryExporter::default();
+//! let provider = TracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+//!
+//! let mut span = provider.tracer("shop").start("check out");
+//! span.set_attribute(KeyValue::new("cart.items", 3));
+//! span.end();
+//! // Exporters run on a thread of their own, also behind the simple processor.
+//! provider.force_flush()?;
+//!
+//! let span = exporter.finished_span("check out").unwrap();
+//! assert_eq!(span.attribute("cart.items"), Some(&3.into()));
+//! assert_eq!(span.status, Status::Unset);
+//! assert_eq!(span.parent_span_id, None);
+//! assert_eq!(span.scope.name(), "shop");
+//! assert_eq!(span.resource.get("telemetry.sdk.language"), Some(&"rust".into()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod recorded;
 
 use std::sync::Arc;
 
@@ -8,9 +34,12 @@ use otlp_core::wire::{TracesRequestView, WireError};
 use otlp_core::{Payload, Signal};
 use parking_lot::Mutex;
 
+pub use self::recorded::RecordedSpan;
+
 /// Keeps the payloads it is given; clones share them (specification row R11).
 ///
-/// It grows without bound, so it is for tests.
+/// Flush the provider before looking: export happens on another thread. It grows without bound, so
+/// it is for tests; [the module](self) has an example.
 #[derive(Clone, Debug, Default)]
 pub struct InMemoryExporter {
     kept: Arc<Mutex<Kept>>,
@@ -23,20 +52,49 @@ struct Kept {
 }
 
 impl InMemoryExporter {
+    /// All spans so far in the order of their export, as values of the API's types.
+    ///
+    /// Costs a decoding of everything that is kept.
+    ///
+    /// # Panics
+    ///
+    /// A payload is not valid OTLP, which our SDK never makes: a test should end there rather than
+    /// see fewer spans than there were.
+    #[must_use]
+    pub fn finished_spans(&self) -> Vec<RecordedSpan> {
+        match self.traces().iter().map(recorded::read).collect::<Result<Vec<_>, _>>() {
+            Ok(spans) => spans.concat(),
+            #[expect(clippy::panic, reason = "for tests, and documented")]
+            Err(error) => panic!("a payload that was exported is not valid OTLP: {error}"),
+        }
+    }
+
+    /// The first finished span of this name.
+    ///
+    /// # Panics
+    ///
+    /// As [`finished_spans`](Self::finished_spans).
+    #[must_use]
+    pub fn finished_span(&self, name: &str) -> Option<RecordedSpan> {
+        self.finished_spans().into_iter().find(|span| span.name == name)
+    }
+
     /// All payloads so far, in the order of their export.
     #[must_use]
     pub fn payloads(&self) -> Vec<Payload> {
         self.kept.lock().payloads.clone()
     }
 
-    /// All spans so far, without their resource and scope.
+    /// All spans so far as they were encoded, without their resource and scope.
+    ///
+    /// For tests of bytes; [`finished_spans`](Self::finished_spans) is easier to assert on.
     ///
     /// # Errors
     ///
     /// A payload is not valid OTLP, which would be a bug of whoever encoded it.
     pub fn spans(&self) -> Result<Vec<EncodedSpan>, WireError> {
         let mut spans = Vec::new();
-        for payload in self.payloads().iter().filter(|payload| payload.signal() == Signal::Traces) {
+        for payload in self.traces() {
             let request = payload.rope().to_bytes();
             for resource in TracesRequestView::parse(&request)?.resource_spans() {
                 for scope in resource?.scope_spans() {
@@ -52,6 +110,12 @@ impl InMemoryExporter {
     /// Forgets everything so far.
     pub fn reset(&self) {
         self.kept.lock().payloads.clear();
+    }
+
+    fn traces(&self) -> Vec<Payload> {
+        let mut payloads = self.payloads();
+        payloads.retain(|payload| payload.signal() == Signal::Traces);
+        payloads
     }
 }
 
@@ -77,35 +141,4 @@ impl Exporter for InMemoryExporter {
 }
 
 #[cfg(test)]
-mod tests {
-    use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
-
-    use super::*;
-    use crate::trace::{DropReason, TracerProvider};
-
-    #[test]
-    fn it_keeps_what_it_is_given_until_it_is_told_to_forget() {
-        let exporter = InMemoryExporter::default();
-        let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
-        let tracer = provider.tracer("test");
-        for name in ["a", "b"] {
-            tracer.start(name).end();
-            provider.force_flush().unwrap();
-        }
-        assert_eq!((exporter.payloads().len(), exporter.spans().unwrap().len()), (2, 2));
-        exporter.reset();
-        assert!(exporter.payloads().is_empty() && exporter.spans().unwrap().is_empty());
-    }
-
-    #[test]
-    fn it_takes_nothing_after_its_shutdown() {
-        // R9
-        let exporter = InMemoryExporter::default();
-        TracerProvider::builder().with_batch_exporter(exporter.clone()).build().shutdown().unwrap();
-        let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
-        provider.tracer("test").start("late").end();
-        assert!(provider.force_flush().is_err());
-        assert!(exporter.payloads().is_empty());
-        assert_eq!(provider.ledger().dropped(DropReason::PermanentError), 1);
-    }
-}
+mod tests;

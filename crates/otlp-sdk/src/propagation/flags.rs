@@ -1,4 +1,4 @@
-//! The trace flags byte: two known bits, copied on continuation, the others zeroed (rows I3, T15).
+//! The trace flags byte: two known bits, copied on continuation, the others zeroed (rows I3, trap 15).
 
 use opentelemetry::TraceFlags;
 

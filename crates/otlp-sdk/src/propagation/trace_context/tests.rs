@@ -165,7 +165,7 @@ fn a_traceparent_that_comes_twice_restarts_the_trace() {
 
 #[test]
 fn the_random_flag_passes_through_and_unknown_flags_do_not() {
-    // I3, T15.
+    // I3, trap 15.
     for (received, sampled, sent) in [
         ("00", false, "00"),
         ("00", true, "01"),
