@@ -8,8 +8,11 @@
 
 pub mod attribute;
 mod common;
+mod definitions;
 pub mod envelope;
 mod error;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod reader;
 pub mod request;
 mod resource;

@@ -239,6 +239,13 @@ impl<'a> Field<'a> {
         Ok(Reader { rest, end: self.offset + rest.len(), nesting })
     }
 
+    /// The message whose pieces, of which this field is one, were put together in `bytes`.
+    #[cfg(feature = "json")]
+    pub(super) fn merged<'b>(&self, bytes: &'b [u8]) -> Result<Reader<'b>, WireError> {
+        let nesting = self.nesting.checked_sub(1).ok_or_else(|| too_deep(self.offset))?;
+        Ok(Reader { rest: bytes, end: self.offset + bytes.len(), nesting })
+    }
+
     /// The value of a varint field of `message`.
     pub(super) fn varint(&self, message: &'static str) -> Result<u64, WireError> {
         match self.value {
@@ -273,7 +280,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn wrong_wire_type(&self, message: &'static str) -> WireError {
+    pub(super) fn wrong_wire_type(&self, message: &'static str) -> WireError {
         let found = match self.value {
             FieldValue::Varint(_) => WireType::Varint,
             FieldValue::Fixed64(_) => WireType::Fixed64,

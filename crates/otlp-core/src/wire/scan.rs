@@ -3,12 +3,11 @@
 //! For bytes from outside. What passes is well-formed down to the last attribute, and how much
 //! memory decoding it would take is known before any is taken.
 
-mod definitions;
 mod plain;
 
-use self::definitions::{Definition, Step, Type};
 use self::plain::{is_short_ascii, plain_attribute};
 use super::WireError;
+use super::definitions::{Definition, Step, Type};
 use super::reader::{Input as _, Reader};
 use crate::signal::Signal;
 

@@ -52,7 +52,7 @@ fn only_true_is_true() {
 #[test]
 fn numbers_outside_their_range_warn_and_default() {
     for value in ["1", "512", " 7 "] {
-        let expected = value.trim().parse().unwrap();
+        let expected: u64 = value.trim().parse().unwrap();
         assert!(
             warnings(&one(value), |r| assert_eq!(r.u64("OTEL_X", 1..=512, 9), expected)).is_empty()
         );

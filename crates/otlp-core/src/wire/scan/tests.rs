@@ -9,8 +9,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
-use super::definitions::Type;
 use super::*;
+use crate::wire::definitions::Type;
 
 fn check_size<M: Debug>(ty: Type) {
     let (ours, theirs) = (ty.definition().decoded_size, size_of::<M>());
