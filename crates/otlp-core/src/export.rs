@@ -4,8 +4,8 @@
 //! same exporters can serve any SDK and any pipeline. Nothing here opens a socket,
 //! starts a thread or reads a clock; the environment is read in one file, `env`.
 //!
-//! For whoever writes an exporter, [`attempt`], [`cause`] and [`text`] have the parts that do not
-//! depend on the transport.
+//! For whoever writes an exporter, [`attempt`], [`cause`], [`redact`] and [`text`] have the parts
+//! that do not depend on the transport.
 
 pub mod attempt;
 pub mod cause;
@@ -16,6 +16,7 @@ mod env;
 mod exporter;
 mod headers;
 mod outcome;
+pub mod redact;
 pub mod retry;
 mod secret;
 pub mod text;

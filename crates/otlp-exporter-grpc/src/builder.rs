@@ -95,7 +95,8 @@ impl GrpcExporterBuilder {
     /// The one place where a type of the transport library is in the public API, so it follows
     /// that library's versions. Endpoint, TLS and connection settings are then the channel's;
     /// headers, compression, limits and deadlines stay the exporter's. The channel must live on a
-    /// runtime that keeps running, and is never replaced.
+    /// runtime that keeps running, and is never replaced. Headers that it adds on its own are not
+    /// known here, so they are not hidden when a server sends them back.
     pub fn with_channel(mut self, channel: Channel) -> Self {
         self.channel = Some(channel);
         self

@@ -28,6 +28,9 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Most bytes of headers, and of trailers, in an answer.
 const HEADER_LIST_MAX: u32 = 16 * 1024;
 
+/// [`HEADER_LIST_MAX`] in words.
+pub(crate) const HEADERS_MAX_WORDS: &str = "16 KiB";
+
 /// The settings of HTTP/2 that do not come from the configuration.
 ///
 /// No pings on an idle connection: servers answer those with GOAWAY (gRPC, "too many pings").
@@ -63,6 +66,8 @@ pub(crate) struct Connection {
     source: Source,
     current: Mutex<State>,
     has_answered: AtomicBool,
+    /// Whether a peer has sent any byte, on any connection of ours.
+    has_spoken: Arc<AtomicBool>,
 }
 
 enum Source {
@@ -95,7 +100,7 @@ impl Connection {
 
     fn from_source(source: Source) -> Self {
         let current = Mutex::new(State::Unused);
-        Self { source, current, has_answered: AtomicBool::new(false) }
+        Self { source, current, has_answered: AtomicBool::new(false), has_spoken: Arc::default() }
     }
 
     /// The lane for one call; `None` after [`close`](Self::close).
@@ -109,7 +114,8 @@ impl Connection {
             State::Unused => {
                 let channel = match &self.source {
                     Source::Endpoint(endpoint) => {
-                        endpoint.connect_with_connector_lazy(GatherConnector(tcp()))
+                        let spoken = Arc::clone(&self.has_spoken);
+                        endpoint.connect_with_connector_lazy(GatherConnector::new(tcp(), spoken))
                     }
                     Source::Channel(channel) => channel.clone(),
                 };
@@ -137,6 +143,12 @@ impl Connection {
     /// Whether the server has ever answered, on any lane.
     pub(crate) fn has_answered(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether all that connected us were silent: not a byte has ever come. `false` for a channel of
+    /// the user's own, of which that is not known.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self.source, Source::Endpoint(_)) && !self.has_spoken.load(Ordering::Relaxed)
     }
 
     /// Gives the connection up for good.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use otlp_core::export::redact::Redactor;
 use otlp_core::export::{
     BuildError, Compression, Deadline, ErrorKind, ExportError, Exporter, ExporterConfig,
-    HeaderProvider, Headers, Outcome, Protocol, attempt,
+    HeaderProvider, Headers, Outcome, Protocol, Secret, attempt,
 };
 use otlp_core::{Payload, Signal};
 use tokio::runtime::Handle;
@@ -37,14 +38,18 @@ use crate::unary::{self, CallError, GRPC_ENCODING, GRPC_MEDIA_TYPE, GRPC_TIMEOUT
 /// | RESOURCE_EXHAUSTED, OUT_OF_RANGE that speak of a too large message | too large |
 /// | every other status | permanent |
 /// | no connection, connection lost, deadline passed | retryable |
-/// | larger than the limit, or not gRPC | permanent |
+/// | OK without a message, larger than the limit, or not gRPC | permanent |
 #[derive(Debug)]
 pub struct GrpcExporter {
     signal: Signal,
     origin: String,
     is_tls: bool,
     port: u16,
+    /// Headers of every request.
     headers: HeaderMap,
+    /// The user's own among them, and what the endpoint had of credentials: not for messages.
+    own_headers: Headers,
+    secrets: Vec<Secret>,
     header_provider: Option<HeaderProvider>,
     compression: Compression,
     max_request_size: usize,
@@ -89,6 +94,8 @@ impl GrpcExporter {
             is_tls: config.endpoint.is_tls(),
             port: config.endpoint.port(),
             headers: base_headers(&config)?,
+            own_headers: config.headers,
+            secrets: config.endpoint.secrets(),
             header_provider: config.header_provider,
             compression: config.compression,
             max_request_size: config.max_request_size,
@@ -99,9 +106,8 @@ impl GrpcExporter {
     }
 
     async fn attempt(&self, lane: &Lane, payload: &Payload, deadline: Deadline) -> Outcome {
-        let tried = self.tried(payload.signal());
-        let request = match self.request(payload, deadline).await {
-            Ok(request) => request,
+        let (request, provided) = match self.request(payload, deadline).await {
+            Ok(made) => made,
             Err(outcome) => return outcome,
         };
         let mut lane = lane.clone();
@@ -113,27 +119,33 @@ impl GrpcExporter {
                 None => return attempt::already_shutdown(),
             };
             if let Err(error) = unary::ready(&mut lane.channel).await {
-                return tried.outcome(Err(error));
+                return self.tried(payload, provided.as_ref()).outcome(Err(error));
             }
         }
         let result = unary::call(&mut lane.channel, request, self.max_response_size).await;
         if matches!(result, Ok(_) | Err(CallError::NotGrpc(_))) {
             self.connection.count_answer(&lane);
         }
-        tried.outcome(result)
+        // Only now, so that hints know what has come over the connection meanwhile.
+        self.tried(payload, provided.as_ref()).outcome(result)
     }
 
-    /// The request, or the outcome when it cannot be sent.
+    /// The request and those of its headers that the provider had, or the outcome when it cannot be
+    /// sent.
     async fn request(
         &self,
         payload: &Payload,
         deadline: Deadline,
-    ) -> Result<Request<tonic::body::Body>, Outcome> {
-        let tried = self.tried(payload.signal());
+    ) -> Result<(Request<tonic::body::Body>, Option<Headers>), Outcome> {
+        let tried = self.tried(payload, None);
         let body = attempt::body(tried, payload, self.compression, self.max_request_size)?;
+        let provided = match &self.header_provider {
+            Some(provider) => Some(attempt::provided_headers(tried, provider).await?),
+            None => None,
+        };
         let mut headers = self.headers.clone();
-        if let Some(provider) = &self.header_provider {
-            add_headers(&mut headers, &attempt::provided_headers(tried, provider).await?);
+        if let Some(provided) = &provided {
+            add_headers(&mut headers, provided);
         }
         if let Some(encoding) = body.compression().content_encoding() {
             headers.insert(GRPC_ENCODING, HeaderValue::from_static(encoding));
@@ -148,16 +160,19 @@ impl GrpcExporter {
         *request.uri_mut() = Uri::from_static(payload.signal().grpc_path());
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = headers;
-        Ok(request)
+        Ok((request, provided))
     }
 
-    fn tried(&self, signal: Signal) -> Tried<'_> {
-        let answered = self.connection.has_answered();
+    fn tried<'a>(&'a self, payload: &Payload, provided: Option<&'a Headers>) -> Tried<'a> {
+        let silent = !self.connection.has_answered() && self.connection.is_silent();
+        let redactor = Redactor::new(&self.own_headers).with_secrets(&self.secrets);
         Tried {
             origin: &self.origin,
-            signal,
-            attempt: Attempt { tls: self.is_tls, port: self.port, answered },
+            signal: payload.signal(),
+            items: payload.items(),
+            attempt: Attempt { tls: self.is_tls, port: self.port, silent },
             limit: self.max_response_size,
+            redactor: redactor.with_provided(provided),
         }
     }
 }
@@ -175,7 +190,7 @@ impl Exporter for GrpcExporter {
             None => attempt.await,
             Some(at) => match timeout_at(at.into(), attempt).await {
                 Ok(outcome) => outcome,
-                Err(_) => attempt::timed_out(self.tried(payload.signal())),
+                Err(_) => attempt::timed_out(self.tried(&payload, None)),
             },
         };
         let timed_out = outcome.error().is_some_and(|error| error.kind() == ErrorKind::Timeout);

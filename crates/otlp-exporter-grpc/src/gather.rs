@@ -8,11 +8,13 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BytesMut};
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -24,12 +26,25 @@ const BUFFER_MAX: usize = 128 * 1024;
 /// Writes of at least this size go to the socket as they are.
 const DIRECT_MIN: usize = 64 * 1024;
 
+/// How much of a peer's first words is read at once; its greeting has some fifty bytes.
+const FIRST_WORDS_MAX: usize = 256;
+
 /// Less than this waits one turn more: it is the headers of a request, and the body follows.
 const FEW: usize = 1024;
 
 /// A connector whose connections gather.
 #[derive(Clone, Debug)]
-pub(crate) struct GatherConnector(pub(crate) HttpConnector);
+pub(crate) struct GatherConnector {
+    tcp: HttpConnector,
+    /// Set when the first byte comes from a peer.
+    has_spoken: Arc<AtomicBool>,
+}
+
+impl GatherConnector {
+    pub(crate) fn new(tcp: HttpConnector, has_spoken: Arc<AtomicBool>) -> Self {
+        Self { tcp, has_spoken }
+    }
+}
 
 type ConnectFuture = Pin<Box<dyn Future<Output = io::Result<Gather<TokioIo<TcpStream>>>> + Send>>;
 
@@ -39,12 +54,16 @@ impl Service<Uri> for GatherConnector {
     type Future = ConnectFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_ready(cx).map_err(io::Error::other)
+        self.tcp.poll_ready(cx).map_err(io::Error::other)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move { connecting.await.map(Gather::new).map_err(io::Error::other) })
+        let connecting = self.tcp.call(uri);
+        let has_spoken = Arc::clone(&self.has_spoken);
+        Box::pin(async move {
+            let io = connecting.await.map_err(io::Error::other)?;
+            Ok(Gather::new(io, has_spoken))
+        })
     }
 }
 
@@ -57,11 +76,33 @@ pub(crate) struct Gather<T> {
     is_growing: bool,
     /// Whether what is in the buffer has been put off by a read.
     has_waited: bool,
+    /// Set when the first byte has been read.
+    has_spoken: Arc<AtomicBool>,
 }
 
 impl<T> Gather<T> {
-    fn new(io: T) -> Self {
-        Self { io, buffer: BytesMut::new(), is_growing: false, has_waited: false }
+    fn new(io: T, has_spoken: Arc<AtomicBool>) -> Self {
+        Self { io, buffer: BytesMut::new(), is_growing: false, has_waited: false, has_spoken }
+    }
+}
+
+impl<T: Read + Unpin> Gather<T> {
+    /// Reads until the peer has spoken once: by way of a buffer of its own, since a cursor does not
+    /// tell what was put into it.
+    fn poll_first_words(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; FIRST_WORDS_MAX];
+        let room = buffer.remaining().min(FIRST_WORDS_MAX);
+        let mut words = ReadBuf::new(bytes.get_mut(..room).unwrap_or_default());
+        ready!(Pin::new(&mut self.io).poll_read(cx, words.unfilled()))?;
+        if !words.filled().is_empty() {
+            self.has_spoken.store(true, Ordering::Relaxed);
+            buffer.put_slice(words.filled());
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -160,6 +201,9 @@ impl<T: Read + Write + Unpin> Read for Gather<T> {
     ) -> Poll<io::Result<()>> {
         if !self.is_growing && !self.buffer.is_empty() {
             self.poll_flushed(cx)?;
+        }
+        if !self.has_spoken.load(Ordering::Relaxed) {
+            return self.poll_first_words(cx, buffer);
         }
         Pin::new(&mut self.io).poll_read(cx, buffer)
     }

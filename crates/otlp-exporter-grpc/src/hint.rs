@@ -8,8 +8,8 @@ pub(crate) struct Attempt {
     /// Whether the endpoint begins with `https`.
     pub(crate) tls: bool,
     pub(crate) port: u16,
-    /// Whether the server has answered anything before, so that it is the right one.
-    pub(crate) answered: bool,
+    /// Whether no byte has ever come from there.
+    pub(crate) silent: bool,
 }
 
 /// The default port of OTLP/HTTP.
@@ -28,7 +28,7 @@ pub(crate) fn for_status(code: Code, attempt: Attempt) -> Option<&'static str> {
 }
 
 /// A hint for an attempt without an answer, from the texts of its causes. `cut`: there was a
-/// connection, but it ended.
+/// connection, but it ended without a word.
 pub(crate) fn for_failure(causes: &str, cut: bool, attempt: Attempt) -> Option<&'static str> {
     if attempt.tls && causes.contains("InvalidContentType") {
         return Some("the server does not speak TLS on this port; use http://");
@@ -51,13 +51,18 @@ pub(crate) fn for_failure(causes: &str, cut: bool, attempt: Attempt) -> Option<&
         (_, true, false) => {
             Some("the server does not speak HTTP/2 on this port; is it one for OTLP/HTTP or https?")
         }
-        // Some servers say nothing to a protocol that they do not know.
-        (_, _, false) if cut && !attempt.answered => {
-            Some("the server has answered nothing yet; is this port one for OTLP/HTTP or https?")
+        // Some servers say nothing to a protocol that they do not know. One that speaks HTTP/2
+        // greets first.
+        (_, _, false) if cut && attempt.silent => {
+            Some("not a byte has come from there; is this port one for OTLP/HTTP or https?")
         }
         _ => None,
     }
 }
+
+/// A hint for an answer that HTTP/2 has thrown away: it does not say which of the two it was.
+pub(crate) const MALFORMED: &str =
+    "the answer breaks the rules of HTTP/2, or its headers are over the limit of 16 KiB";
 
 fn http_port(attempt: Attempt) -> Option<&'static str> {
     (attempt.port == HTTP_PORT)
@@ -68,7 +73,7 @@ fn http_port(attempt: Attempt) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const PLAIN: Attempt = Attempt { tls: false, port: 4317, answered: false };
+    const PLAIN: Attempt = Attempt { tls: false, port: 4317, silent: true };
 
     #[test]
     fn the_wrong_port_and_the_wrong_protocol_are_named() {
@@ -83,9 +88,10 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_has_answered_before_is_not_suspected() {
-        assert!(for_failure("broken pipe", true, PLAIN).unwrap().contains("answered nothing"));
-        let known = Attempt { answered: true, ..PLAIN };
+    fn a_peer_that_speaks_http_2_is_not_suspected() {
+        assert!(for_failure("broken pipe", true, PLAIN).unwrap().contains("not a byte"));
+        assert_eq!(for_failure("refused stream", false, PLAIN), None);
+        let known = Attempt { silent: false, ..PLAIN };
         assert_eq!(for_failure("broken pipe", true, known), None);
     }
 }

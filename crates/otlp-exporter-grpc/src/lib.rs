@@ -24,7 +24,7 @@
 //!   of headers and trailers. Text from the server is escaped and cut before it enters a message.
 //! - Building does no network I/O and needs no runtime; the connection is made by the first call,
 //!   on the Tokio runtime that drives it, and again whenever it was lost.
-//! - Header values never appear in a message or in `Debug`.
+//! - Header values never appear in a message or in `Debug`, also when the server sends them back.
 //!
 //! # Features
 //!

@@ -4,11 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use otlp_core::export::cause::{find, raw_texts};
-use otlp_core::export::text::printable;
-use otlp_core::export::{DecompressError, ErrorKind, ExportError, Outcome, attempt};
+use otlp_core::export::attempt::{self, Limit};
+use otlp_core::export::cause::{Cause, find, raw_texts};
+use otlp_core::export::redact::Redactor;
+use otlp_core::export::{DecompressError, ErrorKind, ExportError, Outcome};
 use otlp_core::{Signal, wire::response};
 
+use crate::connection::HEADERS_MAX_WORDS;
 use crate::frame::FrameError;
 use crate::hint::{self, Attempt};
 use crate::status::{Status, says_too_large};
@@ -20,9 +22,13 @@ pub(crate) struct Tried<'a> {
     /// Scheme, host and port.
     pub(crate) origin: &'a str,
     pub(crate) signal: Signal,
+    /// How many items were sent.
+    pub(crate) items: usize,
     pub(crate) attempt: Attempt,
     /// The limit for answers.
     pub(crate) limit: usize,
+    /// Takes what was sent out of what the server says.
+    pub(crate) redactor: Redactor<'a>,
 }
 
 impl fmt::Display for Tried<'_> {
@@ -44,12 +50,10 @@ impl Tried<'_> {
 
     fn accepted(self, answer: &Answer) -> Outcome {
         match response::decode_partial_success(self.signal, &answer.message) {
-            Ok(partial) => Outcome::from_partial_success(
-                partial.map(|partial| (partial.rejected, printable(partial.message.trim()))),
-            ),
+            Ok(partial) => attempt::accepted(self.items, partial, self.redactor),
             Err(error) => {
                 let error = attempt::NotOtlp::from(error);
-                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error))
+                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, None, &error))
             }
         }
     }
@@ -58,7 +62,7 @@ impl Tried<'_> {
         let hint = hint::for_status(status.code, self.attempt);
         let mut text = format!("{self}: {}", status.code.name());
         if !status.message.is_empty() {
-            text.push_str(&format!(": {}", printable(status.message.trim())));
+            text.push_str(&format!(": {}", self.redactor.printable(&status.message)));
         }
         if let Some(hint) = hint {
             text.push_str(&format!(" (hint: {hint})"));
@@ -93,26 +97,36 @@ impl Tried<'_> {
             CallError::Frame(FrameError::Unfinished) => (ErrorKind::Disconnected, true),
             CallError::Frame(_)
             | CallError::Inflate(_)
+            | CallError::NoMessage
             | CallError::NoStatus
             | CallError::NotGrpc(_) => (ErrorKind::InvalidResponse, false),
         };
-        let causes = raw_texts(error);
+        let over = (kind == ErrorKind::ResponseTooLarge).then_some(match error {
+            CallError::Unanswered(_) | CallError::BrokenOff(_) => Limit::Headers(HEADERS_MAX_WORDS),
+            _ => Limit::Body(self.limit),
+        });
         let hint = match error {
+            CallError::Unanswered(_) | CallError::BrokenOff(_)
+                if kind == ErrorKind::InvalidResponse =>
+            {
+                Some(hint::MALFORMED)
+            }
             // An answer had begun, so the server is of the right kind.
             CallError::BrokenOff(_) => None,
-            _ => hint::for_failure(&causes, kind == ErrorKind::Disconnected, self.attempt),
+            _ => hint::for_failure(&raw_texts(error), is_silent(error, kind), self.attempt),
         };
-        let error = self.error(kind, hint, error.telling());
+        let error = self.error(kind, over, hint, error.telling());
         if retryable { Outcome::retryable(error) } else { Outcome::permanent(error) }
     }
 
     fn error(
         self,
         kind: ErrorKind,
+        over: Option<Limit>,
         hint: Option<&str>,
         cause: &(dyn Error + 'static),
     ) -> ExportError {
-        attempt::failure(self, kind, self.limit, hint, cause)
+        attempt::failure(self, kind, over, hint, Cause::redacted(cause, self.redactor))
     }
 }
 
@@ -127,6 +141,12 @@ fn retry_delay(status: &Status) -> Option<Duration> {
 /// Whether there was no connection to send the call on.
 fn is_connect(error: &CallError) -> bool {
     find::<tonic::ConnectError>(error).is_some()
+}
+
+/// Whether the connection ended without a word about the call. GOAWAY and RST_STREAM are words: who
+/// sends them speaks HTTP/2.
+fn is_silent(error: &CallError, kind: ErrorKind) -> bool {
+    kind == ErrorKind::Disconnected && !find::<h2::Error>(error).is_some_and(h2::Error::is_remote)
 }
 
 /// Headers or trailers beyond what HTTP/2 is set to take. h2 resets the stream, or the connection,

@@ -26,9 +26,13 @@ pub(crate) struct Status {
 
 impl Status {
     /// Reads the status out of trailers, or out of the headers of an answer without a body
-    /// ("Trailers-Only"). `None` when there is no `grpc-status`.
+    /// ("Trailers-Only"). `None` when there is no `grpc-status`. Of several that contradict each
+    /// other, a refusal counts.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let code = Code::parse(headers.get("grpc-status")?.as_bytes());
+        let codes = headers.get_all("grpc-status").iter();
+        let code = codes
+            .map(|text| Code::parse(text.as_bytes()))
+            .reduce(|first, next| if first == Code::OK { next } else { first })?;
         let message = headers.get("grpc-message").map(|text| {
             // What does not decode is kept as well as it goes, never thrown away (gRPC over
             // HTTP/2, "Status-Message").
@@ -167,7 +171,11 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap())).collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(http::HeaderName::from_static(name), value.parse().unwrap());
+        }
+        headers
     }
 
     #[test]
@@ -196,6 +204,18 @@ mod tests {
         assert_eq!(status.message, "\u{fffd}%zz");
         assert_eq!(status.details, "");
         assert_eq!(Code(99).name(), "an undefined status code");
+    }
+
+    #[test]
+    fn of_several_statuses_a_refusal_counts() {
+        let code = |codes: &[&str]| {
+            let pairs: Vec<_> = codes.iter().map(|code| ("grpc-status", *code)).collect();
+            Status::from_headers(&headers(&pairs)).map(|status| status.code)
+        };
+        assert_eq!(code(&["0", "13"]), Some(Code::INTERNAL));
+        assert_eq!(code(&["13", "0"]), Some(Code::INTERNAL));
+        assert_eq!(code(&["0", "0"]), Some(Code::OK));
+        assert_eq!(code(&[]), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! TLS of the channel: roots, client certificate, checked when the exporter is built.
 
 use std::error::Error as _;
-use std::fs;
 use std::time::Duration;
+use std::{fs, io};
 
 use otlp_core::export::cause::Cause;
 use otlp_core::export::{BuildError, ExporterConfig, Pem, PemSource, TlsConfig};
@@ -63,11 +63,13 @@ fn certificates(pem: &Pem, what: &str) -> Result<Vec<u8>, BuildError> {
             Err(BuildError::new(setting(), "holds no PEM certificate"))
         }
         Ok(_) => Ok(text),
-        Err(error) => {
-            Err(BuildError::new(setting(), "is not valid PEM").with_source(Cause::of(&error)))
-        }
+        // The reason may quote the file, and somebody may have put a key there by mistake.
+        Err(_) => Err(BuildError::new(setting(), NO_PEM)),
     }
 }
+
+const NO_PEM: &str = "is not valid PEM; accepted: -----BEGIN CERTIFICATE-----, lines of base64, \
+                      -----END CERTIFICATE-----";
 
 fn private_key(pem: &Pem) -> Result<Vec<u8>, BuildError> {
     let text = read(pem, "client key")?;
@@ -81,9 +83,13 @@ fn private_key(pem: &Pem) -> Result<Vec<u8>, BuildError> {
 fn read(pem: &Pem, what: &str) -> Result<Vec<u8>, BuildError> {
     match pem.source() {
         PemSource::Bytes(bytes) => Ok(bytes.to_vec()),
-        PemSource::Path(path) => fs::read(path).map_err(|error| {
-            BuildError::new(format!("{what} ({pem})"), "cannot be read").with_source(error)
-        }),
+        PemSource::Path(path) => fs::read(path).map_err(|error| unreadable(pem, what, &error)),
         _ => Err(BuildError::new(what, "comes from a source that is not supported")),
     }
+}
+
+fn unreadable(pem: &Pem, what: &str, error: &io::Error) -> BuildError {
+    let hint = pem.hint().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+    BuildError::new(format!("{what} ({pem})"), format!("cannot be read{hint}"))
+        .with_source(Cause::of(error))
 }

@@ -40,7 +40,7 @@ const QUOTING_TIME: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: Status,
-    /// The message, inflated; empty when there was none.
+    /// The message, inflated; empty when the status is a refusal.
     pub(crate) message: Bytes,
 }
 
@@ -65,6 +65,9 @@ pub(crate) enum CallError {
     /// The message does not inflate within the limit.
     #[error(transparent)]
     Inflate(#[from] DecompressError),
+    /// The status is OK, but a unary call that succeeds has one message.
+    #[error("the answer says OK without a message, so what the server did is not known")]
+    NoMessage,
     /// The stream ended properly, but without a status.
     #[error("the answer ended without a gRPC status")]
     NoStatus,
@@ -103,42 +106,66 @@ pub(crate) async fn call(
 
 async fn read_answer(response: Response<Body>, limit: usize) -> Result<Answer, CallError> {
     let (head, body) = response.into_parts();
-    if let Some(status) = Status::from_headers(&head.headers) {
+    let early = Status::from_headers(&head.headers);
+    if let (Some(status), true) = (&early, body.is_end_stream()) {
+        // "Trailers-Only": these headers are the trailers.
+        return answer(status.clone(), None, &head.headers, limit);
+    }
+    // What a head says before a body is no status yet, least of all OK. A refusal is kept for an
+    // answer that ends without one.
+    let refusal = early.filter(|status| !status.is_ok());
+    if head.status != StatusCode::OK || !is_grpc(&head.headers) {
+        return match refusal {
+            Some(status) => Ok(Answer { status, message: Bytes::new() }),
+            None => Err(CallError::NotGrpc(quote(head.status, &head.headers, body).await)),
+        };
+    }
+    match (read_message(body, limit).await, refusal) {
+        (Ok((message, Some(status))), _) => answer(status, message, &head.headers, limit),
+        (_, Some(status)) => Ok(Answer { status, message: Bytes::new() }),
+        (Ok((_, None)), None) => Err(CallError::NoStatus),
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// A status, and beside OK the one message of a unary call.
+fn answer(
+    status: Status,
+    message: Option<Message>,
+    headers: &HeaderMap,
+    limit: usize,
+) -> Result<Answer, CallError> {
+    if !status.is_ok() {
         return Ok(Answer { status, message: Bytes::new() });
     }
-    if head.status != StatusCode::OK || !is_grpc(&head.headers) {
-        return Err(CallError::NotGrpc(quote(head.status, &head.headers, body).await));
-    }
-    let (message, trailers) = read_message(body, limit).await?;
-    let status = trailers.as_ref().and_then(Status::from_headers).ok_or(CallError::NoStatus)?;
-    let message = match message {
-        Some(message) if status.is_ok() => inflate(message, &head.headers, limit)?,
-        _ => Bytes::new(),
-    };
+    let message = inflate(message.ok_or(CallError::NoMessage)?, headers, limit)?;
     Ok(Answer { status, message })
 }
 
+/// The message of the body and the status in its trailers.
 async fn read_message(
     mut body: Body,
     limit: usize,
-) -> Result<(Option<Message>, Option<HeaderMap>), CallError> {
+) -> Result<(Option<Message>, Option<Status>), CallError> {
     let mut reader = MessageReader::new(limit);
-    let mut trailers = None;
+    let mut status = None;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(CallError::BrokenOff)?;
         match frame.into_data() {
             Ok(chunk) => reader.push(&chunk).map_err(CallError::Frame)?,
-            Err(frame) => trailers = frame.into_trailers().ok(),
+            Err(frame) => {
+                status = frame.into_trailers().ok().as_ref().and_then(Status::from_headers);
+            }
         }
     }
     // A status other than OK explains a missing or cut message, so it comes first.
-    let failed = trailers.as_ref().and_then(Status::from_headers).is_some_and(|s| !s.is_ok());
+    let failed = status.as_ref().is_some_and(|status| !status.is_ok());
     let message = match reader.finish() {
         Ok(message) => message,
         Err(_) if failed => None,
         Err(error) => return Err(CallError::Frame(error)),
     };
-    Ok((message, trailers))
+    Ok((message, status))
 }
 
 /// We never ask for compressed answers, but one that comes is read.

@@ -95,7 +95,9 @@ impl HttpExporterBuilder {
     /// The one place where a type of the HTTP library is in the public API, so it follows that
     /// library's versions. TLS, proxy, redirects and connection settings are then the client's:
     /// give it `redirect::Policy::none()`, or it will carry your headers to wherever a server
-    /// redirects to. Endpoint, headers, compression, limits and deadlines stay the exporter's.
+    /// redirects to. Endpoint, headers, compression, limits and deadlines stay the exporter's. The
+    /// client's default headers and proxy are not known here: messages do not name the proxy, and
+    /// do not hide those headers when a server sends them back.
     pub fn with_client(mut self, client: Client) -> Self {
         self.client = Some(client);
         self

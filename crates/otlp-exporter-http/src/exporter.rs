@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use otlp_core::export::cause::Cause;
+use otlp_core::export::redact::Redactor;
 use otlp_core::export::{
     BuildError, Compression, Deadline, Endpoint, ExportError, Exporter, ExporterConfig,
-    HeaderProvider, Headers, Outcome, Protocol, attempt,
+    HeaderProvider, Headers, Outcome, Protocol, Secret, attempt,
 };
 use otlp_core::{Payload, Signal};
 use parking_lot::Mutex;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::body::RopeBody;
 use crate::builder::HttpExporterBuilder;
 use crate::outcome::Tried;
+use crate::proxy::Proxy;
 use crate::response;
 
 /// Exports over HTTP with protobuf bodies, any number of requests at a time.
@@ -44,7 +46,13 @@ pub struct HttpExporter {
     signal: Signal,
     endpoint: Endpoint,
     url: Url,
+    /// `None` also with a client of the user's own, whose proxy is not known.
+    proxy: Option<Proxy>,
+    /// Headers of every request.
     headers: HeaderMap,
+    /// The user's own among them, and the credentials of endpoint and proxy: not for messages.
+    own_headers: Headers,
+    secrets: Vec<Secret>,
     header_provider: Option<HeaderProvider>,
     compression: Compression,
     max_request_size: usize,
@@ -80,14 +88,19 @@ impl HttpExporter {
         let url = Url::parse(config.endpoint.url()).map_err(|error| {
             BuildError::new("endpoint", format!("{} is not a URL: {error}", config.endpoint))
         })?;
-        let client = match client {
-            Some(client) => client,
-            None => build_client(&config)?,
+        let (client, proxy) = match client {
+            Some(client) => (client, None),
+            None => (build_client(&config)?, Proxy::of(config.endpoint.url())),
         };
+        let mut secrets = config.endpoint.secrets();
+        secrets.extend_from_slice(proxy.as_ref().map(Proxy::secrets).unwrap_or_default());
         Ok(Self {
             signal: config.signal,
             url,
+            proxy,
             headers: base_headers(&config)?,
+            own_headers: config.headers,
+            secrets,
             endpoint: config.endpoint,
             header_provider: config.header_provider,
             compression: config.compression,
@@ -100,23 +113,33 @@ impl HttpExporter {
     }
 
     /// Sends the request. `Err` is the outcome when there is no answer.
-    async fn send(&self, client: &Client, payload: &Payload) -> Result<Response, Outcome> {
-        let tried = self.tried();
-        let request = self.request(payload).await?;
-        client.execute(request).await.map_err(|error| tried.unanswered(error))
+    async fn send(&self, client: &Client, payload: &Payload) -> Result<Answer, Outcome> {
+        let (request, provided) = self.request(payload).await?;
+        match client.execute(request).await {
+            Ok(response) => Ok(Answer { response, provided, items: payload.items() }),
+            Err(error) => {
+                let tried = self.tried(payload.items(), provided.as_ref());
+                Err(tried.unanswered(error))
+            }
+        }
     }
 
-    async fn request(&self, payload: &Payload) -> Result<Request, Outcome> {
-        let tried = self.tried();
+    /// The request and those of its headers that the provider had.
+    async fn request(&self, payload: &Payload) -> Result<(Request, Option<Headers>), Outcome> {
+        let tried = self.tried(payload.items(), None);
         if payload.signal() != self.signal {
             let problem =
                 format_args!("it holds {}, the exporter sends {}", payload.signal(), self.signal);
             return Err(attempt::not_sent(tried, problem));
         }
         let body = attempt::body(tried, payload, self.compression, self.max_request_size)?;
+        let provided = match &self.header_provider {
+            Some(provider) => Some(attempt::provided_headers(tried, provider).await?),
+            None => None,
+        };
         let mut headers = self.headers.clone();
-        if let Some(provider) = &self.header_provider {
-            add_headers(&mut headers, &attempt::provided_headers(tried, provider).await?);
+        if let Some(provided) = &provided {
+            add_headers(&mut headers, provided);
         }
         if let Some(encoding) = body.compression().content_encoding() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -128,13 +151,14 @@ impl HttpExporter {
             [only] => reqwest::Body::from(only.clone()),
             _ => reqwest::Body::wrap(RopeBody::new(body.rope())),
         });
-        Ok(request)
+        Ok((request, provided))
     }
 
     /// Reads the answer as far as it matters.
-    async fn answer(&self, mut response: Response, until: Option<Instant>) -> Outcome {
-        let tried = self.tried();
+    async fn read(&self, answer: Answer, until: Option<Instant>) -> Outcome {
+        let Answer { mut response, provided, items } = answer;
         self.has_answered.store(true, Ordering::Relaxed);
+        let tried = self.tried(items, provided.as_ref());
         let status = response.status();
         if status.is_success() {
             let body = response::read(&mut response, self.max_response_size);
@@ -148,12 +172,16 @@ impl HttpExporter {
         tried.refused(status, response.headers(), &body, SystemTime::now())
     }
 
-    fn tried(&self) -> Tried<'_> {
+    fn tried<'a>(&'a self, items: usize, provided: Option<&'a Headers>) -> Tried<'a> {
+        let redactor = Redactor::new(&self.own_headers).with_secrets(&self.secrets);
         Tried {
             endpoint: &self.endpoint,
+            proxy: self.proxy.as_ref(),
             signal: self.signal,
+            items,
             limit: self.max_response_size,
             answered: self.has_answered.load(Ordering::Relaxed),
+            redactor: redactor.with_provided(provided),
         }
     }
 }
@@ -167,9 +195,9 @@ impl Exporter for HttpExporter {
         let deadline = deadline.within(Instant::now().into_std(), self.timeout);
         let until = deadline.instant().map(Instant::from_std);
         match within(until, self.send(&client, &payload)).await {
-            Some(Ok(response)) => self.answer(response, until).await,
+            Some(Ok(answer)) => self.read(answer, until).await,
             Some(Err(outcome)) => outcome,
-            None => attempt::timed_out(self.tried()),
+            None => attempt::timed_out(self.tried(payload.items(), None)),
         }
     }
 
@@ -200,6 +228,7 @@ impl fmt::Debug for HttpExporter {
         f.debug_struct("HttpExporter")
             .field("signal", &self.signal)
             .field("endpoint", &self.endpoint)
+            .field("proxy", &self.proxy.as_ref().map(Proxy::to_string))
             .field("headers", &self.headers)
             .field("header_provider", &self.header_provider)
             .field("compression", &self.compression)
@@ -207,6 +236,15 @@ impl fmt::Debug for HttpExporter {
             .field("max_response_size", &self.max_response_size)
             .finish_non_exhaustive()
     }
+}
+
+/// The head of an answer, and what is needed to understand the rest.
+struct Answer {
+    response: Response,
+    /// Headers of the request that were made for it alone.
+    provided: Option<Headers>,
+    /// How many items were sent.
+    items: usize,
 }
 
 /// `None` when `until` comes first.
@@ -288,6 +326,9 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// Most bytes of headers in an answer over HTTP/2.
 const HEADER_LIST_MAX: u32 = 16 * 1024;
+
+/// [`HEADER_LIST_MAX`] in words.
+pub(crate) const HEADERS_MAX_WORDS: &str = "16 KiB";
 
 #[cfg(feature = "tls")]
 fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {

@@ -10,6 +10,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) usual_path: &'a str,
     /// The path that was used.
     pub(crate) path: &'a str,
+    /// Whether there is a proxy between us and the server.
+    pub(crate) proxied: bool,
     /// Whether the server has answered anything before, so that it is the right one.
     pub(crate) answered: bool,
 }
@@ -43,6 +45,8 @@ pub(crate) enum Failure {
     NoConnection,
     /// The connection ended.
     Cut,
+    /// The peer speaks our HTTP, and has refused the request, or we its answer.
+    Refused,
     /// Something came back that is not HTTP.
     Garbled,
 }
@@ -56,6 +60,9 @@ pub(crate) fn for_failure(causes: &str, failure: Failure, attempt: Attempt<'_>) 
     if ["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"].iter().any(|e| causes.contains(e)) {
         return Some("set the certificate of the CA that signed the server's".to_owned());
     }
+    if failure == Failure::NoConnection && attempt.proxied {
+        return Some(PROXY.to_owned());
+    }
     if let Some(hint) = grpc_port(attempt) {
         return Some(hint);
     }
@@ -65,12 +72,19 @@ pub(crate) fn for_failure(causes: &str, failure: Failure, attempt: Attempt<'_>) 
             "the server does not speak HTTP/1.1 on this port; is it one for gRPC{tls}?"
         )),
         // Some servers say nothing to a protocol that they do not know.
-        Failure::Cut if !attempt.answered => {
-            Some(format!("the server has answered nothing yet; is this port one for gRPC{tls}?"))
+        Failure::Cut if !attempt.answered && !attempt.proxied => {
+            Some(format!("no answer has ever come from there; is this port one for gRPC{tls}?"))
         }
-        Failure::Cut | Failure::NoConnection => None,
+        Failure::Cut | Failure::Refused | Failure::NoConnection => None,
     }
 }
+
+/// A hint for an answer that HTTP/2 has thrown away: it does not say which of the two it was.
+pub(crate) const MALFORMED: &str =
+    "the answer breaks the rules of HTTP/2, or its headers are over the limit of 16 KiB";
+
+const PROXY: &str = "it may be the proxy that cannot be reached; it comes from HTTP_PROXY, \
+                     HTTPS_PROXY or ALL_PROXY, and NO_PROXY lists hosts that need none";
 
 fn grpc_port(attempt: Attempt<'_>) -> Option<String> {
     (attempt.port == GRPC_PORT)
@@ -81,8 +95,14 @@ fn grpc_port(attempt: Attempt<'_>) -> Option<String> {
 mod tests {
     use super::*;
 
-    const PLAIN: Attempt<'static> =
-        Attempt { tls: false, port: 4318, usual_path: "v1/traces", path: "/", answered: false };
+    const PLAIN: Attempt<'static> = Attempt {
+        tls: false,
+        port: 4318,
+        usual_path: "v1/traces",
+        path: "/",
+        proxied: false,
+        answered: false,
+    };
 
     #[test]
     fn a_missing_path_is_named() {
@@ -106,8 +126,18 @@ mod tests {
     #[test]
     fn a_server_that_has_answered_before_is_not_suspected() {
         let hint = for_failure("reset", Failure::Cut, PLAIN).unwrap();
-        assert!(hint.contains("answered nothing"), "{hint}");
+        assert!(hint.contains("no answer has ever come"), "{hint}");
         let known = Attempt { answered: true, ..PLAIN };
         assert_eq!(for_failure("reset", Failure::Cut, known), None);
+        assert_eq!(for_failure("REFUSED_STREAM", Failure::Refused, PLAIN), None);
+    }
+
+    #[test]
+    fn behind_a_proxy_the_proxy_is_suspected() {
+        let proxied = Attempt { proxied: true, port: 4317, ..PLAIN };
+        let hint = for_failure("refused", Failure::NoConnection, proxied).unwrap();
+        assert!(hint.contains("HTTP_PROXY") && hint.contains("NO_PROXY"), "{hint}");
+        let proxied = Attempt { port: 4318, ..proxied };
+        assert_eq!(for_failure("reset", Failure::Cut, proxied), None);
     }
 }

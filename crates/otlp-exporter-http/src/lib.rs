@@ -28,7 +28,7 @@
 //!   built.
 //! - Building does no network I/O and needs no runtime; connections are made by requests, on the
 //!   Tokio runtime that drives them, kept for later requests, and made anew when they were lost.
-//! - Header values never appear in a message or in `Debug`.
+//! - Header values never appear in a message or in `Debug`, also when the server sends them back.
 //!
 //! JSON bodies (`http/json`) are not built in yet.
 //!
@@ -45,6 +45,7 @@ mod builder;
 mod exporter;
 mod hint;
 mod outcome;
+mod proxy;
 mod response;
 mod retry_after;
 #[cfg(feature = "tls")]

@@ -6,14 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use otlp_core::Signal;
-use otlp_core::export::cause::{find, raw_texts};
-use otlp_core::export::text::printable;
-use otlp_core::export::{DecompressError, Endpoint, ErrorKind, ExportError, Outcome, attempt};
+use otlp_core::export::attempt::{self, Limit};
+use otlp_core::export::cause::{Cause, find, raw_texts};
+use otlp_core::export::redact::Redactor;
+use otlp_core::export::{DecompressError, Endpoint, ErrorKind, ExportError, Outcome};
 use otlp_core::wire::response as wire;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
+use crate::exporter::HEADERS_MAX_WORDS;
 use crate::hint::{self, Attempt, Failure};
+use crate::proxy::Proxy;
 use crate::response::{BodyError, Media};
 use crate::retry_after::retry_after;
 
@@ -21,17 +24,23 @@ use crate::retry_after::retry_after;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tried<'a> {
     pub(crate) endpoint: &'a Endpoint,
+    pub(crate) proxy: Option<&'a Proxy>,
     pub(crate) signal: Signal,
+    /// How many items were sent.
+    pub(crate) items: usize,
     /// The limit for answers.
     pub(crate) limit: usize,
     /// Whether the server has answered anything before.
     pub(crate) answered: bool,
+    /// Takes what was sent out of what the server says.
+    pub(crate) redactor: Redactor<'a>,
 }
 
 impl fmt::Display for Tried<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An endpoint shows no query and no password.
-        write!(f, "POST {}", self.endpoint)
+        write!(f, "POST {}", self.endpoint)?;
+        self.proxy.map_or(Ok(()), |proxy| write!(f, " through the proxy {proxy}"))
     }
 }
 
@@ -55,12 +64,10 @@ impl Tried<'_> {
 
     fn read_success(self, body: &[u8]) -> Outcome {
         match wire::decode_partial_success(self.signal, body) {
-            Ok(partial) => Outcome::from_partial_success(
-                partial.map(|partial| (partial.rejected, printable(partial.message.trim()))),
-            ),
+            Ok(partial) => attempt::accepted(self.items, partial, self.redactor),
             Err(error) => {
                 let error = attempt::NotOtlp::from(error);
-                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, &error))
+                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, None, &error))
             }
         }
     }
@@ -76,8 +83,8 @@ impl Tried<'_> {
             warning: Some(format!(
                 "the server answered in {} instead of protobuf, so whether it rejected items is \
                  not known: {}",
-                printable(media),
-                quote(body)
+                self.redactor.printable(media),
+                self.quote(body)
             )),
         }
     }
@@ -108,9 +115,9 @@ impl Tried<'_> {
             // What follows the path may hold a secret.
             let location = String::from_utf8_lossy(location.as_bytes());
             let location = location.split(['?', '#']).next().unwrap_or_default();
-            text.push_str(&format!(" to {}", printable(without_user(location))));
+            text.push_str(&format!(" to {}", self.redactor.printable(without_user(location))));
         }
-        let words = words(headers, body);
+        let words = self.words(headers, body);
         if !words.is_empty() {
             text.push_str(&format!(": {words}"));
         }
@@ -125,29 +132,58 @@ impl Tried<'_> {
         // The library puts the whole URL into its messages, and a URL may hold secrets.
         let error = error.without_url();
         if error.is_builder() {
-            return Outcome::permanent(self.error(ErrorKind::Request, None, &error));
+            return Outcome::permanent(self.error(ErrorKind::Request, None, None, &error));
         }
         let hyper = find::<hyper::Error>(&error);
         let texts = raw_texts(&error);
-        let too_large = texts.contains("message head is too large");
+        if let Some(outcome) = self.thrown_away(&error, &texts) {
+            return outcome;
+        }
         let (kind, failure) = match () {
             () if error.is_connect() => (ErrorKind::Connect, Failure::NoConnection),
-            () if too_large => (ErrorKind::ResponseTooLarge, Failure::Cut),
             () if hyper.is_some_and(hyper::Error::is_parse) => {
                 (ErrorKind::InvalidResponse, Failure::Garbled)
+            }
+            () if find::<h2::Error>(&error).is_some() => {
+                (ErrorKind::Disconnected, Failure::Refused)
             }
             () => (ErrorKind::Disconnected, Failure::Cut),
         };
         let hint = hint::for_failure(&texts, failure, self.attempt());
         // The outermost text says no more than that it failed.
         let cause = error.source().unwrap_or(&error);
-        let export_error = self.error(kind, hint.as_deref(), cause);
-        // A head beyond the parser's limits comes again; all else may be the server restarting.
-        if too_large { Outcome::permanent(export_error) } else { Outcome::retryable(export_error) }
+        Outcome::retryable(self.error(kind, None, hint.as_deref(), cause))
+    }
+
+    /// The outcome of an answer that the HTTP library has thrown away, because its headers are over
+    /// a limit or it breaks the protocol. The next one would be the same; all else may be the server
+    /// restarting.
+    fn thrown_away(self, error: &reqwest::Error, texts: &str) -> Option<Outcome> {
+        let cause = error.source().unwrap_or(error);
+        let h2 = find::<h2::Error>(error).filter(|h2| h2.is_library());
+        let (kind, over, hint) = match h2.and_then(h2::Error::reason) {
+            // What h2 says of headers that are far too long or too many.
+            Some(h2::Reason::ENHANCE_YOUR_CALM) => {
+                (ErrorKind::ResponseTooLarge, Some(Limit::Headers(HEADERS_MAX_WORDS)), None)
+            }
+            Some(h2::Reason::PROTOCOL_ERROR) if h2.is_some_and(h2::Error::is_reset) => {
+                (ErrorKind::InvalidResponse, None, Some(hint::MALFORMED))
+            }
+            _ if texts.contains("message head is too large") => {
+                (ErrorKind::ResponseTooLarge, Some(Limit::Headers("408 KiB in 100 lines")), None)
+            }
+            _ => return None,
+        };
+        Some(Outcome::permanent(self.error(kind, over, hint, cause)))
     }
 
     /// The outcome of a request whose success came with a body that cannot be read.
     pub(crate) fn unreadable(self, error: BodyError) -> Outcome {
+        if let BodyError::BrokenOff(error) = &error
+            && let Some(outcome) = self.thrown_away(error, "")
+        {
+            return outcome;
+        }
         let (kind, retryable) = match &error {
             BodyError::BrokenOff(_) => (ErrorKind::Disconnected, true),
             BodyError::TooLarge { .. } | BodyError::Inflate(DecompressError::TooLarge { .. }) => {
@@ -159,7 +195,8 @@ impl Tried<'_> {
             BodyError::BrokenOff(error) => BodyError::BrokenOff(error.without_url()),
             other => other,
         };
-        let error = self.error(kind, None, &error);
+        let over = (kind == ErrorKind::ResponseTooLarge).then_some(Limit::Body(self.limit));
+        let error = self.error(kind, over, None, &error);
         if retryable { Outcome::retryable(error) } else { Outcome::permanent(error) }
     }
 
@@ -169,6 +206,7 @@ impl Tried<'_> {
             port: self.endpoint.port(),
             usual_path: self.signal.http_path(),
             path: self.endpoint.path(),
+            proxied: self.proxy.is_some(),
             answered: self.answered,
         }
     }
@@ -176,10 +214,35 @@ impl Tried<'_> {
     fn error(
         self,
         kind: ErrorKind,
+        over: Option<Limit>,
         hint: Option<&str>,
         cause: &(dyn Error + 'static),
     ) -> ExportError {
-        attempt::failure(self, kind, self.limit, hint, cause)
+        attempt::failure(self, kind, over, hint, Cause::redacted(cause, self.redactor))
+    }
+
+    /// What the server says, without our secrets, escaped and cut: the message of its
+    /// `google.rpc.Status` (H12), else the text of the body.
+    fn words(self, headers: &HeaderMap, body: &[u8]) -> String {
+        if Media::of(headers) == Media::Protobuf
+            && let Ok(status) = wire::decode_status(body)
+            && !status.message.is_empty()
+        {
+            return self.redactor.printable(&status.message);
+        }
+        match Media::of(headers) {
+            Media::Html => String::new(),
+            _ => self.quote(body),
+        }
+    }
+
+    /// A body as text, if it is text.
+    fn quote(self, body: &[u8]) -> String {
+        let start = body.get(..body.len().min(1024)).unwrap_or_default();
+        let text = String::from_utf8_lossy(start);
+        // Binary that nobody can read stays out.
+        let unreadable = text.chars().filter(|c| c.is_control() || *c == '\u{fffd}').count();
+        if unreadable * 8 > text.len() { String::new() } else { self.redactor.printable(&text) }
     }
 }
 
@@ -190,30 +253,6 @@ fn delay(headers: &HeaderMap, body: &[u8], now: SystemTime) -> Option<Duration> 
             .then(|| wire::decode_status(body).ok()?.retry_delay)
             .flatten()
     })
-}
-
-/// What the server says, escaped and cut: the message of its `google.rpc.Status` (H12), else the
-/// text of the body.
-fn words(headers: &HeaderMap, body: &[u8]) -> String {
-    if Media::of(headers) == Media::Protobuf
-        && let Ok(status) = wire::decode_status(body)
-        && !status.message.is_empty()
-    {
-        return printable(status.message.trim());
-    }
-    match Media::of(headers) {
-        Media::Html => String::new(),
-        _ => quote(body),
-    }
-}
-
-/// A body as text, if it is text.
-fn quote(body: &[u8]) -> String {
-    let start = body.get(..body.len().min(1024)).unwrap_or_default();
-    let text = String::from_utf8_lossy(start);
-    // Binary that nobody can read stays out.
-    let unreadable = text.chars().filter(|c| c.is_control() || *c == '\u{fffd}').count();
-    if unreadable * 8 > text.len() { String::new() } else { printable(text.trim()) }
 }
 
 fn without_user(url: &str) -> &str {

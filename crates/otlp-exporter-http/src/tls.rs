@@ -1,7 +1,7 @@
 //! The rustls configuration of a client: roots, client certificate, one provider.
 
-use std::fs;
 use std::sync::Arc;
+use std::{fs, io};
 
 use otlp_core::export::cause::Cause;
 use otlp_core::export::{BuildError, Pem, PemSource, TlsConfig};
@@ -67,12 +67,16 @@ fn certificates(pem: &Pem, what: &str) -> Result<Vec<CertificateDer<'static>>, B
     let setting = || format!("{what} ({pem})");
     let text = read(pem, what)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|error| failed(setting(), "is not valid PEM", &error))?;
+    // The reason may quote the file, and somebody may have put a key there by mistake.
+    let found = found.map_err(|_| BuildError::new(setting(), NO_PEM))?;
     if found.is_empty() {
         return Err(BuildError::new(setting(), "holds no PEM certificate"));
     }
     Ok(found)
 }
+
+const NO_PEM: &str = "is not valid PEM; accepted: -----BEGIN CERTIFICATE-----, lines of base64, \
+                      -----END CERTIFICATE-----";
 
 fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, BuildError> {
     let text = read(pem, "client key")?;
@@ -84,10 +88,14 @@ fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, BuildError> {
 fn read(pem: &Pem, what: &str) -> Result<Vec<u8>, BuildError> {
     match pem.source() {
         PemSource::Bytes(bytes) => Ok(bytes.to_vec()),
-        PemSource::Path(path) => fs::read(path)
-            .map_err(|error| failed(format!("{what} ({pem})"), "cannot be read", &error)),
+        PemSource::Path(path) => fs::read(path).map_err(|error| unreadable(pem, what, &error)),
         _ => Err(BuildError::new(what, "comes from a source that is not supported")),
     }
+}
+
+fn unreadable(pem: &Pem, what: &str, error: &io::Error) -> BuildError {
+    let hint = pem.hint().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+    failed(format!("{what} ({pem})"), &format!("cannot be read{hint}"), error)
 }
 
 fn failed(

@@ -2,7 +2,6 @@
 //! our tracer, an export must not make spans that make the next export.
 
 #![cfg(all(feature = "http", feature = "grpc"))]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use opentelemetry::trace::TracerProvider as _;
 use otlp_core::Signal;

@@ -3,15 +3,16 @@
 //!
 //! `what` names the attempt in messages, without secrets: "POST http://localhost:4318/v1/traces".
 
-use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use super::cause::{Cause, provider_failure};
 use super::compression::Compression;
 use super::headers::{HeaderProvider, Headers};
 use super::outcome::{ErrorKind, ExportError, Outcome};
+use super::redact::Redactor;
 use crate::payload::{Body, Payload};
 use crate::wire::WireError;
+use crate::wire::response::PartialSuccess;
 
 /// The body to send, compressed.
 ///
@@ -38,16 +39,21 @@ pub fn body(
 ///
 /// # Errors
 ///
-/// The outcome when the provider fails: retryable, and without its words, which may quote the
-/// credentials.
+/// The outcome when the provider fails or panics: retryable, and without its words, which may quote
+/// the credentials.
 pub async fn provided_headers(
     what: impl Display,
     provider: &HeaderProvider,
 ) -> Result<Headers, Outcome> {
-    provider.headers().await.map_err(|error| {
-        let text = format!("{what} not sent: {}", provider_failure(&*error));
-        Outcome::retryable(ExportError::new(ErrorKind::Request, text))
-    })
+    let problem = match provider.caught().await {
+        Some(Ok(headers)) => return Ok(headers),
+        Some(Err(error)) => provider_failure(&*error),
+        None => "the header provider panicked; its words are left out, since they may quote \
+                 credentials"
+            .to_owned(),
+    };
+    let text = format!("{what} not sent: {problem}");
+    Err(Outcome::retryable(ExportError::new(ErrorKind::Request, text)))
 }
 
 /// The outcome of a request that cannot be made, now or later.
@@ -62,26 +68,65 @@ pub fn timed_out(what: impl Display) -> Outcome {
     Outcome::retryable(ExportError::new(ErrorKind::Timeout, text))
 }
 
-/// The error of a request that failed: its hint, and what of its `cause` is fit for a message.
+/// The outcome of a request with `sent` items that the server took, with what it said beside that
+/// (W10, W11).
 ///
-/// `limit` is the one for answers; it is named when the answer was
-/// [too large](ErrorKind::ResponseTooLarge).
+/// A server that claims to have rejected more than it was sent has rejected all of it.
+pub fn accepted(sent: usize, partial: Option<PartialSuccess>, redactor: Redactor<'_>) -> Outcome {
+    let Some(PartialSuccess { rejected, message }) = partial else { return Outcome::delivered() };
+    let message = redactor.printable(&message);
+    let Some(count) = u64::try_from(rejected).ok().filter(|count| *count > 0) else {
+        return Outcome::from_partial_success(Some((0, message)));
+    };
+    let reason = if message.is_empty() { "no reason given".to_owned() } else { message };
+    let sent = sent as u64;
+    if count <= sent {
+        return Outcome::PartlyRejected { rejected: count, message: reason };
+    }
+    let reason = format!("the server claims {count} of {sent}, more than it was sent: {reason}");
+    match sent {
+        0 => Outcome::Delivered { warning: Some(reason) },
+        _ => Outcome::PartlyRejected { rejected: sent, message: reason },
+    }
+}
+
+/// A limit for what a server answers, to be named when an answer is over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// The bytes of its body or message.
+    Body(usize),
+    /// Its headers or trailers, in words: `16 KiB`.
+    Headers(&'static str),
+}
+
+impl Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(bytes) => write!(f, "the limit for answers is {bytes} bytes"),
+            Self::Headers(words) => write!(f, "the limit for headers of an answer is {words}"),
+        }
+    }
+}
+
+/// The error of a request that failed: the limit that the answer is over, the hint, and what of its
+/// cause is fit for a message.
 #[must_use]
 pub fn failure(
     what: impl Display,
     kind: ErrorKind,
-    limit: usize,
+    over: Option<Limit>,
     hint: Option<&str>,
-    cause: &(dyn Error + 'static),
+    cause: Cause,
 ) -> ExportError {
     let mut text = format!("{what} failed");
-    if kind == ErrorKind::ResponseTooLarge {
-        text.push_str(&format!(" (the limit for answers is {limit} bytes)"));
+    if let Some(limit) = over {
+        text.push_str(&format!(" ({limit})"));
     }
     if let Some(hint) = hint {
         text.push_str(&format!(" (hint: {hint})"));
     }
-    ExportError::new(kind, text).with_source(Cause::of(cause))
+    ExportError::new(kind, text).with_source(cause)
 }
 
 /// The outcome of every request after shutdown.
@@ -117,16 +162,80 @@ mod tests {
 
     #[test]
     fn a_failure_names_limit_hint_and_cause() {
-        let cause = std::io::Error::other("cut\noff");
-        let text = |kind, hint| failure("POST it", kind, 9, hint, &cause).to_string();
+        let text = |kind, over, hint| {
+            let cause = Cause::of(&std::io::Error::other("cut\noff"));
+            failure("POST it", kind, over, hint, cause).to_string()
+        };
         assert_eq!(
-            text(ErrorKind::Disconnected, Some("try https")),
+            text(ErrorKind::Disconnected, None, Some("try https")),
             r"POST it failed (hint: try https): cut\noff"
         );
         assert_eq!(
-            text(ErrorKind::ResponseTooLarge, None),
+            text(ErrorKind::ResponseTooLarge, Some(Limit::Body(9)), None),
             r"POST it failed (the limit for answers is 9 bytes): cut\noff"
         );
+        assert_eq!(
+            text(ErrorKind::ResponseTooLarge, Some(Limit::Headers("1 KiB")), None),
+            r"POST it failed (the limit for headers of an answer is 1 KiB): cut\noff"
+        );
+    }
+
+    fn took(sent: usize, rejected: i64, message: &str) -> Outcome {
+        let headers = Headers::parse("x-key=hunter2").unwrap();
+        let partial = PartialSuccess { rejected, message: message.to_owned() };
+        accepted(sent, Some(partial), Redactor::new(&headers))
+    }
+
+    #[test]
+    fn what_a_server_rejected_has_a_count_and_a_reason() {
+        // W10, W11
+        let rejected = |sent, rejected, message| match took(sent, rejected, message) {
+            Outcome::PartlyRejected { rejected, message } => (rejected, message),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(rejected(3, 2, "no\nhunter2"), (2, r"no\n***".to_owned()));
+        assert_eq!(rejected(3, 3, " "), (3, "no reason given".to_owned()));
+        let claim = "the server claims 1000 of 3, more than it was sent: ";
+        assert_eq!(rejected(3, 1000, ""), (3, format!("{claim}no reason given")));
+        assert_eq!(rejected(3, 1000, "full"), (3, format!("{claim}full")));
+    }
+
+    #[test]
+    fn a_server_that_rejected_nothing_has_at_most_a_warning() {
+        // W10, W11
+        let warning = |sent, rejected, message| match took(sent, rejected, message) {
+            Outcome::Delivered { warning } => warning,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(warning(3, 0, "slow, hunter2").as_deref(), Some("slow, ***"));
+        assert_eq!(warning(3, -1, ""), None);
+        assert!(warning(0, 1, "").unwrap().contains("1 of 0"));
+        let headers = Headers::new();
+        let none = accepted(3, None, Redactor::new(&headers));
+        assert!(matches!(none, Outcome::Delivered { warning: None }));
+    }
+
+    #[test]
+    fn a_provider_that_panics_is_described_without_its_words() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                std::panic::panic_any("s3cr3t again");
+            }
+        }
+        let at_once = HeaderProvider::new(|| -> std::future::Ready<_> { panic!("token s3cr3t") });
+        let later = HeaderProvider::new(|| async { panic!("token s3cr3t") });
+        let bomb = HeaderProvider::new(|| async { std::panic::panic_any(Bomb) });
+        for provider in [at_once, later, bomb] {
+            let mut headers = std::pin::pin!(provided_headers("POST it", &provider));
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            let std::task::Poll::Ready(Err(outcome)) = headers.as_mut().poll(&mut cx) else {
+                panic!("waits or succeeds")
+            };
+            let text = format!("{outcome:?}");
+            assert!(text.contains("panicked") && !text.contains("s3cr3t"), "{text}");
+            assert!(matches!(outcome, Outcome::Retryable { .. }));
+        }
     }
 
     #[test]

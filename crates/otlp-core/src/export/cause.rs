@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::headers::HeaderError;
+use super::redact::Redactor;
 use super::text::printable;
 
 /// Most causes that are looked at behind one error.
@@ -34,8 +35,17 @@ impl Cause {
     /// Reads `error` and everything behind it.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut texts: Vec<String> =
-            causes(error).map(|error| printable(error.to_string().trim())).collect();
+        Self::read(error, |text| printable(text.trim()))
+    }
+
+    /// As [`of`](Self::of), but without our own secrets, which a peer may have sent back.
+    #[must_use]
+    pub fn redacted(error: &(dyn Error + 'static), redactor: Redactor<'_>) -> Self {
+        Self::read(error, |text| redactor.printable(text))
+    }
+
+    fn read(error: &(dyn Error + 'static), shown: impl Fn(&str) -> String) -> Self {
+        let mut texts: Vec<String> = causes(error).map(|error| shown(&error.to_string())).collect();
         // Wrappers like to repeat the text of what they wrap.
         texts.dedup();
         let next =
@@ -92,6 +102,7 @@ pub(crate) fn provider_failure(error: &(dyn Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::headers::Headers;
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -114,6 +125,15 @@ mod tests {
         assert_eq!(cause.to_string(), "no connection");
         assert_eq!(cause.source().unwrap().to_string(), "re\\nfused");
         assert!(Cause::of(&Wrapped("re\nfused", refused())).source().is_none());
+    }
+
+    #[test]
+    fn a_secret_that_the_peer_has_sent_back_is_hidden_in_every_cause() {
+        let headers = Headers::parse("x-key=hunter2").unwrap();
+        let error = Wrapped("no hunter2", std::io::Error::other("b\"hunter2\""));
+        let cause = Cause::redacted(&error, Redactor::new(&headers));
+        assert_eq!(cause.to_string(), "no ***");
+        assert_eq!(cause.source().unwrap().to_string(), "b\"***\"");
     }
 
     #[test]

@@ -150,6 +150,14 @@ impl Endpoint {
         self.basic_auth.as_ref()
     }
 
+    /// What in the setting may be secret: user and password, as the value of a `Basic` header, and
+    /// the query. For [`Redactor::with_secrets`](super::redact::Redactor::with_secrets).
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        let query = self.url.get(self.path_end..).and_then(|query| query.strip_prefix('?'));
+        self.basic_auth.clone().into_iter().chain(query.map(Secret::from)).collect()
+    }
+
     fn parse(url: &str, path: impl FnOnce(&str) -> String) -> Result<Self, EndpointError> {
         let url = url.trim();
         let error = |problem| EndpointError::new(url, problem, URL_FORMS);

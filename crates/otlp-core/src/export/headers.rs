@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::header::HeaderName;
 use percent_encoding::percent_decode_str;
@@ -200,7 +202,9 @@ pub enum HeaderError {
 ///
 /// The callback runs before every attempt, under the request's deadline, so it should keep its
 /// token and fetch a new one only when needed. Its headers replace static ones of the same name.
-/// When it fails, the request is not sent and counts as failed.
+/// When it fails or panics, the request is not sent and counts as failed. Messages do not repeat its
+/// words, which may quote the credentials; but a panic has gone through the process's panic hook by
+/// then, which prints them unless it was set to do otherwise.
 ///
 /// ```
 /// use otlp_core::export::{HeaderProvider, Headers};
@@ -240,6 +244,30 @@ impl HeaderProvider {
     pub async fn headers(&self) -> Result<Headers, HeaderProviderError> {
         (self.0)().await
     }
+
+    /// As [`headers`](Self::headers), but `None` when the callback panics, before or after it has
+    /// returned its future.
+    pub(crate) async fn caught(&self) -> Option<Result<Headers, HeaderProviderError>> {
+        let mut future = caught(|| (self.0)())?;
+        poll_fn(|cx| match caught(|| future.as_mut().poll(cx)) {
+            None => Poll::Ready(None),
+            Some(polled) => polled.map(Some),
+        })
+        .await
+    }
+}
+
+/// `None` when `work` panics. The panic's words are dropped here.
+fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let payload = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => return Some(value),
+        Err(payload) => payload,
+    };
+    // A payload may panic when it is dropped, and so may that one's payload.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    None
 }
 
 impl fmt::Debug for HeaderProvider {

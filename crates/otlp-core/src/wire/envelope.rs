@@ -22,11 +22,11 @@ use super::writer::{
 pub struct ResourceHeader(Header);
 
 /// An encoded `InstrumentationScope` with its schema URL: the header of a tracer's items.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ScopeHeader(Header);
 
 /// The field in front of the items and the one behind them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Header {
     head: Bytes,
     tail: Bytes,
@@ -72,6 +72,12 @@ impl ScopeHeader {
         Self::from_attributes(name, version, &list, schema_url)
     }
 
+    /// Bytes that the header takes in a request, in front of the items and behind them.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Encodes an instrumentation scope whose attributes are encoded as field 3 already.
     #[must_use]
     pub fn from_attributes(
@@ -95,7 +101,8 @@ impl Header {
         put_message(&mut head, key(1, LEN), content);
         let mut tail = Vec::new();
         put_len_non_empty(&mut tail, key(3, LEN), schema_url.as_bytes());
-        Self { head: head.into(), tail: tail.into() }
+        // Kept for long, so without the room that the vectors have grown beyond their content.
+        Self { head: head.into_boxed_slice().into(), tail: tail.into_boxed_slice().into() }
     }
 
     fn len(&self) -> usize {
@@ -132,33 +139,84 @@ pub fn build_request(
     }
     let scopes_len: usize = filled().map(|scope| len_field(scope_len(scope))).sum();
 
-    let mut small = Vec::with_capacity(128);
-    put_len_header(&mut small, key(1, LEN), resource.0.len() + scopes_len);
-    let mut rope = Rope::with_capacity(3 + scopes.iter().map(|s| s.items.len() + 2).sum::<usize>());
-    small.extend_from_slice(&resource.0.head);
+    // All headers in one buffer of their size, of which the rope takes slices: a request may have
+    // as many scopes as items, and each would cost two allocations more than its bytes.
+    let headers_len: usize = filled().map(|scope| scope.scope.0.len() + PREFIX_MAX).sum();
+    let mut headers = Vec::with_capacity(resource.0.len() + PREFIX_MAX + headers_len);
+    let mut cuts = Vec::with_capacity(scopes.len());
+    put_len_header(&mut headers, key(1, LEN), resource.0.len() + scopes_len);
+    headers.extend_from_slice(&resource.0.head);
     for scope in filled() {
-        put_len_header(&mut small, key(2, LEN), scope_len(scope));
-        small.extend_from_slice(&scope.scope.0.head);
-        rope.push(std::mem::take(&mut small).into());
+        put_len_header(&mut headers, key(2, LEN), scope_len(scope));
+        headers.extend_from_slice(&scope.scope.0.head);
+        cuts.push(headers.len());
+        headers.extend_from_slice(&scope.scope.0.tail);
+    }
+    headers.extend_from_slice(&resource.0.tail);
+
+    let mut headers = Bytes::from(headers);
+    let mut rope = Rope::with_capacity(1 + scopes.iter().map(|s| s.items.len() + 1).sum::<usize>());
+    let mut start = 0;
+    for (scope, cut) in filled().zip(cuts) {
+        rope.push(headers.split_to(cut - start));
+        start = cut;
         for part in &scope.items {
             rope.push(part.clone());
         }
-        small.extend_from_slice(&scope.scope.0.tail);
     }
-    small.extend_from_slice(&resource.0.tail);
-    rope.push(small.into());
+    rope.push(headers);
     Payload::from_parts(signal, rope, count)
 }
 
 /// Bytes that a request takes beyond its items, at most, for one scope.
 #[must_use]
 pub fn overhead(resource: &ResourceHeader, scope: &ScopeHeader) -> usize {
-    // Two keys and two lengths of at most five bytes each: requests stay far below 4 GiB.
-    resource.0.len() + scope.0.len() + 12
+    resource.0.len() + scope.0.len() + 2 * PREFIX_MAX
 }
 
 /// Bytes that a request takes beyond one scope and its items, at most.
 #[must_use]
 pub fn overhead_of_resource(resource: &ResourceHeader) -> usize {
-    resource.0.len() + 12
+    resource.0.len() + 2 * PREFIX_MAX
+}
+
+/// A key and a length of at most five bytes: requests stay far below 4 GiB.
+const PREFIX_MAX: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ITEM: Bytes = Bytes::from_static(&[0x12, 0]);
+
+    #[test]
+    fn a_request_takes_no_more_than_its_items_and_the_overhead() {
+        let resource = ResourceHeader::encode([("service.name", Value::from("test"))], "r");
+        for name_len in [0, 1, 100, 200, 20_000, 3_000_000] {
+            let scope = ScopeHeader::encode(&"n".repeat(name_len), "1", [], "schema");
+            let items = [ScopeItems { scope: &scope, items: vec![ITEM] }];
+            let payload = build_request(Signal::Traces, &resource, &items, 1);
+            let most = ITEM.len() + overhead(&resource, &scope);
+            assert!((most - 10..=most).contains(&payload.len()), "{} of {most}", payload.len());
+            assert_eq!(
+                overhead(&resource, &scope),
+                overhead_of_resource(&resource) + scope.encoded_len()
+            );
+        }
+    }
+
+    #[test]
+    fn the_headers_of_a_request_share_one_buffer() {
+        let resource = ResourceHeader::encode([], "r");
+        let scopes: Vec<_> =
+            ["a", "b", "c"].map(|name| ScopeHeader::encode(name, "", [], name)).into();
+        let items = |scope| ScopeItems { scope, items: vec![ITEM] };
+        let items: Vec<_> = scopes.iter().map(items).collect();
+        let payload = build_request(Signal::Traces, &resource, &items, 3);
+        let headers: Vec<_> = payload.rope().parts().iter().step_by(2).collect();
+        assert_eq!(headers.len(), 4);
+        for two in headers.windows(2) {
+            assert_eq!(two[0].as_ptr_range().end, two[1].as_ptr());
+        }
+    }
 }

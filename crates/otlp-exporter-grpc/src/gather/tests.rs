@@ -67,7 +67,11 @@ impl Driven {
     fn new(room: usize) -> Self {
         let wakes = Arc::new(Wakes::default());
         let socket = Socket { room, ..Socket::default() };
-        Self { gather: Gather::new(socket), waker: Arc::clone(&wakes).into(), wakes }
+        Self {
+            gather: Gather::new(socket, Arc::default()),
+            waker: Arc::clone(&wakes).into(),
+            wakes,
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Poll<usize> {

@@ -189,6 +189,24 @@ async fn partial_success_and_warnings_come_through() {
 }
 
 #[tokio::test]
+async fn a_server_that_claims_to_have_rejected_more_than_it_got_is_not_believed() {
+    // W10
+    let server = Server::start();
+    let exporter = exporter(server.grpc_endpoint());
+    let rejected = async |count, message: &str| {
+        server.respond_with(Reply::partial_success(count, message));
+        match exporter.export(payload(&["a", "b", "c"]), soon()).await {
+            Outcome::PartlyRejected { rejected, message } => (rejected, message),
+            other => panic!("{other:?}"),
+        }
+    };
+    let claim = "the server claims 1000 of 3, more than it was sent: ";
+    assert_eq!(rejected(1000, "").await, (3, format!("{claim}no reason given")));
+    assert_eq!(rejected(1000, "full").await, (3, format!("{claim}full")));
+    assert_eq!(rejected(3, "").await, (3, "no reason given".to_owned()));
+}
+
+#[tokio::test]
 async fn after_shutdown_nothing_is_sent() {
     let server = Server::start();
     let exporter = exporter(server.grpc_endpoint());

@@ -45,6 +45,9 @@ async fn huge_trailers_are_refused() {
     for bytes in [64 << 10, 16 << 20] {
         let (outcome, read) = answered(Reply::huge_trailers(bytes)).await;
         assert!(is_permanent(&outcome), "{bytes}: {outcome:?}");
+        let text = message(&outcome);
+        assert!(text.contains("headers") && text.contains("16 KiB"), "{text}");
+        assert!(!text.contains(&(1 << 20).to_string()), "{text}");
         assert!(read < READ_MAX, "{read}");
     }
 }
@@ -97,9 +100,24 @@ async fn what_is_not_quite_grpc_is_told_apart() {
     let exporter = exporter(server.grpc_endpoint());
     let grpc = || Reply::http(200).with_header("content-type", "application/grpc");
 
+    // A unary call that succeeds has a message, as all official clients ask.
     server.respond_with(grpc().with_trailer("grpc-status", "0"));
     let no_message = export(&exporter).await;
-    assert!(is_delivered(&no_message), "{no_message:?}");
+    assert!(is_permanent(&no_message), "{no_message:?}");
+    assert_eq!(kind(&no_message), Some(ErrorKind::InvalidResponse));
+    assert!(message(&no_message).contains("OK without a message"), "{no_message:?}");
+    for http in [200, 503] {
+        server.respond_with(Reply::http(http).with_header("grpc-status", "0"));
+        let trailers_only = export(&exporter).await;
+        assert!(!is_delivered(&trailers_only), "{http}: {trailers_only:?}");
+    }
+
+    let message_and = |code| grpc().with_body("\0\0\0\0\0").with_trailer("grpc-status", code);
+    server.respond_with(message_and("0"));
+    assert!(is_delivered(&export(&exporter).await));
+    server.respond_with(message_and("0").with_trailer("grpc-status", "13"));
+    let contradiction = export(&exporter).await;
+    assert_eq!(kind(&contradiction), Some(ErrorKind::GrpcStatus(13)), "{contradiction:?}");
 
     server.respond_with(grpc().with_body("\0\0\0\0\0"));
     let no_status = export(&exporter).await;
@@ -139,7 +157,8 @@ async fn a_compressed_answer_is_read() {
             .with_header("grpc-encoding", compression.content_encoding().unwrap())
             .with_trailer("grpc-status", "0");
         server.respond_with(reply.with_body(body));
-        let outcome = export(&exporter(server.grpc_endpoint())).await;
+        let exporter = exporter(server.grpc_endpoint());
+        let outcome = exporter.export(payload(&["one", "two"]), soon()).await;
         assert!(matches!(outcome, Outcome::PartlyRejected { rejected: 2, .. }), "{outcome:?}");
     }
 }

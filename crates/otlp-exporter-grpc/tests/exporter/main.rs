@@ -4,6 +4,7 @@
 
 mod connection;
 mod delivery;
+mod frames;
 mod hostile;
 mod outcomes;
 mod secrets;

@@ -241,12 +241,31 @@ async fn a_compressed_answer_is_read() {
             .with_header("content-type", "application/x-protobuf")
             .with_header("content-encoding", encoding);
         server.respond_with(reply.with_body(body));
-        let outcome = export(&exporter(server.http_endpoint())).await;
+        let exporter = exporter(server.http_endpoint());
+        let outcome = exporter.export(payload(&["one", "two"]), soon()).await;
         assert!(matches!(outcome, Outcome::PartlyRejected { rejected: 2, .. }), "{outcome:?}");
     }
     server.respond_with(Reply::http(200).with_header("content-encoding", "br").with_body("x"));
     let outcome = export(&exporter(server.http_endpoint())).await;
     assert_eq!(kind(&outcome), Some(ErrorKind::InvalidResponse), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_claims_to_have_rejected_more_than_it_got_is_not_believed() {
+    // W10
+    let server = Server::start();
+    let exporter = exporter(server.http_endpoint());
+    let rejected = async |count, message: &str| {
+        server.respond_with(Reply::partial_success(count, message));
+        match exporter.export(payload(&["a", "b", "c"]), soon()).await {
+            Outcome::PartlyRejected { rejected, message } => (rejected, message),
+            other => panic!("{other:?}"),
+        }
+    };
+    let claim = "the server claims 1000 of 3, more than it was sent: ";
+    assert_eq!(rejected(1000, "").await, (3, format!("{claim}no reason given")));
+    assert_eq!(rejected(1000, "full").await, (3, format!("{claim}full")));
+    assert_eq!(rejected(3, "").await, (3, "no reason given".to_owned()));
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ async fn an_endless_answer_is_cut_at_the_limit() {
     let (outcome, bytes) = answered(Reply::endless_body(10 << 30)).await;
     assert!(is_permanent(&outcome), "{outcome:?}");
     assert_eq!(kind(&outcome), Some(ErrorKind::ResponseTooLarge), "{outcome:?}");
+    assert!(message(&outcome).contains("the limit for answers is 1048576 bytes"), "{outcome:?}");
     assert!(bytes < READ_MAX, "{bytes}");
     for status in [400, 503] {
         let (outcome, bytes) = answered(Reply::http(status).with_endless_body(10 << 30)).await;
@@ -50,6 +51,10 @@ async fn headers_without_end_are_refused() {
     assert!(is_permanent(&outcome), "{outcome:?}");
     assert_eq!(kind(&outcome), Some(ErrorKind::ResponseTooLarge), "{outcome:?}");
     assert!(read < READ_MAX, "{read}");
+    // The limit that was exceeded is named, and not the one for bodies.
+    let text = message(&outcome);
+    assert!(text.contains("headers") && text.contains("408 KiB"), "{text}");
+    assert!(!text.contains(&(1 << 20).to_string()), "{text}");
 }
 
 #[tokio::test]

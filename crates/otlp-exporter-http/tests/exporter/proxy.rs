@@ -2,12 +2,18 @@
 
 use std::process::Command;
 
-use otlp_testing::Server;
+use otlp_testing::{RawAnswer, RawServer, Reply, Server};
 
 use super::*;
 
 /// What the child exports to; no resolver knows it.
 const ENDPOINT: &str = "http://collector.invalid:4318";
+
+/// Another endpoint for the child.
+const ENDPOINT_VARIABLE: &str = "OTLP_TEST_ENDPOINT";
+
+/// What the child prints when it has delivered.
+const DELIVERED: &str = "all was delivered";
 
 #[test]
 fn a_proxy_from_the_environment_is_used() {
@@ -27,21 +33,83 @@ fn hosts_in_no_proxy_are_asked_directly() {
     assert_eq!(proxy.counts().arrived, 1);
 }
 
+#[test]
+fn a_proxy_that_cannot_be_reached_is_named_without_its_password() {
+    let server = Server::start();
+    let proxy = RawServer::start(RawAnswer::CloseAtOnce).addr();
+    let url = format!("http://user:hunter2@{proxy}");
+    let endpoint = server.http_endpoint();
+    let text = child_says(&[("HTTP_PROXY", &url), (ENDPOINT_VARIABLE, &endpoint)]);
+    assert!(text.contains(&format!("{endpoint}/v1/traces through the proxy http://{proxy} ")));
+    assert!(text.contains("refused") && text.contains("HTTP_PROXY"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_proxy_that_does_not_answer_is_named() {
+    let proxy = RawServer::start(RawAnswer::Silent);
+    let text = child_says(&[("ALL_PROXY", &proxy.endpoint("http"))]);
+    let named = format!("{ENDPOINT}/v1/traces through the proxy {}: ", proxy.endpoint("http"));
+    assert!(text.contains(&named) && text.contains("deadline"), "{text}");
+}
+
+#[test]
+fn a_proxy_that_sends_its_password_back_does_not_reveal_it() {
+    let proxy = Server::start();
+    let said = "no hunter2, no Basic dXNlcjpodW50ZXIy";
+    proxy.respond_with(Reply::http(407).with_body(said));
+    let url = format!("http://user:hunter2@{}", proxy.http_addr());
+    let text = child_says(&[("HTTP_PROXY", &url)]);
+    assert_eq!(proxy.requests()[0].header("proxy-authorization"), Some("Basic dXNlcjpodW50ZXIy"));
+    assert!(text.contains("no ***, no ***") && text.contains("407"), "{text}");
+    assert!(!text.contains("hunter2") && !text.contains("dXNlcj"), "{text}");
+}
+
+#[test]
+fn hosts_in_no_proxy_are_not_said_to_be_behind_one() {
+    let gone = RawServer::start(RawAnswer::CloseAtOnce).endpoint("http");
+    let proxy = [("HTTP_PROXY", gone.as_str()), ("NO_PROXY", "127.0.0.1")];
+    let text = child_says(&[proxy[0], proxy[1], (ENDPOINT_VARIABLE, &gone)]);
+    assert!(text.contains("refused") && !text.contains("through the proxy"), "{text}");
+}
+
 fn child_delivers(variables: &[(&str, &str)]) -> bool {
+    child(variables).contains(DELIVERED)
+}
+
+/// The message of the child's export, which fails.
+fn child_says(variables: &[(&str, &str)]) -> String {
+    let text = child(variables);
+    assert!(text.contains("POST") && !text.contains(DELIVERED), "{text}");
+    text
+}
+
+/// What the child prints.
+fn child(variables: &[(&str, &str)]) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["proxy::child", "--exact", "--ignored"]);
+    child.args(["proxy::exporting_child", "--exact", "--ignored", "--nocapture"]);
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
         child.env_remove(name).env_remove(name.to_lowercase());
     }
     // Otherwise HTTP_PROXY is taken for a header of a CGI request.
     child.env_remove("REQUEST_METHOD");
     child.envs(variables.iter().copied());
-    child.output().unwrap().status.success()
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[tokio::test]
 #[ignore = "the child of the tests above"]
-async fn child() {
-    let outcome = export(&exporter(ENDPOINT)).await;
-    assert!(is_delivered(&outcome), "{outcome:?}");
+async fn exporting_child() {
+    let endpoint = std::env::var(ENDPOINT_VARIABLE).unwrap_or_else(|_| ENDPOINT.to_owned());
+    let exporter = exporter(endpoint);
+    let deadline = Deadline::after(Instant::now(), Duration::from_secs(1));
+    let outcome = exporter.export(payload(&["one"]), deadline).await;
+    if is_delivered(&outcome) {
+        println!("{DELIVERED}");
+    } else {
+        println!("{exporter:?} {outcome:?} {}", message(&outcome));
+    }
 }

@@ -15,7 +15,7 @@ mod with_the_feature {
 
     use otlp_core::export::{Pem, TlsConfig};
     use otlp_testing::tls::Certificates;
-    use otlp_testing::{RawAnswer, RawServer, Server};
+    use otlp_testing::{RawAnswer, RawServer, Reply, Server};
     use rustls_pki_types::pem::PemObject as _;
     use rustls_pki_types::{CertificateDer, PrivateKeyDer};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -87,6 +87,21 @@ mod with_the_feature {
         let (outcome, (request, _)) = tokio::join!(export(&exporter), served);
         assert!(is_delivered(&outcome), "{outcome:?}");
         assert_eq!(request, b"POST /v1/traces ");
+    }
+
+    #[tokio::test]
+    async fn headers_of_http_2_over_their_limit_are_refused() {
+        // S4
+        let certificates = Certificates::generate().unwrap();
+        let server = Server::builder().with_tls(&certificates).start().unwrap();
+        let exporter = built(builder(server.http_endpoint()).with_tls(trusting(&certificates)));
+        for bytes in [64 << 10, 16 << 20] {
+            server.respond_with(Reply::huge_trailers(bytes));
+            let outcome = export(&exporter).await;
+            assert!(is_permanent(&outcome), "{bytes}: {outcome:?}");
+            let text = message(&outcome);
+            assert!(text.contains("16 KiB") && !text.contains("4194304"), "{text}");
+        }
     }
 
     #[tokio::test]
@@ -166,5 +181,65 @@ mod with_the_feature {
             Pem::from_bytes(certificates.ca_pem()),
         ));
         assert!(text.contains("client key") && text.contains("no PEM private key"), "{text}");
+    }
+
+    #[test]
+    fn pem_text_in_place_of_a_path_is_not_shown() {
+        let key = "-----BEGIN PRIVATE KEY-----\ns3cr3t\n-----END PRIVATE KEY-----";
+        let one_line = key.replace('\n', " ");
+        for infix in ["", "TRACES_"] {
+            let name = |setting: &str| format!("OTEL_EXPORTER_OTLP_{infix}{setting}");
+            let identity = |cert: &str, key: &str| {
+                vec![
+                    (name("CLIENT_CERTIFICATE"), cert.to_owned()),
+                    (name("CLIENT_KEY"), key.to_owned()),
+                ]
+            };
+            let folder = tempdir();
+            let cert = folder.join("client.pem");
+            let certificates = Certificates::generate().unwrap();
+            std::fs::write(&cert, certificates.client_certificate_pem()).unwrap();
+            for variables in [
+                vec![(name("CERTIFICATE"), key.to_owned())],
+                identity(key, key),
+                identity(cert.to_str().unwrap(), key),
+                identity(cert.to_str().unwrap(), &one_line),
+                identity(cert.to_str().unwrap(), &"s3cr3t".repeat(1000)),
+            ] {
+                let error = builder("https://localhost").build_with(&Env::from_pairs(variables));
+                let error = error.unwrap_err();
+                let mut text = format!("{error} {error:?} {}", error.setting());
+                let mut cause = std::error::Error::source(&error);
+                while let Some(error) = cause {
+                    text.push_str(&format!(" {error} {error:?}"));
+                    cause = error.source();
+                }
+                assert!(text.contains("***") && text.contains("the path of a PEM file"), "{text}");
+                assert!(!text.contains("s3cr3t") && !text.contains("BEGIN"), "{text}");
+            }
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn pem_that_cannot_be_read_is_not_quoted() {
+        // The library's reason would quote the whole line.
+        let line = "-----BEGIN PRIVATE KEY-- s3cr3t\n";
+        let tls = TlsConfig::new().with_ca(Pem::from_bytes(line));
+        let error = builder("https://localhost").with_tls(tls).build_with(&Env::empty());
+        let text = format!("{:?}", error.unwrap_err());
+        assert!(text.contains("not valid PEM") || text.contains("no PEM certificate"), "{text}");
+        // As text, and as the numbers of its bytes.
+        assert!(!text.contains("s3cr3t") && !text.contains("115, 51, 99"), "{text}");
+    }
+
+    /// A new empty folder.
+    fn tempdir() -> std::path::PathBuf {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("otlp-exporter-{}-{count}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        folder
     }
 }

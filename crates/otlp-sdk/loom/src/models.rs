@@ -7,10 +7,16 @@ use loom::thread;
 use crate::pipeline::account::DropReason;
 use crate::pipeline::budget::Budget;
 use crate::pipeline::intake::Intake;
-use crate::pipeline::slot::{Collect, Item, Limits, Segment};
+use crate::pipeline::slot::{Collect, Item, Limits, Scope, Segment, chunk_overhead};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 type Segments = Vec<Segment<()>>;
+
+impl Scope for () {
+    fn encoded_len(&self) -> usize {
+        0
+    }
+}
 
 /// An item of so many bytes.
 struct Bytes(usize);
@@ -29,7 +35,7 @@ const ITEM: Bytes = Bytes(8);
 
 fn limits() -> Limits {
     Limits {
-        bytes: Budget::new(1024),
+        bytes: Budget::new(1 << 20),
         items: None,
         bytes_step: 16,
         items_step: 2,
@@ -55,6 +61,15 @@ fn items(segments: &Segments) -> u64 {
 
 fn bytes(segments: &Segments) -> usize {
     segments.iter().map(|segment| segment.bytes.len()).sum()
+}
+
+fn reserved(segments: &Segments) -> usize {
+    segments.iter().map(|segment| segment.reserved).sum()
+}
+
+/// Room for so many items that are each the first of a chunk.
+fn room_for(items: usize) -> Budget {
+    Budget::new(items * (8 + chunk_overhead(&())))
 }
 
 fn balanced(intake: &Intake<()>) {
@@ -88,7 +103,32 @@ fn append_against_collect_loses_and_doubles_nothing() {
         owner.join().unwrap();
         all.extend(take(&intake, Collect::All));
         assert_eq!((items(&all), bytes(&all)), (3, 24));
-        assert_eq!(intake.limits().bytes.used(), 24);
+        assert_eq!(intake.limits().bytes.used(), reserved(&all));
+        balanced(&intake);
+    });
+}
+
+#[test]
+fn what_alternating_scopes_reserve_comes_back_whole() {
+    model(|| {
+        let intake = intake(Limits { chunk_items: 3, ..limits() });
+        let (slot, _) = intake.register();
+        let owner = {
+            let intake = Arc::clone(&intake);
+            thread::spawn(move || {
+                let (a, b) = (Arc::new(()), Arc::new(()));
+                for scope in [&a, &b, &a] {
+                    intake.append(&slot, &ITEM, scope);
+                }
+            })
+        };
+        let mut all = take(&intake, Collect::All);
+        owner.join().unwrap();
+        all.extend(take(&intake, Collect::All));
+        assert_eq!((items(&all), bytes(&all)), (3, 24));
+        assert_eq!(intake.limits().bytes.used(), reserved(&all));
+        intake.delivered(3, reserved(&all), 0);
+        assert_eq!(intake.limits().bytes.used(), 0);
         balanced(&intake);
     });
 }
@@ -227,7 +267,7 @@ fn the_owner_finds_a_lane_while_others_come_one_after_the_other() {
 #[test]
 fn every_picture_balances() {
     model(|| {
-        let intake = intake(Limits { bytes: Budget::new(16), ..limits() });
+        let intake = intake(Limits { bytes: room_for(2), ..limits() });
         let (slot, _) = intake.register();
         let owner = {
             let intake = Arc::clone(&intake);
@@ -243,7 +283,7 @@ fn every_picture_balances() {
             thread::spawn(move || balanced(&intake))
         };
         let taken = take(&intake, Collect::All);
-        intake.delivered(items(&taken) as usize, bytes(&taken), 0);
+        intake.delivered(items(&taken) as usize, reserved(&taken), 0);
         owner.join().unwrap();
         reader.join().unwrap();
         balanced(&intake);
@@ -328,7 +368,7 @@ fn full_chunks(owners: usize, appends: usize) {
 #[test]
 fn a_full_queue_asks_and_what_is_freed_is_asked_for_again() {
     model(|| {
-        let intake = intake(Limits { bytes: Budget::new(8), ..limits() });
+        let intake = intake(Limits { bytes: room_for(1), ..limits() });
         let (slot, _) = intake.register();
         intake.append(&slot, &ITEM, &Arc::new(()));
         intake.take_pressure();
@@ -340,7 +380,7 @@ fn a_full_queue_asks_and_what_is_freed_is_asked_for_again() {
                 (slot, asked)
             })
         };
-        intake.delivered(1, bytes(&taken), 0);
+        intake.delivered(1, reserved(&taken), 0);
         let (slot, _) = owner.join().unwrap();
         // Whether the item was refused or kept, the next that is refused is heard.
         intake.append(&slot, &ITEM, &Arc::new(()));

@@ -1,6 +1,6 @@
 //! The worker's queue and the decision what goes into the next request. Pure.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader, ScopeItems, build_r
 use otlp_core::wire::varint;
 use otlp_core::{Payload, Signal};
 
-use super::slot::Segment;
+use super::slot::{Scope, Segment};
 
 /// Segments in the order in which they were collected.
 #[derive(Debug, Default)]
@@ -21,8 +21,12 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     scopes: Vec<(Arc<ScopeHeader>, Vec<Bytes>)>,
+    /// Where a scope is among them: by the address of its header, and for a header of the same
+    /// content at another address by that.
+    by_address: HashMap<usize, usize>,
+    by_content: HashMap<Arc<ScopeHeader>, usize>,
     items: usize,
-    bytes: usize,
+    reserved: usize,
 }
 
 /// How large a request may be.
@@ -30,6 +34,12 @@ pub(crate) struct Batch {
 pub(crate) struct BatchLimit {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
+}
+
+impl Scope for ScopeHeader {
+    fn encoded_len(&self) -> usize {
+        ScopeHeader::encoded_len(self)
+    }
 }
 
 impl Extend<Segment<ScopeHeader>> for Queue {
@@ -55,13 +65,15 @@ impl Queue {
         let mut batch = Batch::default();
         let mut request_bytes = 0;
         while let Some(segment) = self.segments.pop_front() {
-            let extra = batch.overhead(&segment.scope, resource);
+            let place = batch.place_of(&segment.scope);
+            // The headers, if the scope is new in this batch.
+            let extra = place.map_or_else(|| overhead(resource, &segment.scope), |_| 0);
             let room = limit.bytes.saturating_sub(request_bytes + extra);
             let (taken, left) =
                 cut(segment, limit.items.max(1) - batch.items, room, batch.items == 0);
             if let Some(taken) = taken {
                 request_bytes += extra + taken.bytes.len();
-                batch.push(taken);
+                batch.push(taken, place);
             }
             if let Some(left) = left {
                 self.segments.push_front(left);
@@ -72,13 +84,23 @@ impl Queue {
             }
         }
         self.items -= batch.items;
+        self.shrink();
         (batch.items > 0).then_some(batch)
     }
 
-    /// Takes everything, to be dropped.
+    /// Takes everything, to be dropped: items, and the bytes that are reserved for them.
     pub(crate) fn clear(&mut self) -> (usize, usize) {
-        let bytes = self.segments.drain(..).map(|segment| segment.bytes.len()).sum();
-        (std::mem::take(&mut self.items), bytes)
+        let reserved = self.segments.drain(..).map(|segment| segment.reserved).sum();
+        self.shrink();
+        (std::mem::take(&mut self.items), reserved)
+    }
+
+    /// Gives memory back after an outage. By halves: each costs as much as growing there did.
+    fn shrink(&mut self) {
+        let capacity = self.segments.capacity();
+        if capacity > KEPT_PLACES && self.segments.len() <= capacity / 4 {
+            self.segments.shrink_to(capacity / 2);
+        }
     }
 }
 
@@ -87,9 +109,9 @@ impl Batch {
         self.items
     }
 
-    /// Bytes of the items, as they were reserved in the budget.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Reserved in the budget for what the batch holds.
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved
     }
 
     /// The request: all items of a scope under one header.
@@ -102,25 +124,28 @@ impl Batch {
         build_request(signal, resource, &scopes, self.items)
     }
 
-    fn push(&mut self, segment: Segment<ScopeHeader>) {
-        let Segment { scope, bytes, items } = segment;
+    /// Takes a segment, to the others of its scope or as the first.
+    fn push(&mut self, segment: Segment<ScopeHeader>, place: Option<usize>) {
+        let Segment { scope, bytes, items, reserved } = segment;
         self.items += items as usize;
-        self.bytes += bytes.len();
-        match self.scopes.iter_mut().find(|(known, _)| same(known, &scope)) {
-            Some((_, pieces)) => pieces.push(bytes),
-            None => self.scopes.push((scope, vec![bytes])),
+        self.reserved += reserved;
+        if let Some((_, pieces)) = place.and_then(|place| self.scopes.get_mut(place)) {
+            return pieces.push(bytes);
         }
+        // Only headers that the batch keeps: an address may not become that of another one.
+        self.by_address.insert(address(&scope), self.scopes.len());
+        self.by_content.insert(Arc::clone(&scope), self.scopes.len());
+        self.scopes.push((scope, vec![bytes]));
     }
 
-    /// Bytes that a segment takes beside its items: headers, if its scope is new in this batch.
-    fn overhead(&self, scope: &Arc<ScopeHeader>, resource: &ResourceHeader) -> usize {
-        let known = self.scopes.iter().any(|(known, _)| same(known, scope));
-        if known { 0 } else { overhead(resource, scope) }
+    fn place_of(&self, scope: &Arc<ScopeHeader>) -> Option<usize> {
+        let known = self.by_address.get(&address(scope));
+        known.or_else(|| self.by_content.get(scope)).copied()
     }
 }
 
-fn same(a: &Arc<ScopeHeader>, b: &Arc<ScopeHeader>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
+fn address(scope: &Arc<ScopeHeader>) -> usize {
+    Arc::as_ptr(scope).addr()
 }
 
 /// Cuts a segment at an item border: what fits, and what is left. With `at_least_one`, an item
@@ -146,12 +171,20 @@ fn cut(
     if taken == 0 {
         return (None, Some(segment));
     }
-    let Segment { scope, bytes, items } = segment;
-    let front =
-        Segment { scope: Arc::clone(&scope), bytes: bytes.slice(..end), items: taken as u32 };
-    let rest = items - front.items;
-    let back = Segment { scope, bytes: bytes.slice(end..), items: rest };
-    (Some(front), (rest > 0).then_some(back))
+    let rest = segment.items - taken as u32;
+    if rest == 0 {
+        return (Some(segment), None);
+    }
+    // The scope and the memory behind the bytes stay until the last piece leaves.
+    let Segment { scope, bytes, reserved, .. } = segment;
+    let front = Segment {
+        scope: Arc::clone(&scope),
+        bytes: bytes.slice(..end),
+        items: taken as u32,
+        reserved: end,
+    };
+    let back = Segment { scope, bytes: bytes.slice(end..), items: rest, reserved: reserved - end };
+    (Some(front), Some(back))
 }
 
 /// Length of the item at the front: one key byte, a length, the message. Zero at the end.
@@ -162,6 +195,9 @@ fn item_len(bytes: &[u8]) -> usize {
         Err(_) => bytes.len(),
     }
 }
+
+/// A queue of so many segments keeps its memory.
+const KEPT_PLACES: usize = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ impl BufferPool {
     /// A buffer that is not nearly full is copied into one of its own size: what waits for a server
     /// that is away must not hold much more memory than the bytes that the budget counts.
     pub(crate) fn freeze(self: &Arc<Self>, buf: Vec<u8>) -> Bytes {
-        if buf.len() < buf.capacity() / 4 * 3 {
+        if buf.len() < buf.capacity() / 8 * 7 {
             let bytes = Bytes::copy_from_slice(&buf);
             self.put_back(buf);
             return bytes;

@@ -26,8 +26,9 @@ pub struct BatchConfig {
     /// It is never exceeded. A thread reserves a few items at a time, so an item may be refused when
     /// that many fewer (a 64th of the size, 64 at most) are held.
     pub max_queue_size: Option<NonZeroUsize>,
-    /// Most bytes held, encoded. Default 32 MiB. What does not fit is dropped and counted as
-    /// `queue_full`; what is held already stays.
+    /// Most bytes held: encoded items, and for each lot of up to a batch that a thread ends in one
+    /// scope that scope's header and 240 to 500 bytes for keeping it. Default 32 MiB. What does not
+    /// fit is dropped and counted as `queue_full`; what is held already stays.
     pub max_queue_bytes: usize,
     /// Most bytes of one request. Default 4 MiB, which every gRPC server takes.
     pub max_request_bytes: usize,

@@ -1,7 +1,6 @@
 //! One request on its way: an attempt that always comes back, and what its outcome means.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,13 +8,14 @@ use futures_util::FutureExt;
 use otlp_core::Payload;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
 
+use crate::foreign::{caught, discard};
 use crate::notice::printable;
 
 /// A request that is waiting for an attempt, or being tried.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) payload: Payload,
-    /// Reserved in the budget for its items.
+    /// Reserved in the budget for what it holds.
     pub(crate) bytes: usize,
     /// Position of its first item among all that ever entered the queue.
     pub(crate) first_item: u64,
@@ -131,20 +131,16 @@ async fn guarded<T>(
         Some(at) => tokio::time::timeout_at(at.into(), call.as_mut()).await,
     };
     // What the exporter keeps across its waits has destructors, which may panic as well.
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(call)));
+    let dropped = caught(|| drop(call));
     match (result, dropped) {
         (Ok(Ok(value)), _) => Ok(value),
-        (Ok(Err(panic)), _) | (Err(_), Err(panic)) => Err(Failure::Panicked(panicked(&*panic))),
+        (Ok(Err(panic)), _) => Err(Failure::Panicked(panicked(&discard(panic)))),
+        (Err(_), Err(text)) => Err(Failure::Panicked(panicked(&text))),
         (Err(_), Ok(())) => Err(Failure::TimedOut),
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> ExportError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
+fn panicked(text: &str) -> ExportError {
     let text = format!("the exporter panicked: {}", printable(text));
     ExportError::new(ErrorKind::Panic, text)
 }

@@ -5,7 +5,7 @@
 
 use super::account::{DropReason, Drops, Entries, Ledger};
 use super::buffer::BufferPool;
-use super::slot::{Appended, Chunk, Collect, Item, Limits, Segment, Slot};
+use super::slot::{Appended, Chunk, Collect, Item, Limits, Scope, Segment, Slot};
 use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, Ordering};
 
 /// The shared half of a pipeline.
@@ -46,7 +46,7 @@ struct Arrivals<S> {
     sweep_at: usize,
 }
 
-impl<S> Intake<S> {
+impl<S: Scope> Intake<S> {
     /// `wake_items` and `wake_chunks` say which amount is worth waking the worker.
     pub(crate) fn new(limits: Limits, wake_items: usize, wake_chunks: usize) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl<S> Intake<S> {
 }
 
 /// What instrumented threads call. A `true` asks them to wake the worker.
-impl<S> Intake<S> {
+impl<S: Scope> Intake<S> {
     /// A slot for the calling thread; whoever drops it has ended, as far as we are concerned.
     pub(crate) fn register(&self) -> (Arc<Slot<S>>, bool) {
         let mut arrivals = self.arrivals.lock();
@@ -129,12 +129,13 @@ impl<S> Intake<S> {
 }
 
 /// What the worker calls.
-impl<S> Intake<S> {
+impl<S: Scope> Intake<S> {
     /// Moves what the threads have to `out`, and forgets threads that have ended.
     pub(crate) fn collect(&self, what: Collect, out: &mut impl Extend<Segment<S>>) {
         self.ready.reset();
         for chunk in self.take_chunks(what) {
-            chunk.into_segments(&self.pool, out);
+            let unused = chunk.into_segments(&self.pool, out);
+            self.limits.bytes.release(unused);
         }
     }
 
@@ -195,11 +196,6 @@ impl<S> Intake<S> {
         self.listen();
     }
 
-    /// The worker's part of the account.
-    pub(crate) fn entries(&self) -> Entries {
-        self.books.lock().entries
-    }
-
     /// Items that never got as far as the worker.
     pub(crate) fn refused(&self) -> Drops {
         let mut books = self.books.lock();
@@ -207,7 +203,7 @@ impl<S> Intake<S> {
     }
 }
 
-impl<S> Intake<S> {
+impl<S: Scope> Intake<S> {
     /// The account of this moment.
     pub(crate) fn ledger(&self) -> Ledger {
         let mut books = self.books.lock();

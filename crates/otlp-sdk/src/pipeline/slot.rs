@@ -5,14 +5,17 @@
 //! account's lock, and lock one lane at a time. So one of the two lanes is always free, and the
 //! owner never waits for anybody who was interrupted while holding a lock.
 
-use std::sync::Arc;
+mod segment;
 
-use bytes::Bytes;
+use std::sync::Arc;
 
 use super::account::{DropReason, Drops, Entries};
 use super::budget::Budget;
 use super::buffer::BufferPool;
 use crate::sync::{AtomicBool, Ordering, TryMutex};
+
+use self::segment::Run;
+pub(crate) use self::segment::{Chunk, Scope, Segment, chunk_overhead, run_overhead};
 
 /// Something that knows its encoded length and writes itself as an item of its scope.
 pub(crate) trait Item {
@@ -49,8 +52,15 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 struct Lane<S> {
     buf: Vec<u8>,
-    runs: Runs<S>,
+    /// The scope of the items at the end of `buf`; none exactly while there are no items.
+    scope: Option<Arc<S>>,
+    /// Most bytes of an item of that scope.
+    item_bytes_max: usize,
+    /// The runs before the last one, which is still open.
+    runs: Vec<Run<S>>,
     items: u32,
+    /// Reserved for the open chunk beyond its bytes.
+    overhead: usize,
     sealed: Vec<Chunk<S>>,
     /// Reserved and not yet used.
     bytes_credit: usize,
@@ -59,38 +69,17 @@ struct Lane<S> {
     /// Items in `buf` and `sealed`.
     held: u64,
     drops: Drops,
-    /// Set once the pipeline takes nothing more: what becomes of items from then on.
+    /// Set once the pipeline takes nothing more: what becomes of items from then on. No chunk is
+    /// open then.
     closed: Option<DropReason>,
 }
 
-/// Consecutive items of one scope within a chunk.
-#[derive(Debug)]
-struct Run<S> {
-    scope: Arc<S>,
-    end: usize,
-    items: u32,
-}
-
-/// The runs of a chunk. Most chunks have one, and that one costs no allocation.
-#[derive(Debug)]
-struct Runs<S> {
-    first: Option<Run<S>>,
-    more: Vec<Run<S>>,
-}
-
-/// A full buffer that waits for the worker, or is on its way there.
-#[derive(Debug)]
-pub(crate) struct Chunk<S> {
-    buf: Vec<u8>,
-    runs: Runs<S>,
-}
-
-/// Items of one scope on their way through the queue.
-#[derive(Clone, Debug)]
-pub(crate) struct Segment<S> {
-    pub(crate) scope: Arc<S>,
-    pub(crate) bytes: Bytes,
-    pub(crate) items: u32,
+/// An item has been admitted.
+#[derive(Clone, Copy, Debug)]
+struct Admitted {
+    /// Items in the chunk that was sealed for it.
+    sealed: u32,
+    nearly_full: bool,
 }
 
 /// What an append did.
@@ -109,7 +98,7 @@ pub(crate) enum Appended {
     Dropped(DropReason),
 }
 
-impl<S> Slot<S> {
+impl<S: Scope> Slot<S> {
     pub(crate) fn new(closed: Option<DropReason>) -> Self {
         let lane = || TryMutex::new(Lane::new(closed));
         Self { lanes: [lane(), lane()], has_sealed: AtomicBool::new(false) }
@@ -185,8 +174,9 @@ impl<S> Slot<S> {
     /// From now on every item is dropped for `reason`.
     pub(crate) fn close(&self, reason: DropReason) {
         for lane in &self.lanes {
-            lane.lock().closed = Some(reason);
+            lane.lock().close(reason);
         }
+        self.has_sealed.store(true, Ordering::Release);
     }
 
     /// Moves the sums of a thread that is gone into the account; `false` if it has left items,
@@ -213,12 +203,15 @@ pub(crate) enum Collect {
     All,
 }
 
-impl<S> Lane<S> {
+impl<S: Scope> Lane<S> {
     const fn new(closed: Option<DropReason>) -> Self {
         Self {
             buf: Vec::new(),
-            runs: Runs::new(),
+            scope: None,
+            item_bytes_max: 0,
+            runs: Vec::new(),
             items: 0,
+            overhead: 0,
             sealed: Vec::new(),
             bytes_credit: 0,
             items_credit: 0,
@@ -239,27 +232,24 @@ impl<S> Lane<S> {
     ) -> Appended {
         self.ended += 1;
         let len = item.item_len();
-        let nearly_full = match self.admit(len, limits) {
-            Ok(nearly_full) => nearly_full,
+        let admitted = if self.goes_on(len, scope) {
+            let nearly_full = self.reserve(len, limits);
+            nearly_full.map(|nearly_full| Admitted { sealed: 0, nearly_full })
+        } else {
+            self.begin(len, scope, limits, pool)
+        };
+        let Admitted { mut sealed, nearly_full } = match admitted {
+            Ok(admitted) => admitted,
             Err(reason) => {
                 self.drops.add(reason, 1);
                 return Appended::Dropped(reason);
             }
         };
-        let mut sealed = self.make_room(len, limits, pool);
         let start = self.buf.len();
         item.put_item(&mut self.buf);
-        let end = self.buf.len();
-        debug_assert_eq!(end - start, len, "an item knows its length");
+        debug_assert_eq!(self.buf.len() - start, len, "an item knows its length");
         self.held += 1;
         self.items += 1;
-        match self.runs.last_mut() {
-            Some(run) if Arc::ptr_eq(&run.scope, scope) => {
-                run.end = end;
-                run.items += 1;
-            }
-            _ => self.runs.push(Run { scope: Arc::clone(scope), end, items: 1 }),
-        }
         if self.items >= limits.chunk_items {
             sealed += self.seal();
         }
@@ -269,51 +259,92 @@ impl<S> Lane<S> {
         Appended::Kept
     }
 
-    /// Seals the chunk when the item does not fit any more, and sees that the next has memory.
-    /// Returns the number of items sealed.
+    /// Whether the item belongs to the open run, and there is memory for it.
     #[inline]
-    fn make_room(&mut self, len: usize, limits: &Limits, pool: &BufferPool) -> u32 {
-        let end = self.buf.len() + len;
-        if end <= self.buf.capacity() {
-            return 0;
+    fn goes_on(&self, len: usize, scope: &Arc<S>) -> bool {
+        self.scope.as_ref().is_some_and(|open| Arc::ptr_eq(open, scope))
+            && self.buf.len() + len <= self.buf.capacity()
+            && len <= self.item_bytes_max
+    }
+
+    /// Admits an item that begins a run, needs memory or is not taken at all. Nothing changes
+    /// before it is clear that it is.
+    #[inline(never)]
+    fn begin(
+        &mut self,
+        len: usize,
+        scope: &Arc<S>,
+        limits: &Limits,
+        pool: &BufferPool,
+    ) -> Result<Admitted, DropReason> {
+        if let Some(reason) = self.closed {
+            return Err(reason);
         }
-        self.grow(end, limits, pool)
+        let item_bytes_max = limits.item_bytes_max.saturating_sub(scope.encoded_len());
+        if len > item_bytes_max {
+            return Err(DropReason::TooLarge);
+        }
+        let end = self.buf.len() + len;
+        let grows = end > self.buf.capacity();
+        let seals = grows && end > limits.chunk_bytes && self.items > 0;
+        let overhead = self.overhead_of_run(scope, seals);
+        let nearly_full = self.reserve(len + overhead, limits)?;
+        let sealed = if seals { self.seal() } else { 0 };
+        if grows {
+            self.grow(len, limits, pool);
+        }
+        self.overhead += overhead;
+        self.item_bytes_max = item_bytes_max;
+        self.switch_to(scope);
+        Ok(Admitted { sealed, nearly_full })
+    }
+
+    /// What the run of the next item costs beyond its bytes: nothing if it is open already, little
+    /// if the worker will put it together with one before it.
+    fn overhead_of_run(&self, scope: &Arc<S>, seals: bool) -> usize {
+        let same = |other: &Arc<S>| Arc::ptr_eq(other, scope);
+        match &self.scope {
+            Some(open) if !seals && same(open) => 0,
+            Some(_) if !seals => {
+                let known = self.runs.iter().rev().take(LOOK_BACK).any(|run| same(&run.scope));
+                run_overhead(&**scope, known)
+            }
+            _ => chunk_overhead(&**scope),
+        }
+    }
+
+    /// Ends the open run, unless it is one of this scope.
+    fn switch_to(&mut self, scope: &Arc<S>) {
+        if self.scope.as_ref().is_some_and(|open| Arc::ptr_eq(open, scope)) {
+            return;
+        }
+        if let Some(before) = self.scope.replace(Arc::clone(scope)) {
+            self.runs.push(Run { scope: before, end: self.buf.len(), items_end: self.items });
+        }
     }
 
     /// From nothing to a small buffer, from there to a whole chunk: a thread with a few spans costs
     /// little, and one with many does not copy its way up through every size.
-    #[cold]
-    fn grow(&mut self, end: usize, limits: &Limits, pool: &BufferPool) -> u32 {
-        let mut sealed = 0;
-        if end > limits.chunk_bytes && self.items > 0 {
-            sealed = self.seal();
-        }
+    fn grow(&mut self, len: usize, limits: &Limits, pool: &BufferPool) {
         if self.buf.capacity() == 0 {
             self.buf = pool.take();
-            self.buf.reserve_exact(SMALL_BYTES.min(limits.chunk_bytes));
+            self.buf.reserve_exact(SMALL_BYTES.min(limits.chunk_bytes).max(len));
         } else {
             let missing = limits.chunk_bytes.saturating_sub(self.buf.len());
             self.buf.reserve_exact(missing);
         }
-        sealed
     }
 
-    /// Takes the item's room from the credit, which is filled up from the budget when it is short.
-    /// Says whether that has made the queue nearly full.
+    /// Takes room from the credit, which is filled up from the budget when it is short. Says
+    /// whether that has made the queue nearly full.
     #[inline]
-    fn admit(&mut self, len: usize, limits: &Limits) -> Result<bool, DropReason> {
-        if let Some(reason) = self.closed {
-            return Err(reason);
-        }
-        if len > limits.item_bytes_max {
-            return Err(DropReason::TooLarge);
-        }
+    fn reserve(&mut self, bytes: usize, limits: &Limits) -> Result<bool, DropReason> {
         let mut nearly_full = false;
-        if self.bytes_credit < len {
+        if self.bytes_credit < bytes {
             // A thread that writes little reserves little: the room it holds back from others
             // grows with what it has used.
             let (missing, wanted) =
-                (len - self.bytes_credit, self.buf.len().min(limits.bytes_step));
+                (bytes - self.bytes_credit, self.buf.len().min(limits.bytes_step));
             let grant = limits.bytes.reserve(missing, wanted).ok_or(DropReason::QueueFull)?;
             self.bytes_credit += grant.amount;
             nearly_full = grant.nearly_full;
@@ -327,14 +358,29 @@ impl<S> Lane<S> {
             }
             self.items_credit -= 1;
         }
-        self.bytes_credit -= len;
+        self.bytes_credit -= bytes;
         Ok(nearly_full)
     }
 
     fn seal(&mut self) -> u32 {
-        let chunk = Chunk { buf: std::mem::take(&mut self.buf), runs: self.runs.take() };
-        self.sealed.push(chunk);
+        let Some(scope) = self.scope.take() else { return 0 };
+        let mut buf = std::mem::take(&mut self.buf);
+        if self.sealed.len() >= ROOMY_CHUNKS {
+            // Nobody collects. What waits here must not hold much more memory than its bytes.
+            buf.shrink_to_fit();
+        }
+        self.sealed.push(Chunk {
+            last: Run { scope, end: buf.len(), items_end: self.items },
+            runs: std::mem::take(&mut self.runs),
+            overhead: std::mem::take(&mut self.overhead),
+            buf,
+        });
         std::mem::take(&mut self.items)
+    }
+
+    fn close(&mut self, reason: DropReason) {
+        self.seal();
+        self.closed = Some(reason);
     }
 
     fn give(
@@ -345,9 +391,7 @@ impl<S> Lane<S> {
         out: &mut Vec<Chunk<S>>,
     ) {
         if what == Collect::All {
-            if self.items > 0 {
-                self.seal();
-            }
+            self.seal();
             limits.bytes.release(std::mem::take(&mut self.bytes_credit));
             if let Some(items) = &limits.items {
                 items.release(std::mem::take(&mut self.items_credit));
@@ -357,85 +401,19 @@ impl<S> Lane<S> {
         self.held -= given;
         account.held += given;
         out.append(&mut self.sealed);
-    }
-}
-
-impl<S> Runs<S> {
-    const fn new() -> Self {
-        Self { first: None, more: Vec::new() }
-    }
-
-    #[inline]
-    fn last_mut(&mut self) -> Option<&mut Run<S>> {
-        if self.more.is_empty() { self.first.as_mut() } else { self.more.last_mut() }
-    }
-
-    fn push(&mut self, run: Run<S>) {
-        match &self.first {
-            None => self.first = Some(run),
-            Some(_) => self.more.push(run),
+        if self.sealed.capacity() > ROOMY_CHUNKS {
+            self.sealed = Vec::new();
         }
     }
-
-    fn only(&self) -> Option<&Run<S>> {
-        self.first.as_ref().filter(|_| self.more.is_empty())
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Run<S>> {
-        self.first.iter().chain(&self.more)
-    }
-
-    fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new())
-    }
-}
-
-impl<S> Chunk<S> {
-    fn items(&self) -> u64 {
-        self.runs.iter().map(|run| u64::from(run.items)).sum()
-    }
-
-    /// One segment per scope. Runs of one scope that lie apart are put together, so that threads
-    /// which alternate between scopes do not make requests of hundreds of tiny pieces.
-    pub(crate) fn into_segments(self, pool: &Arc<BufferPool>, out: &mut impl Extend<Segment<S>>) {
-        let Self { buf, runs } = self;
-        if let Some(run) = runs.only() {
-            let segment = Segment {
-                scope: Arc::clone(&run.scope),
-                items: run.items,
-                bytes: pool.freeze(buf),
-            };
-            return out.extend([segment]);
-        }
-        let mut done: Vec<&Arc<S>> = Vec::new();
-        for run in runs.iter() {
-            if done.iter().any(|scope| Arc::ptr_eq(scope, &run.scope)) {
-                continue;
-            }
-            done.push(&run.scope);
-            out.extend([gather(&run.scope, &buf, &runs)]);
-        }
-        pool.put_back(buf);
-    }
-}
-
-/// Copies all runs of one scope into a segment of exactly their size.
-fn gather<S>(scope: &Arc<S>, buf: &[u8], runs: &Runs<S>) -> Segment<S> {
-    let starts = std::iter::once(0).chain(runs.iter().map(|run| run.end));
-    let own: Vec<_> =
-        starts.zip(runs.iter()).filter(|(_, run)| Arc::ptr_eq(&run.scope, scope)).collect();
-    let len = own.iter().map(|(start, run)| run.end - start).sum();
-    let mut gathered = Vec::with_capacity(len);
-    let mut items = 0;
-    for (start, run) in own {
-        gathered.extend_from_slice(buf.get(start..run.end).unwrap_or_default());
-        items += run.items;
-    }
-    Segment { scope: Arc::clone(scope), bytes: gathered.into(), items }
 }
 
 /// The first memory of a thread that has none to reuse: room for a handful of spans.
 const SMALL_BYTES: usize = 2 * 1024;
+/// So many runs back a scope is found again, and its run costs less. Beyond, too much is reserved,
+/// until the worker has put the runs together.
+const LOOK_BACK: usize = 8;
+/// So many sealed chunks of a lane keep memory that they have not filled.
+const ROOMY_CHUNKS: usize = 8;
 
 #[cfg(not(loom))]
 #[cfg(test)]

@@ -59,7 +59,9 @@ pub(crate) fn segment(
 ) -> Segment<ScopeHeader> {
     let items: Vec<_> = names.into_iter().map(TestItem::named).collect();
     let bytes = items.iter().flat_map(|item| item.bytes().to_vec()).collect::<Vec<_>>();
-    Segment { scope: Arc::clone(scope), bytes: bytes.into(), items: items.len() as u32 }
+    // More than the bytes: what is reserved beyond them must not get lost either.
+    let reserved = bytes.len() + 1000;
+    Segment { scope: Arc::clone(scope), bytes: bytes.into(), items: items.len() as u32, reserved }
 }
 
 /// A pipeline with one instrumented thread, and the exporter at its end.

@@ -302,8 +302,8 @@ impl Provider {
             header: Arc::new(encode_scope(&scope)),
             scope: scope.clone(),
         });
-        // Beyond the bound scopes work as well, they are only not shared.
-        if scopes.len() < SCOPES_MAX {
+        // Beyond the bounds scopes work as well, they are only not shared.
+        if scopes.len() < SCOPES_MAX && made.header.encoded_len() <= SCOPE_BYTES_MAX {
             scopes.insert(scope, Arc::downgrade(&made));
         }
         made
@@ -581,3 +581,5 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Scopes that are remembered. A program has some dozens; this bounds one that makes up names.
 const SCOPES_MAX: usize = 1024;
+/// Largest of them.
+const SCOPE_BYTES_MAX: usize = 4 * 1024;

@@ -104,25 +104,47 @@ fn items_are_not_copied_on_their_way_into_a_request() {
 }
 
 #[test]
-fn bytes_of_a_batch_are_those_of_its_items() {
+fn what_is_reserved_for_a_segment_leaves_with_its_pieces_and_the_rest_with_the_last() {
     let a = scope("a");
     let segment = segment(&a, numbers(0..10));
-    let len = segment.bytes.len();
+    let (len, reserved) = (segment.bytes.len(), segment.reserved);
+    assert!(reserved > len);
     let mut queue = queue([segment]);
     let taken = || queue.take_batch(BatchLimit { items: 3, ..UNLIMITED }, &resource());
     let sizes: Vec<_> =
-        std::iter::from_fn(taken).map(|batch| (batch.items(), batch.bytes())).collect();
+        std::iter::from_fn(taken).map(|batch| (batch.items(), batch.reserved())).collect();
     assert_eq!(sizes.iter().map(|size| size.0).collect::<Vec<_>>(), [3, 3, 3, 1]);
-    assert_eq!(sizes.iter().map(|size| size.1).sum::<usize>(), len);
+    assert!(sizes[..3].iter().all(|size| size.1 < len / 2), "{sizes:?}");
+    assert_eq!(sizes.iter().map(|size| size.1).sum::<usize>(), reserved);
 }
 
 #[test]
-fn what_is_dropped_is_told_in_items_and_bytes() {
+fn an_item_that_is_cut_off_alone_over_the_limit_takes_all_of_its_reserve() {
+    let a = scope("a");
+    let segment = segment(&a, ["x".repeat(500)]);
+    let reserved = segment.reserved;
+    let batch = queue([segment]).take_batch(BatchLimit { items: 9, bytes: 100 }, &resource());
+    assert_eq!(batch.map(|batch| batch.reserved()), Some(reserved));
+}
+
+#[test]
+fn what_is_dropped_is_told_in_items_and_reserved_bytes() {
     let (a, b) = (scope("a"), scope("b"));
     let (first, second) = (segment(&a, numbers(0..3)), segment(&b, numbers(0..2)));
-    let bytes = first.bytes.len() + second.bytes.len();
+    let reserved = first.reserved + second.reserved;
     let mut queue = queue([first, second]);
-    assert_eq!(queue.clear(), (5, bytes));
+    assert_eq!(queue.clear(), (5, reserved));
     assert_eq!((queue.items(), queue.clear()), (0, (0, 0)));
     assert!(queue.take_batch(UNLIMITED, &resource()).is_none());
+}
+
+#[test]
+fn the_memory_of_a_long_queue_is_given_back_as_it_empties() {
+    let a = scope("a");
+    let one = segment(&a, ["1"]);
+    let mut queue = queue((0..50_000).map(|_| one.clone()));
+    while queue.take_batch(BatchLimit { items: 100, ..UNLIMITED }, &resource()).is_some() {
+        let (len, capacity) = (queue.segments.len(), queue.segments.capacity());
+        assert!(capacity <= (4 * len).max(KEPT_PLACES), "{capacity} places for {len}");
+    }
 }

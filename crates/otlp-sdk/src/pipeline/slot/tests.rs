@@ -52,6 +52,10 @@ fn names(segments: &Segments) -> Vec<String> {
     names
 }
 
+fn reserved(segments: &Segments) -> usize {
+    segments.iter().map(|segment| segment.reserved).sum()
+}
+
 fn dropped(intake: &TestIntake, reason: DropReason) -> u64 {
     intake.ledger().dropped(reason)
 }
@@ -119,7 +123,7 @@ fn the_queue_is_full_exactly_at_its_items_and_has_room_again_when_they_leave() {
     assert_eq!(dropped(&intake, DropReason::QueueFull), 15);
     let segments = collect(&intake, Collect::All);
     assert_eq!(names(&segments).len(), 25);
-    let bytes: usize = segments.iter().map(|segment| segment.bytes.len()).sum();
+    let bytes = reserved(&segments);
     assert_eq!(intake.limits().bytes.used(), bytes);
     // What was collected is still held, until its fate is known.
     intake.append(&slot, &item("late"), &a);
@@ -132,31 +136,42 @@ fn the_queue_is_full_exactly_at_its_items_and_has_room_again_when_they_leave() {
 
 #[test]
 fn the_queue_is_full_exactly_at_its_bytes() {
-    let len = item("12345678").item_len();
-    let intake = intake(Limits { bytes: Budget::new(20 * len + len / 2), ..limits() });
+    let (a, len) = (scope("a"), item("12345678").item_len());
+    let bytes = Budget::new(chunk_overhead(&*a) + 20 * len + len / 2);
+    let intake = intake(Limits { bytes, chunk_items: 100, ..limits() });
     let (slot, _) = intake.register();
-    let a = scope("a");
     for _ in 0..30 {
         intake.append(&slot, &item("12345678"), &a);
     }
     assert_eq!((intake.ledger().held, dropped(&intake, DropReason::QueueFull)), (20, 10));
-    collect(&intake, Collect::All);
-    assert_eq!(intake.limits().bytes.used(), 20 * len, "unused credit goes back");
-    intake.dropped(20, 20 * len, DropReason::PermanentError);
+    let held = reserved(&collect(&intake, Collect::All));
+    assert!(held > 20 * len);
+    assert_eq!(intake.limits().bytes.used(), held, "unused credit goes back");
+    intake.dropped(20, held, DropReason::PermanentError);
     assert_eq!(intake.limits().bytes.used(), 0);
     balanced(intake.ledger());
 }
 
 #[test]
-fn an_item_larger_than_a_request_is_dropped_under_its_own_name() {
+fn an_item_that_does_not_fit_a_request_with_its_scope_is_dropped_under_its_own_name() {
     let intake = intake(limits());
     let (slot, _) = intake.register();
-    let a = scope("a");
-    let fits = "x".repeat(4096 - 6);
-    assert_eq!(item(&fits).item_len(), 4096);
-    intake.append(&slot, &item(&fits), &a);
-    intake.append(&slot, &item(&format!("{fits}x")), &a);
+    let small = scope("a");
+    let fits = "x".repeat(4096 - 6 - small.encoded_len());
+    assert_eq!(item(&fits).item_len() + small.encoded_len(), 4096);
+    intake.append(&slot, &item(&fits), &small);
+    intake.append(&slot, &item(&format!("{fits}x")), &small);
     assert_eq!((intake.ledger().held, dropped(&intake, DropReason::TooLarge)), (1, 1));
+    // The limit is the scope's own, whichever came before.
+    let large = scope(&"a".repeat(3000));
+    for (name, lost) in [("b".repeat(900), 1), ("b".repeat(1200), 2), ("b".repeat(900), 2)] {
+        intake.append(&slot, &item(&name), &large);
+        assert_eq!(dropped(&intake, DropReason::TooLarge), lost);
+    }
+    intake.append(&slot, &item("c"), &scope(&"a".repeat(5000)));
+    intake.append(&slot, &item(&fits), &small);
+    assert_eq!((intake.ledger().held, dropped(&intake, DropReason::TooLarge)), (4, 3));
+    assert_eq!(names(&collect(&intake, Collect::All)).len(), 4);
     balanced(intake.ledger());
 }
 
@@ -244,6 +259,20 @@ fn alternating_scopes_are_gathered_into_one_segment_each() {
 }
 
 #[test]
+fn the_pieces_of_a_chunk_share_one_buffer() {
+    let intake = intake(limits());
+    let (slot, _) = intake.register();
+    for n in 0..8 {
+        intake.append(&slot, &item(&n.to_string()), &scope(&n.to_string()));
+    }
+    let segments = collect(&intake, Collect::All);
+    assert_eq!(names(&segments), (0..8).map(|n| n.to_string()).collect::<Vec<_>>());
+    for two in segments.windows(2) {
+        assert_eq!(two[0].bytes.as_ptr_range().end, two[1].bytes.as_ptr());
+    }
+}
+
+#[test]
 fn a_thread_with_few_items_reserves_little() {
     let intake = intake(Limits { items: Some(Budget::new(64)), items_step: 16, ..limits() });
     let a = scope("a");
@@ -321,13 +350,12 @@ fn pictures_balance_while_threads_append_and_the_worker_collects() {
         });
         while done.load(std::sync::atomic::Ordering::SeqCst) < 4 {
             for segment in collect(&intake, Collect::Sealed) {
-                let (items, bytes) = (segment.items as usize, segment.bytes.len());
-                intake.delivered(items, bytes, 0);
+                intake.delivered(segment.items as usize, segment.reserved, 0);
             }
         }
     });
     for segment in collect(&intake, Collect::All) {
-        intake.delivered(segment.items as usize, segment.bytes.len(), 1);
+        intake.delivered(segment.items as usize, segment.reserved, 1);
     }
     let ledger = intake.ledger();
     assert_eq!((ledger.ended, ledger.held), (4 * 5_005, 0));
@@ -338,3 +366,5 @@ fn pictures_balance_while_threads_append_and_the_worker_collects() {
     assert_eq!(intake.limits().bytes.used(), 0);
     assert_eq!(intake.limits().items.as_ref().unwrap().used(), 0);
 }
+
+mod room;

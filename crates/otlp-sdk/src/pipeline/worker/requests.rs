@@ -52,31 +52,19 @@ impl<E: Exporter> Worker<E> {
         if let Some(pending) = self.retries.pop_front() {
             return Some(pending);
         }
-        while self.batch_is_due() {
-            let pending = self.cut_batch()?;
-            if pending.payload.len() <= self.config.max_request_bytes {
-                return Some(pending);
-            }
-            // Only an item alone can be over the limit, together with its headers (row Z1).
-            let text = format!(
-                "a request of {} bytes with a single item is over the limit of {}",
-                pending.payload.len(),
-                self.config.max_request_bytes,
-            );
-            let error = ExportError::new(ErrorKind::RequestTooLarge, text);
-            self.give_up(&pending, DropReason::TooLarge, error);
-        }
-        None
+        if self.batch_is_due() { self.cut_batch() } else { None }
     }
 
     fn cut_batch(&mut self) -> Option<Pending> {
         let limit =
             BatchLimit { items: self.config.batch_items(), bytes: self.config.max_request_bytes };
         let batch = self.queue.take_batch(limit, &self.resource)?;
-        let (first_item, bytes) = (self.left, batch.bytes());
+        let (first_item, reserved) = (self.left, batch.reserved());
         self.left += batch.items() as u64;
         let payload = batch.into_payload(self.signal, &self.resource);
-        Some(Pending { payload, bytes, first_item, first_attempt: None })
+        // No item is taken that does not fit into a request with its headers (row Z1).
+        debug_assert!(payload.len() <= limit.bytes, "a request of {} bytes", payload.len());
+        Some(Pending { payload, bytes: reserved, first_item, first_attempt: None })
     }
 
     fn start_attempt(&mut self, mut pending: Pending) {
