@@ -237,7 +237,8 @@ fn secured(endpoint: Endpoint, config: &ExporterConfig) -> Result<Endpoint, Buil
 #[cfg(not(feature = "tls"))]
 fn secured(_: Endpoint, config: &ExporterConfig) -> Result<Endpoint, BuildError> {
     let problem = format!(
-        "{} needs TLS, which is not built in; enable the feature `tls` of otlp-exporter-grpc, \
+        "{} needs TLS, which is not built in; enable the feature `tls` (of otlp-sdk, \
+         or of otlp-exporter-grpc) \
          or use http:// (for host:port: insecure)",
         config.endpoint
     );

@@ -2,9 +2,8 @@
 //!
 //! h2 writes and flushes every DATA frame on its own, and unless the server allows larger ones a
 //! frame carries 16 KiB. Here the frames go into a buffer, and a flush is put off until the
-//! connection's task is polled next without having written more. Counted on requests of 212 KB
-//! over loopback, with frames of 16 KiB: 2 system calls to send one instead of 17, for one copy
-//! into the buffer.
+//! connection's task is polled next without having written more. A request then takes a few system
+//! calls to send, not one for each frame, for one copy into the buffer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

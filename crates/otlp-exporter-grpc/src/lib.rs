@@ -18,8 +18,8 @@
 //! ```
 //!
 //! - The pieces of a payload are framed as they are, without a codec, and a payload is compressed
-//!   once, however often it is sent. HTTP/2 frames are gathered into large writes: a request of
-//!   212 KB in the usual frames of 16 KiB takes 2 system calls to send instead of 17.
+//!   once, however often it is sent. HTTP/2 frames are gathered into large writes, so that a request
+//!   takes a few system calls to send and not one for each frame of 16 KiB.
 //! - Whatever the server answers is bounded: 4 MiB of message, before and after inflating, 16 KiB
 //!   of headers and trailers. Text from the server is escaped and cut before it enters a message.
 //! - Building does no network I/O and needs no runtime; the connection is made by the first call,

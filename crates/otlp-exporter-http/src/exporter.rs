@@ -345,7 +345,8 @@ fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuild
         return Ok(client);
     }
     let problem = format!(
-        "{} needs TLS, which is not built in; enable the feature `tls` of otlp-exporter-http, \
+        "{} needs TLS, which is not built in; enable the feature `tls` (of otlp-sdk, \
+         or of otlp-exporter-http) \
          or use http://",
         config.endpoint
     );

@@ -16,6 +16,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) answered: bool,
 }
 
+const CLIENT_CERTIFICATE: &str = "the server asks for a client certificate: \
+     OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY, or with_tls";
+
 /// The default port of OTLP/gRPC.
 const GRPC_PORT: u16 = 4317;
 
@@ -58,7 +61,14 @@ pub(crate) fn for_failure(causes: &str, failure: Failure, attempt: Attempt<'_>) 
     }
     // The second: a CA of the same name, but another one.
     if ["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"].iter().any(|e| causes.contains(e)) {
-        return Some("set the certificate of the CA that signed the server's".to_owned());
+        return Some(
+            "set the certificate of the CA that signed the server's: \
+             OTEL_EXPORTER_OTLP_CERTIFICATE or with_tls"
+                .to_owned(),
+        );
+    }
+    if causes.contains("CertificateRequired") {
+        return Some(CLIENT_CERTIFICATE.to_owned());
     }
     if failure == Failure::NoConnection && attempt.proxied {
         return Some(PROXY.to_owned());
@@ -73,6 +83,8 @@ pub(crate) fn for_failure(causes: &str, failure: Failure, attempt: Attempt<'_>) 
         )),
         // Some servers say nothing to a protocol that they do not know.
         Failure::Cut if !attempt.answered && !attempt.proxied => {
+            let tls =
+                if attempt.tls { ", or does the server ask for a client certificate" } else { tls };
             Some(format!("no answer has ever come from there; is this port one for gRPC{tls}?"))
         }
         Failure::Cut | Failure::Refused | Failure::NoConnection => None,

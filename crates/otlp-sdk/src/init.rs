@@ -518,7 +518,8 @@ fn exporters(
                 let mut batch = batch.clone();
                 batch.max_request_bytes =
                     batch.max_request_bytes.min(configured.config.max_request_size);
-                let (exporter, protocol) = otlp_exporter(configured.config, &mut made.warnings)?;
+                let (exporter, protocol) =
+                    otlp_exporter(configured.config, env, &mut made.warnings)?;
                 made.protocol = Some(protocol);
                 made.exporters.push((exporter, batch));
             }
@@ -530,11 +531,12 @@ fn exporters(
 /// The exporter for a protocol, chosen at run time among those that were compiled in.
 fn otlp_exporter(
     mut config: ExporterConfig,
+    env: &Env,
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<(BoxedExporter, Protocol), InitError> {
     if config.protocol == Protocol::HttpJson {
         warnings.push(ConfigWarning::new(
-            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            protocol_setting(env),
             "http/json is not available for traces yet",
             "grpc, http/protobuf",
             &"http/protobuf, which goes to the same endpoint",
@@ -547,6 +549,17 @@ fn otlp_exporter(
         _ => http_exporter(config)?,
     };
     Ok((exporter, protocol))
+}
+
+/// Who chose the protocol. Code leaves the variables unread, and then they say something else.
+fn protocol_setting(env: &Env) -> &'static str {
+    let says_json = |name: &&'static str| {
+        env.reader().string(name).is_some_and(|value| value.eq_ignore_ascii_case("http/json"))
+    };
+    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"]
+        .into_iter()
+        .find(says_json)
+        .unwrap_or("with_protocol")
 }
 
 #[cfg(feature = "grpc")]

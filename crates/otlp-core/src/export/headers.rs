@@ -209,11 +209,17 @@ pub enum HeaderError {
 /// ```
 /// use otlp_core::export::{HeaderProvider, Headers};
 ///
-/// let provider = HeaderProvider::new(|| async {
-///     let token = std::fs::read_to_string("/var/run/token")?;
-///     let mut headers = Headers::new();
-///     headers.insert("authorization", format!("Bearer {}", token.trim()))?;
-///     Ok(headers)
+/// use std::sync::{Arc, RwLock};
+///
+/// // Something else of the application keeps this up to date.
+/// let token = Arc::new(RwLock::new("abc".to_owned()));
+/// let provider = HeaderProvider::new(move || {
+///     let token = token.read().map(|token| token.clone()).unwrap_or_default();
+///     async move {
+///         let mut headers = Headers::new();
+///         headers.insert("authorization", format!("Bearer {token}"))?;
+///         Ok(headers)
+///     }
 /// });
 /// # drop(provider);
 /// ```

@@ -63,8 +63,12 @@ impl TlsConfig {
 /// assert_eq!(format!("{:?}", Pem::from_bytes("-----BEGIN …")), "Pem(14 bytes given in code)");
 /// assert_eq!(format!("{:?}", Pem::from_path("-----BEGIN …")), "Pem(***)");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pem(Inner);
+#[derive(Clone)]
+pub struct Pem {
+    source: Inner,
+    /// The variable that named the path.
+    variable: Option<Arc<str>>,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Inner {
@@ -86,19 +90,25 @@ impl Pem {
     /// A file to be read when the exporter is built.
     #[must_use]
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
-        Self(Inner::Path(path.into().into()))
+        Inner::Path(path.into().into()).into()
     }
 
     /// The PEM text itself.
     #[must_use]
     pub fn from_bytes(pem: impl Into<Vec<u8>>) -> Self {
-        Self(Inner::Bytes(pem.into().into()))
+        Inner::Bytes(pem.into().into()).into()
+    }
+
+    /// Says in messages which variable named the path.
+    pub(super) fn named_by(mut self, variable: &str) -> Self {
+        self.variable = Some(variable.into());
+        self
     }
 
     /// Where the text comes from.
     #[must_use]
     pub fn source(&self) -> PemSource<'_> {
-        match &self.0 {
+        match &self.source {
             Inner::Path(path) => PemSource::Path(path),
             Inner::Bytes(bytes) => PemSource::Bytes(bytes),
         }
@@ -115,7 +125,7 @@ impl Pem {
     /// ```
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        match &self.0 {
+        match &self.source {
             Inner::Path(path) if !is_plausible(path) => Some(
                 "the variable and Pem::from_path take the path of a PEM file, and this looks like \
                  the text of one, which only Pem::from_bytes takes",
@@ -125,11 +135,30 @@ impl Pem {
     }
 }
 
+impl From<Inner> for Pem {
+    fn from(source: Inner) -> Self {
+        Self { source, variable: None }
+    }
+}
+
+/// Equal when they come from the same place, whoever named it.
+impl PartialEq for Pem {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Pem {}
+
 impl fmt::Display for Pem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Inner::Path(path) => f.write_str(&shown(path)),
-            Inner::Bytes(bytes) => write!(f, "{} bytes given in code", bytes.len()),
+        match &self.source {
+            Inner::Path(path) => f.write_str(&shown(path))?,
+            Inner::Bytes(bytes) => write!(f, "{} bytes given in code", bytes.len())?,
+        }
+        match &self.variable {
+            Some(variable) => write!(f, ", from {variable}"),
+            None => Ok(()),
         }
     }
 }

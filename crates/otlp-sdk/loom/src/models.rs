@@ -366,6 +366,39 @@ fn full_chunks(owners: usize, appends: usize) {
 }
 
 #[test]
+fn the_end_of_a_hush_leaves_no_full_chunk_without_a_wake_up() {
+    model(|| {
+        let intake = intake(limits());
+        intake.hush(true);
+        let permit = Arc::new(Permit(AtomicBool::new(false)));
+        let (slot, _) = intake.register();
+        let owner = {
+            let (intake, permit) = (Arc::clone(&intake), Arc::clone(&permit));
+            thread::spawn(move || {
+                let scope = Arc::new(());
+                for _ in 0..4 {
+                    if intake.append(&slot, &ITEM, &scope) {
+                        permit.0.swap(true, Ordering::AcqRel);
+                    }
+                }
+                slot
+            })
+        };
+        // The worker has looked by itself and found little: from now on it wants to be woken.
+        intake.hush(false);
+        let mut taken = items(&take(&intake, Collect::Sealed));
+        let slot = owner.join().unwrap();
+        while permit.0.swap(false, Ordering::AcqRel) {
+            taken += items(&take(&intake, Collect::Sealed));
+        }
+        let left = take(&intake, Collect::All);
+        assert_eq!(taken + items(&left), 4);
+        assert!(left.iter().all(|segment| segment.items == 1), "a chunk was left behind: {left:?}");
+        drop(slot);
+    });
+}
+
+#[test]
 fn a_full_queue_asks_and_what_is_freed_is_asked_for_again() {
     model(|| {
         let intake = intake(Limits { bytes: room_for(1), ..limits() });

@@ -6,7 +6,7 @@
 use super::account::{DropReason, Drops, Entries, Ledger};
 use super::buffer::BufferPool;
 use super::slot::{Appended, Chunk, Collect, Item, Limits, Scope, Segment, Slot};
-use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering};
 
 /// The shared half of a pipeline.
 ///
@@ -165,6 +165,13 @@ impl<S: Scope> Intake<S> {
         self.last_resort.close(reason);
     }
 
+    /// Whether the threads leave the worker asleep, however much there is, as long as the queue is not
+    /// nearly full. After the end of it the worker must [`collect`](Self::collect): nobody woke it for
+    /// what came before.
+    pub(crate) fn hush(&self, hushed: bool) {
+        self.ready.hushed.store(hushed, Ordering::Relaxed);
+    }
+
     /// Whether the threads have asked for a collection of everything. Asking again takes a
     /// [`listen`](Self::listen) in between, so that a full queue does not keep the worker busy.
     pub(crate) fn take_pressure(&self) -> bool {
@@ -244,18 +251,23 @@ impl<S: Scope> Intake<S> {
 }
 
 /// How much is sealed and not yet collected, and when that is worth waking the worker.
+///
+/// Waking somebody costs the thread that does it several microseconds where a core sleeps. A worker
+/// that is woken all the time says that it comes by itself.
 #[derive(Debug)]
 struct Ready {
     items: AtomicUsize,
     chunks: AtomicUsize,
     wake_items: usize,
     wake_chunks: usize,
+    /// The worker comes by itself.
+    hushed: AtomicBool,
 }
 
 impl Ready {
     fn new(wake_items: usize, wake_chunks: usize) -> Self {
         let (items, chunks) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { items, chunks, wake_items, wake_chunks }
+        Self { items, chunks, wake_items, wake_chunks, hushed: AtomicBool::new(false) }
     }
 
     /// Whether the amount has just become worth a wake-up.
@@ -265,7 +277,10 @@ impl Ready {
         let items_before = self.items.fetch_add(items, Ordering::AcqRel);
         let chunks_before = self.chunks.fetch_add(1, Ordering::AcqRel);
         let crossed = |before: usize, added: usize, at: usize| before < at && before + added >= at;
-        crossed(items_before, items, self.wake_items) || crossed(chunks_before, 1, self.wake_chunks)
+        let enough = crossed(items_before, items, self.wake_items)
+            || crossed(chunks_before, 1, self.wake_chunks);
+        // Whoever adds after the `reset` that follows the end of the hush sees the end too.
+        enough && !self.hushed.load(Ordering::Relaxed)
     }
 
     fn reset(&self) {

@@ -56,6 +56,10 @@ pub(crate) struct Worker<E> {
     /// Until when the server has asked us to wait.
     asked_to_wait: Option<Instant>,
     next_tick: Instant,
+    /// When there was enough to be woken for, the last time.
+    woken_at: Option<Instant>,
+    /// When to look by itself, while there is so much that being woken would cost the threads more.
+    next_look: Option<Instant>,
     waiting: Vec<Waiting>,
     /// The account of which those who wait have been told.
     told: Ledger,
@@ -116,6 +120,8 @@ impl<E: Exporter> Worker<E> {
             tried: Vec::new(),
             asked_to_wait: None,
             next_tick: Instant::now(),
+            woken_at: None,
+            next_look: None,
             waiting: Vec::new(),
             told: Ledger::default(),
             settling: FuturesUnordered::new(),
@@ -189,25 +195,47 @@ impl<E: Exporter> Worker<E> {
         // An instant that has just passed wakes at once, and then an attempt starts: the gate only
         // counts while nothing but the gate keeps work from starting.
         let gate = if self.has_work() && self.has_room() { self.throttle.ready_at() } else { None };
-        deadlines.chain(gate).fold(self.next_tick, Instant::min)
+        deadlines.chain(gate).chain(self.next_look).fold(self.next_tick, Instant::min)
     }
 
     fn on_amount(&mut self) {
         if self.shared.intake.take_pressure() {
             self.collect_and_drain();
+            return;
+        }
+        let before = self.woken_at.replace(now());
+        if before.is_some_and(|before| now().saturating_duration_since(before) < LOOK_AFTER) {
+            self.shared.intake.hush(true);
+            self.next_look = Some(later(now(), LOOK_AFTER));
+        }
+        self.collect(Collect::Sealed);
+    }
+
+    /// Looks for what the threads have, without having been woken. When it is less than what a wake-up
+    /// is for, they are to wake again.
+    fn look(&mut self) {
+        let before = self.entered;
+        self.collect(Collect::Sealed);
+        if self.entered - before >= self.config.batch_items() as u64 {
+            self.next_look = Some(later(now(), LOOK_AFTER));
         } else {
+            self.next_look = None;
+            self.shared.intake.hush(false);
             self.collect(Collect::Sealed);
         }
     }
 
     fn on_time(&mut self) {
+        if self.next_look.is_some_and(|at| now() >= at) {
+            self.look();
+        }
         if now() >= self.next_tick {
             self.next_tick = later(now(), self.tick());
             self.collect_and_drain();
             self.shared.intake.listen();
             self.tell(Notices::overdue);
             if now() >= self.look_at {
-                self.look_at = later(now(), LOOK_EVERY);
+                self.look_at = later(now(), REFUSED_EVERY);
                 self.tell_of_refused();
             }
         }
@@ -313,10 +341,12 @@ fn later(now: Instant, delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
 }
 
+/// Woken twice within this time, the worker looks by itself from then on, and so often.
+const LOOK_AFTER: Duration = Duration::from_millis(1);
 /// Flushing more often than this would be spinning.
 const SHORTEST_TICK: Duration = Duration::from_millis(10);
 const SINGLES_TICK: Duration = Duration::from_secs(1);
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const REFUSED_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -62,7 +62,12 @@ fn a_signals_endpoint_without_its_path_is_a_404_with_a_hint() {
     let server = Server::start();
     let endpoint = server.http_endpoint();
     let setup = Setup::once(Over::Http, endpoint.clone());
-    let end = setup.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*endpoint).start().end_with(2);
+    let mut end =
+        setup.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*endpoint).start().end_with(2);
+    // It was said at the start already.
+    let at_start = end.messages.remove(0);
+    let said = at_start.field("message");
+    assert!(said.contains("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT has no path"), "{said}");
     let hint = "the path is /, while OTLP servers usually listen on /v1/traces";
     end.lost(2, DropReason::PermanentError).says(&["404 Not Found", hint]);
 }

@@ -148,10 +148,15 @@ impl<'e> Variables<'e> {
             _ if !found.exact && has_signal_path_twice(endpoint.path(), self.signal) => {
                 "already ends with the path of the signal, which is appended"
             }
+            // By the specification it is used as it is, path and all.
+            _ if found.exact && found.setting.starts_with(PREFIX) && endpoint.path() == "/" => {
+                "has no path; requests go to `/`, where OTLP servers do not listen"
+            }
             _ => return,
         };
         let accepted = match protocol {
             Protocol::Grpc => "http://host:4317 or https://host:4317 for grpc",
+            _ if found.exact => "the whole URL, such as http://host:4318/v1/traces",
             _ => "http://host:4318 or https://host:4318 as the base URL for HTTP",
         };
         self.reader.warn(ConfigWarning::new(&found.setting, problem, accepted, endpoint));
@@ -225,7 +230,8 @@ impl<'e> Variables<'e> {
     fn pem(&mut self, setting: &str) -> Option<Sourced> {
         self.first(setting, &"none", |reader, name, _| {
             let path = reader.string(name)?;
-            Some(Sourced { setting: name.to_owned(), pem: Pem::from_path(path) })
+            let pem = Pem::from_path(path).named_by(name);
+            Some(Sourced { setting: name.to_owned(), pem })
         })
     }
 

@@ -65,8 +65,9 @@ fn the_endpoint_table_holds_for_variables() {
         ("ENDPOINT", "https://c", "https://c/v1/traces", 443),
         ("TRACES_ENDPOINT", "", "http://localhost:4318/v1/traces", 4318),
     ] {
-        let config = quiet(with_env(&[(name, value)]));
+        let Configured { config, warnings } = with_env(&[(name, value)]);
         assert_eq!((config.endpoint.url(), config.endpoint.port()), (url, port), "{name}={value}");
+        assert_eq!(warnings.len(), usize::from(url.ends_with("4318/")), "{warnings:?}");
     }
 }
 
@@ -137,13 +138,13 @@ fn each_setting_goes_code_then_signal_then_generic_and_empty_hides_nothing() {
     );
     check(
         "ENDPOINT",
-        ["http://g", "http://o"],
+        ["http://g", "http://o/own"],
         |b| b.with_endpoint("http://code"),
         |c| c.endpoint.url().to_owned(),
         [
             "http://localhost:4318/v1/traces",
             "http://g/v1/traces",
-            "http://o/",
+            "http://o/own",
             "http://code/v1/traces",
         ]
         .map(str::to_owned),
@@ -388,6 +389,10 @@ fn settings_that_hardly_anybody_means_are_pointed_out() {
         (
             &[("TRACES_ENDPOINT", "http://c:4317")],
             "TRACES_ENDPOINT has the port of OTLP over gRPC, but the protocol is HTTP; ",
+        ),
+        (
+            &[("TRACES_ENDPOINT", "http://c:4318")],
+            "TRACES_ENDPOINT has no path; requests go to `/`, where OTLP servers do not listen; ",
         ),
         (
             &[("ENDPOINT", "http://c:4318/v1/traces")],
