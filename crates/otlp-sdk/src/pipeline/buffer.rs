@@ -7,22 +7,45 @@ use bytes::Bytes;
 use crate::sync::Mutex;
 
 /// A bounded stock of empty buffers.
+///
+/// It takes back what a burst has needed, since memory that is new costs a page fault for each page,
+/// and gives it to the allocator when it has gone unused for a while.
 #[derive(Debug)]
 pub(crate) struct BufferPool {
-    free: Mutex<Vec<Vec<u8>>>,
+    stock: Mutex<Stock>,
     capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Stock {
+    free: Vec<Vec<u8>>,
+    /// Fewest that were free since the last trim: so many were not needed.
+    unused: usize,
 }
 
 impl BufferPool {
     pub(crate) fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { free: Mutex::new(Vec::with_capacity(capacity)), capacity })
+        Arc::new(Self { stock: Mutex::new(Stock::default()), capacity })
+    }
+
+    /// Gives up what has not been used since the last call, down to `kept` buffers.
+    pub(crate) fn trim(&self, kept: usize) {
+        let mut stock = self.stock.lock();
+        let spare = stock.unused.min(stock.free.len().saturating_sub(kept));
+        let given_up = stock.free.drain(..spare).collect::<Vec<_>>();
+        stock.unused = stock.free.len();
+        drop(stock);
+        drop(given_up);
     }
 
     /// An empty buffer; a fresh one without memory when the stock is empty or busy.
     ///
     /// Runs on instrumented threads, so it never waits.
     pub(crate) fn take(&self) -> Vec<u8> {
-        self.free.try_lock().and_then(|mut free| free.pop()).unwrap_or_default()
+        let Some(mut stock) = self.stock.try_lock() else { return Vec::new() };
+        let buf = stock.free.pop();
+        stock.unused = stock.unused.min(stock.free.len());
+        buf.unwrap_or_default()
     }
 
     /// Freezes a buffer; its memory comes back when the last clone and slice is dropped.
@@ -47,10 +70,10 @@ impl BufferPool {
             return;
         }
         buf.clear();
-        if let Some(mut free) = self.free.try_lock()
-            && free.len() < self.capacity
-        {
-            free.push(buf);
+        // By whoever drops the last slice: the worker or an exporter.
+        let mut stock = self.stock.lock();
+        if stock.free.len() < self.capacity {
+            stock.free.push(buf);
         }
     }
 }
@@ -109,11 +132,28 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_unused_is_given_up_and_the_rest_stays() {
+        let pool = BufferPool::new(100);
+        let free = || pool.stock.lock().free.len();
+        (0..10).for_each(|_| pool.put_back(Vec::with_capacity(64)));
+        pool.trim(2);
+        assert_eq!(free(), 10, "they have just come");
+        let in_use: Vec<_> = (0..7).map(|_| pool.take()).collect();
+        in_use.into_iter().for_each(|buf| pool.put_back(buf));
+        pool.trim(2);
+        assert_eq!(free(), 7, "three were not needed");
+        pool.trim(2);
+        assert_eq!(free(), 2, "the last ones are kept");
+        pool.trim(2);
+        assert_eq!(free(), 2);
+    }
+
+    #[test]
     fn the_stock_is_bounded_and_outlived_by_its_buffers() {
         let pool = BufferPool::new(1);
         let all: Vec<_> = (0..3u8).map(|byte| pool.freeze(vec![byte; 10])).collect();
         drop(all);
-        assert_eq!(pool.free.lock().len(), 1);
+        assert_eq!(pool.stock.lock().free.len(), 1);
         let last = pool.freeze(vec![7; 10]);
         drop(pool);
         assert_eq!(&last[..], [7; 10]);

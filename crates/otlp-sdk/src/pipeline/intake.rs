@@ -49,14 +49,15 @@ struct Arrivals<S> {
 impl<S: Scope> Intake<S> {
     /// `wake_items` and `wake_chunks` say which amount is worth waking the worker.
     pub(crate) fn new(limits: Limits, wake_items: usize, wake_chunks: usize) -> Self {
+        // Half of what the queue may hold.
+        let pooled = limits.bytes.limit() / limits.chunk_bytes / 2;
         Self {
             books: Mutex::new(Books { entries: Entries::default(), slots: Vec::new() }),
             arrivals: Mutex::new(Arrivals { slots: Vec::new(), closed: None, sweep_at: SWEEP_MIN }),
             last_resort: Slot::new(None),
             last_resort_owner: Mutex::new(()),
             limits,
-            // Enough to refill what is in flight; more would only keep memory of a burst.
-            pool: BufferPool::new(POOLED_BUFFERS),
+            pool: BufferPool::new(pooled.max(KEPT_BUFFERS)),
             ready: Ready::new(wake_items, wake_chunks),
             pressure: Pressure::new(),
         }
@@ -152,6 +153,11 @@ impl<S: Scope> Intake<S> {
             !(ended && slot.retire(entries))
         });
         chunks
+    }
+
+    /// Gives memory back that a burst has needed and nobody uses any more. To be called now and then.
+    pub(crate) fn trim(&self) {
+        self.pool.trim(KEPT_BUFFERS);
     }
 
     /// From now on everything that ends is dropped for `reason`.
@@ -280,7 +286,7 @@ impl Ready {
         let enough = crossed(items_before, items, self.wake_items)
             || crossed(chunks_before, 1, self.wake_chunks);
         // Whoever adds after the `reset` that follows the end of the hush sees the end too.
-        enough && !self.hushed.load(Ordering::Relaxed)
+        enough && !self.hushed.load(Ordering::Relaxed) || crossed(chunks_before, 1, WAKE_CHUNKS_MAX)
     }
 
     fn reset(&self) {
@@ -331,5 +337,8 @@ impl Pressure {
 
 /// Fewer new threads than this are not worth a look for ended ones.
 const SWEEP_MIN: usize = 64;
-/// Buffers kept for the next chunks: 2 MiB at the usual size.
-const POOLED_BUFFERS: usize = 32;
+/// So many chunks wake the worker also when it comes by itself, so that the threads go on with memory
+/// that they have used before.
+const WAKE_CHUNKS_MAX: usize = 16;
+/// Buffers that are kept although nobody needs them: 2 MiB at the usual size.
+const KEPT_BUFFERS: usize = 32;

@@ -233,6 +233,7 @@ impl<E: Exporter> Worker<E> {
             self.next_tick = later(now(), self.tick());
             self.collect_and_drain();
             self.shared.intake.listen();
+            self.shared.intake.trim();
             self.tell(Notices::overdue);
             if now() >= self.look_at {
                 self.look_at = later(now(), REFUSED_EVERY);
