@@ -413,7 +413,7 @@ const SMALL_BYTES: usize = 2 * 1024;
 /// until the worker has put the runs together.
 const LOOK_BACK: usize = 8;
 /// So many sealed chunks of a lane keep memory that they have not filled.
-const ROOMY_CHUNKS: usize = 8;
+const ROOMY_CHUNKS: usize = 32;
 
 #[cfg(not(loom))]
 #[cfg(test)]
