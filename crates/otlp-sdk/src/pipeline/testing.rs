@@ -29,6 +29,11 @@ impl TestItem {
         Self(item)
     }
 
+    /// Bytes that are no item.
+    pub(crate) fn broken() -> Self {
+        Self(vec![0x12, 0xff])
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -103,6 +108,11 @@ impl Bench {
             let number = self.ended.replace(self.ended.get() + 1);
             self.pipeline.append(&self.slot, &TestItem::named(number.to_string()), &self.scope);
         }
+    }
+
+    /// An item that no valid request can hold.
+    pub(crate) fn end_broken(&self) {
+        self.pipeline.append(&self.slot, &TestItem::broken(), &self.scope);
     }
 
     pub(crate) async fn flush(&self) -> Result<(), super::PipelineError> {

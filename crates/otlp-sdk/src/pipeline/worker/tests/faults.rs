@@ -208,6 +208,24 @@ async fn a_request_that_is_too_large_is_halved_down_to_the_item_that_is_at_fault
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_be_cut_is_dropped_as_a_failure_of_the_encoder() {
+    Bench::run(config(), |bench| async move {
+        let error = ExportError::new(ErrorKind::HttpStatus(413), "too large");
+        bench.exporter.respond_with([Outcome::TooLarge { error }.into()]);
+        bench.end(2);
+        bench.end_broken();
+        let error = bench.flush().await.unwrap_err().to_string();
+        assert!(error.contains("3 items were not delivered (encoder_failure 3)"), "{error}");
+        assert!(error.contains("too large"), "{error}");
+        assert_eq!(bench.dropped(DropReason::EncoderFailure), 3);
+        // The pipeline goes on.
+        bench.end(1);
+        bench.flush().await.unwrap();
+    })
+    .await;
+}
+
 // S1
 #[tokio::test(start_paused = true)]
 async fn a_thousand_panics_in_a_row_cost_their_requests_and_nothing_else() {
