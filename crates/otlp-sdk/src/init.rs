@@ -1,20 +1,24 @@
 //! One call that sets telemetry up, and the guard that ends it.
 
-use std::fmt;
+mod exporters;
+mod guard;
+mod start_up;
+
 use std::time::Duration;
 
 use opentelemetry::global;
-use otlp_core::export::text::printable;
 use otlp_core::export::{
-    BoxedExporter, Compression, ConfigError, ConfigWarning, Env, EnvReader, Exporter as _,
-    ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers, Protocol, TlsConfig,
+    BoxedExporter, Compression, Env, EnvReader, ExporterConfig, ExporterConfigBuilder,
+    HeaderProvider, Headers, Protocol, TlsConfig,
 };
 use otlp_core::{Signal, SpanLimits};
 
-use crate::config::{self, ExporterKind};
-use crate::console::ConsoleExporter;
-use crate::foreign::caught;
-use crate::pipeline::{BatchConfig, Ledger, PipelineError};
+pub use self::exporters::InitError;
+use self::exporters::exporters;
+pub use self::guard::{ShutdownError, TelemetryGuard};
+use self::start_up::{StartUp, destination, one_line};
+use crate::config;
+use crate::pipeline::BatchConfig;
 use crate::propagation::Propagators;
 use crate::resource::{Resource, ResourceBuilder};
 use crate::trace::id_generator::IdSource;
@@ -48,125 +52,6 @@ pub fn init() -> Result<TelemetryGuard, InitError> {
 /// [`init`] with settings from code, which beat those from the environment.
 pub fn builder() -> TelemetryBuilder {
     TelemetryBuilder::default()
-}
-
-/// Keeps telemetry running. Dropping it delivers what is held, within
-/// [`BatchConfig::shutdown_timeout`] (5 s unless set), also while a panic unwinds.
-///
-/// Bind it to a name: `let _telemetry = …`. Bound to `_` it would be dropped at once.
-#[must_use = "telemetry ends when the guard is dropped: bind it to a name that lives as long as main"]
-#[derive(Debug)]
-pub struct TelemetryGuard {
-    provider: TracerProvider,
-    timeout: Duration,
-    start_up: StartUp,
-}
-
-impl TelemetryGuard {
-    /// The provider that was installed, for tracers of a concrete type: they cost less than those of
-    /// [`global::tracer`].
-    #[must_use]
-    pub fn tracer_provider(&self) -> &TracerProvider {
-        &self.provider
-    }
-
-    /// Says once more, through `tracing`, what was set up and what was wrong with the settings.
-    ///
-    /// [`init`] says it too. But a subscriber with a layer of `tracing-opentelemetry` can only be
-    /// installed after it, since the layer needs a tracer; then call this to see the messages.
-    pub fn announce(&self) {
-        self.start_up.announce();
-    }
-
-    /// What became of every span, at this moment.
-    #[must_use]
-    pub fn ledger(&self) -> Ledger {
-        self.provider.ledger()
-    }
-
-    /// Delivers every span that ended before the call, and waits for it, 30 s at most.
-    ///
-    /// # Errors
-    ///
-    /// Says what was not delivered and why; see [`TracerProvider::force_flush`].
-    pub fn force_flush(&self) -> Result<(), PipelineError> {
-        self.provider.force_flush()
-    }
-
-    /// [`force_flush`](Self::force_flush) without blocking the thread.
-    ///
-    /// # Errors
-    ///
-    /// As for `force_flush`.
-    pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        self.provider.force_flush_async(timeout).await
-    }
-
-    /// Ends telemetry now, within [`BatchConfig::shutdown_timeout`], and says how that went.
-    ///
-    /// # Errors
-    ///
-    /// Says what was not delivered and why, with the whole account. It is not logged then: handle the
-    /// error, or drop the guard, which logs it.
-    pub fn shutdown(self) -> Result<Ledger, ShutdownError> {
-        let result = self.provider.shutdown_with_timeout(self.timeout);
-        let ledger = self.provider.ledger();
-        match result {
-            Ok(()) => Ok(ledger),
-            Err(error) => Err(ShutdownError { error, ledger: Box::new(ledger) }),
-        }
-    }
-
-    /// A guard of nothing: spans are not recorded and nothing is sent. For a program that prefers to
-    /// run without telemetry when it cannot be set up:
-    ///
-    /// ```no_run
-    /// # use otlp_sdk::TelemetryGuard;
-    /// let _telemetry = otlp_sdk::init().unwrap_or_else(|error| {
-    ///     eprintln!("no telemetry: {error}");
-    ///     TelemetryGuard::disabled()
-    /// });
-    /// ```
-    pub fn disabled() -> Self {
-        Self {
-            provider: TracerProvider::builder().build(),
-            timeout: Duration::ZERO,
-            start_up: StartUp::default(),
-        }
-    }
-}
-
-/// What was lost at the end of telemetry.
-///
-/// Its `Debug` text is the same as its `Display` text, since that is what a program shows whose
-/// `main` returns it.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-#[error("telemetry ended with losses: {error}; {ledger}")]
-pub struct ShutdownError {
-    /// What went wrong.
-    #[source]
-    pub error: PipelineError,
-    /// What became of every span.
-    pub ledger: Box<Ledger>,
-}
-
-impl fmt::Debug for ShutdownError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Drop for TelemetryGuard {
-    fn drop(&mut self) {
-        match self.provider.shutdown_with_timeout(self.timeout) {
-            Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
-            Err(error) => {
-                let ledger = self.provider.ledger();
-                tracing::warn!(target: "otlp_sdk", %error, %ledger, "telemetry ended with losses");
-            }
-        }
-    }
 }
 
 /// Settings for [`init`]. Each beats its environment variable.
@@ -442,178 +327,3 @@ impl TelemetryBuilder {
         Ok(TelemetryGuard { provider, timeout: self.shutdown_timeout, start_up })
     }
 }
-
-/// What is said at the start.
-#[derive(Debug, Default)]
-struct StartUp {
-    destinations: Vec<String>,
-    protocol: Option<Protocol>,
-    sampler: Option<String>,
-    resource: Option<String>,
-    unused: Option<String>,
-    warnings: Vec<ConfigWarning>,
-}
-
-impl StartUp {
-    fn announce(&self) {
-        for warning in &self.warnings {
-            tracing::warn!(target: "otlp_sdk", "{warning}");
-        }
-        let destinations = match self.destinations.as_slice() {
-            [] => "nowhere: OTEL_TRACES_EXPORTER is none".to_owned(),
-            all => all.join(", "),
-        };
-        tracing::info!(
-            target: "otlp_sdk",
-            traces = %destinations,
-            protocol = self.protocol.map(Protocol::name),
-            sampler = self.sampler.as_deref(),
-            resource = self.resource.as_deref(),
-            unused_variables = self.unused.as_deref(),
-            "telemetry is set up"
-        );
-    }
-}
-
-/// The attributes of a resource, escaped and bounded: they come from outside.
-fn one_line(resource: &Resource) -> String {
-    let attributes: Vec<_> = resource
-        .iter()
-        .take(RESOURCE_ATTRIBUTES_SHOWN)
-        .map(|(key, value)| format!("{}={}", printable(key.as_str()), printable(&value.as_str())))
-        .collect();
-    attributes.join(",")
-}
-
-/// What an exporter calls its destination; it may be one that is not ours, and so may panic.
-fn destination(exporter: &BoxedExporter) -> String {
-    caught(|| exporter.destination()).unwrap_or_else(|_| {
-        "an exporter that panics when it is asked for its destination".to_owned()
-    })
-}
-
-struct Made {
-    exporters: Vec<(BoxedExporter, BatchConfig)>,
-    protocol: Option<Protocol>,
-    warnings: Vec<ConfigWarning>,
-}
-
-/// The exporters that the settings ask for.
-fn exporters(
-    settings: &ExporterConfigBuilder,
-    env: &Env,
-    reader: &mut EnvReader<'_>,
-    batch: &BatchConfig,
-) -> Result<Made, InitError> {
-    let mut made = Made { exporters: Vec::new(), protocol: None, warnings: Vec::new() };
-    for kind in config::exporters(reader, "OTEL_TRACES_EXPORTER") {
-        match kind {
-            ExporterKind::None => {}
-            ExporterKind::Console => {
-                made.exporters.push((ConsoleExporter::new().boxed(), config::console_batch()));
-            }
-            ExporterKind::Otlp => {
-                let configured = settings.clone().build(env)?;
-                made.warnings.extend(configured.warnings);
-                let mut batch = batch.clone();
-                batch.max_request_bytes =
-                    batch.max_request_bytes.min(configured.config.max_request_size);
-                let (exporter, protocol) =
-                    otlp_exporter(configured.config, env, &mut made.warnings)?;
-                made.protocol = Some(protocol);
-                made.exporters.push((exporter, batch));
-            }
-        }
-    }
-    Ok(made)
-}
-
-/// The exporter for a protocol, chosen at run time among those that were compiled in.
-fn otlp_exporter(
-    mut config: ExporterConfig,
-    env: &Env,
-    warnings: &mut Vec<ConfigWarning>,
-) -> Result<(BoxedExporter, Protocol), InitError> {
-    if config.protocol == Protocol::HttpJson {
-        warnings.push(ConfigWarning::new(
-            protocol_setting(env),
-            "http/json is not available for traces yet",
-            "grpc, http/protobuf",
-            &"http/protobuf, which goes to the same endpoint",
-        ));
-        config.protocol = Protocol::HttpProtobuf;
-    }
-    let protocol = config.protocol;
-    let exporter = match protocol {
-        Protocol::Grpc => grpc_exporter(config)?,
-        _ => http_exporter(config)?,
-    };
-    Ok((exporter, protocol))
-}
-
-/// Who chose the protocol. Code leaves the variables unread, and then they say something else.
-fn protocol_setting(env: &Env) -> &'static str {
-    let says_json = |name: &&'static str| {
-        env.reader().string(name).is_some_and(|value| value.eq_ignore_ascii_case("http/json"))
-    };
-    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"]
-        .into_iter()
-        .find(says_json)
-        .unwrap_or("with_protocol")
-}
-
-#[cfg(feature = "grpc")]
-fn grpc_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
-    let exporter = otlp_exporter_grpc::GrpcExporter::from_config(config);
-    exporter.map(|it| it.boxed()).map_err(|error| InitError::Exporter(Box::new(error)))
-}
-
-#[cfg(not(feature = "grpc"))]
-fn grpc_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
-    Err(InitError::MissingFeature { protocol: "grpc", feature: "grpc" })
-}
-
-#[cfg(feature = "http")]
-fn http_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
-    let exporter = otlp_exporter_http::HttpExporter::from_config(config);
-    exporter.map(|it| it.boxed()).map_err(|error| InitError::Exporter(Box::new(error)))
-}
-
-#[cfg(not(feature = "http"))]
-fn http_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
-    Err(InitError::MissingFeature { protocol: "http/protobuf", feature: "http" })
-}
-
-/// Why telemetry could not be set up.
-///
-/// Its `Debug` text is the same as its `Display` text, since that is what a program shows whose
-/// `main` returns it.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum InitError {
-    /// A setting is wrong; the text names it, its value and what is accepted.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The exporter could not be made, for example because a certificate cannot be read.
-    #[error("the exporter could not be made: {0}")]
-    Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The protocol that was asked for is not compiled in.
-    #[error(
-        "the protocol {protocol} was asked for, but `otlp-sdk` was built without its feature `{feature}`"
-    )]
-    MissingFeature {
-        /// The protocol.
-        protocol: &'static str,
-        /// The feature that brings it.
-        feature: &'static str,
-    },
-}
-
-impl fmt::Debug for InitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A start-up line is read by people.
-const RESOURCE_ATTRIBUTES_SHOWN: usize = 32;

@@ -4,6 +4,8 @@
 //! end are the scalar fields; [`SpanEncoder::put_item`] then writes the whole in the order of the
 //! field numbers, with every length known beforehand.
 
+mod items;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -18,8 +20,8 @@ use crate::wire::writer::{
     FIXED32, FIXED64, LEN, VARINT, key, len_field, put_fixed64_non_zero, put_len, put_len_header,
     put_len_non_empty, put_varint_non_zero,
 };
-use crate::wire::{View, Views};
 
+use self::items::{Items, Scratch};
 use super::EncodedSpan;
 
 /// Ids and context of a span: what is fixed when it starts.
@@ -456,7 +458,7 @@ impl SpanEncoder {
 
     /// The events, each with name, time and attributes.
     pub fn events(&self) -> impl ExactSizeIterator<Item = EventView<'_>> {
-        Read { views: events_in(Reader::new(&self.events.buf)), left: self.events.count }
+        self.events.read(events_in(Reader::new(&self.events.buf)))
     }
 
     /// Number of events that were discarded.
@@ -467,7 +469,7 @@ impl SpanEncoder {
 
     /// The links, each with the linked span and attributes.
     pub fn links(&self) -> impl ExactSizeIterator<Item = LinkView<'_>> {
-        Read { views: links_in(Reader::new(&self.links.buf)), left: self.links.count }
+        self.links.read(links_in(Reader::new(&self.links.buf)))
     }
 
     /// Number of links that were discarded.
@@ -479,11 +481,10 @@ impl SpanEncoder {
     /// Bytes of memory that it keeps for the next span.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let scratch = [&self.scratch.event, &self.scratch.link].into_iter().flatten();
         self.attributes.0.memory()
             + self.events.buf.capacity()
             + self.links.buf.capacity()
-            + scratch.map(AttributeList::memory).sum::<usize>()
+            + self.scratch.memory()
     }
 
     /// Whether anything was discarded because of the limits.
@@ -508,114 +509,6 @@ impl Default for SpanAttributes {
     fn default() -> Self {
         Self(AttributeList::new(9))
     }
-}
-
-/// Events or links, read back.
-struct Read<'a, V> {
-    views: Views<'a, V>,
-    left: u32,
-}
-
-impl<'a, V: View<'a>> Iterator for Read<'a, V> {
-    type Item = V;
-
-    fn next(&mut self) -> Option<V> {
-        // We wrote them: they can be read.
-        let view = self.views.next()?.ok()?;
-        self.left = self.left.saturating_sub(1);
-        Some(view)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left as usize, Some(self.left as usize))
-    }
-}
-
-impl<'a, V: View<'a>> ExactSizeIterator for Read<'a, V> {}
-
-/// Encoded events or links, with their counts.
-#[derive(Debug, Default)]
-struct Items {
-    buf: Vec<u8>,
-    count: u32,
-    dropped: u32,
-}
-
-impl Items {
-    /// Counts the item as dropped when there is no room for it.
-    fn is_full(&mut self, limit: u32) -> bool {
-        let full = self.count >= limit || self.buf.len() >= ITEMS_BYTES_MAX;
-        if full {
-            self.dropped = self.dropped.saturating_add(1);
-        }
-        full
-    }
-
-    /// Appends an item whose content has `len` bytes.
-    fn push(&mut self, field_key: u8, len: usize, content: impl FnOnce(&mut Vec<u8>)) {
-        self.buf.reserve(len_field(len));
-        put_len_header(&mut self.buf, field_key, len);
-        let start = self.buf.len();
-        content(&mut self.buf);
-        debug_assert_eq!(self.buf.len() - start, len, "the length was known beforehand");
-        self.count += 1;
-    }
-
-    #[inline]
-    fn clear(&mut self) {
-        if self.count | self.dropped == 0 {
-            return;
-        }
-        (self.count, self.dropped) = (0, 0);
-        self.buf.clear();
-        if self.buf.capacity() > ITEMS_BYTES_KEPT {
-            self.buf.shrink_to(ITEMS_BYTES_KEPT);
-        }
-    }
-}
-
-/// Attribute lists of the event and the link that are being added, kept for their memory.
-#[derive(Debug, Default)]
-struct Scratch {
-    event: Option<AttributeList>,
-    link: Option<AttributeList>,
-}
-
-impl Scratch {
-    /// Keeps no more memory than an ordinary event needs.
-    fn clear(&mut self) {
-        for list in [&mut self.event, &mut self.link].into_iter().flatten() {
-            list.clear();
-        }
-    }
-
-    fn collect(
-        &mut self,
-        limits: &crate::limits::AttributeLimits,
-        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
-    ) -> &AttributeList {
-        let list = self.event.get_or_insert_with(|| AttributeList::new(3));
-        fill(list, limits, attributes)
-    }
-
-    fn collect_link(
-        &mut self,
-        limits: &crate::limits::AttributeLimits,
-        attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
-    ) -> &AttributeList {
-        let list = self.link.get_or_insert_with(|| AttributeList::new(4));
-        fill(list, limits, attributes)
-    }
-}
-
-fn fill<'a>(
-    list: &'a mut AttributeList,
-    limits: &crate::limits::AttributeLimits,
-    attributes: impl FnOnce(&mut dyn FnMut(&str, Value<'_>)),
-) -> &'a AttributeList {
-    list.clear();
-    attributes(&mut |key, value| list.set(key, value, limits));
-    list
 }
 
 /// Lengths of an encoded span, measured before it is written.
@@ -662,10 +555,6 @@ const LINK: u8 = key(13, LEN);
 const FLAGS_KEY: [u8; 2] = [0x85, 0x01];
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
-/// Most bytes of all events, and of all links, before further ones are discarded.
-const ITEMS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// What a cleared encoder may keep of them.
-const ITEMS_BYTES_KEPT: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests;
