@@ -39,6 +39,8 @@ proptest! {
     fn what_prost_writes_reads_the_same_through_views(seed: u64) {
         let request = Generator::new(seed).traces();
         views::same_request(&request.encode_to_vec(), &request);
+        let request = Generator::new(seed).logs();
+        views::same_logs_request(&request.encode_to_vec(), &request);
     }
 
     #[test]

@@ -96,9 +96,9 @@ impl InMemoryExporter {
         let mut spans = Vec::new();
         for payload in self.traces() {
             let request = payload.rope().to_bytes();
-            for resource in TracesRequestView::parse(&request)?.resource_spans() {
-                for scope in resource?.scope_spans() {
-                    for span in scope?.spans() {
+            for resource in TracesRequestView::parse(&request)?.resources() {
+                for scope in resource?.scopes() {
+                    for span in scope?.items() {
                         spans.push(EncodedSpan::from_bytes(request.slice_ref(span?.encoded()))?);
                     }
                 }

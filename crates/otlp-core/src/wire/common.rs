@@ -143,7 +143,7 @@ impl<'a> AnyValueView<'a> {
 
     /// The fields are a `oneof`, of which the last one wins; arrays and maps that follow each other
     /// directly are merged.
-    fn read_fields<F>(mut fields: F) -> Result<Self, WireError>
+    pub(super) fn read_fields<F>(mut fields: F) -> Result<Self, WireError>
     where
         F: Iterator<Item = Result<Field<'a>, WireError>> + Into<Merged<'a>> + Copy,
     {

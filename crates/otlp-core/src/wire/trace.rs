@@ -1,9 +1,9 @@
 //! Views of `opentelemetry.proto.trace.v1` and of the trace service's request.
 
 use super::WireError;
-use super::common::{Attributes, ScopeView};
+use super::common::Attributes;
+use super::groups::{Names, RequestView, ResourceGroupView, ScopeGroupView, SignalItem, sealed};
 use super::reader::Reader;
-use super::resource::ResourceView;
 use super::view::{Merged, View, Views};
 
 /// A view of an `ExportTraceServiceRequest`.
@@ -14,9 +14,9 @@ use super::view::{Merged, View, Views};
 /// // One resource, one scope, one span named "hi".
 /// let request = b"\x0a\x08\x12\x06\x12\x04\x2a\x02hi";
 /// let mut names = Vec::new();
-/// for resource in TracesRequestView::parse(request)?.resource_spans() {
-///     for scope in resource?.scope_spans() {
-///         for span in scope?.spans() {
+/// for resource in TracesRequestView::parse(request)?.resources() {
+///     for scope in resource?.scopes() {
+///         for span in scope?.items() {
 ///             names.push(span?.name());
 ///         }
 ///     }
@@ -24,129 +24,24 @@ use super::view::{Merged, View, Views};
 /// assert_eq!(names, ["hi"]);
 /// # Ok::<(), otlp_core::wire::WireError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
-pub struct TracesRequestView<'a> {
-    fields: Reader<'a>,
-}
-
-impl<'a> TracesRequestView<'a> {
-    /// Reads an encoded `ExportTraceServiceRequest`.
-    ///
-    /// # Errors
-    ///
-    /// As [`View::read`].
-    pub fn parse(message: &'a [u8]) -> Result<Self, WireError> {
-        Self::read(Reader::new(message))
-    }
-
-    /// The spans, grouped by resource.
-    #[must_use]
-    pub fn resource_spans(&self) -> Views<'a, ResourceSpansView<'a>> {
-        Merged::whole(self.fields).views(&("ExportTraceServiceRequest", 1))
-    }
-}
-
-impl<'a> View<'a> for TracesRequestView<'a> {
-    /// Reads nothing yet.
-    fn read(fields: Reader<'a>) -> Result<Self, WireError> {
-        Ok(Self { fields })
-    }
-}
+pub type TracesRequestView<'a> = RequestView<'a, SpanView<'a>>;
 
 /// A view of a `ResourceSpans`.
-#[derive(Clone, Copy, Debug)]
-pub struct ResourceSpansView<'a> {
-    schema_url: &'a str,
-    resource: Option<ResourceView<'a>>,
-    fields: Reader<'a>,
-}
-
-impl<'a> ResourceSpansView<'a> {
-    /// The schema of the resource, not of the spans (row F5); may be empty.
-    #[must_use]
-    pub const fn schema_url(&self) -> &'a str {
-        self.schema_url
-    }
-
-    /// What the spans are about.
-    #[must_use]
-    pub const fn resource(&self) -> Option<ResourceView<'a>> {
-        self.resource
-    }
-
-    /// The spans, grouped by scope.
-    #[must_use]
-    pub fn scope_spans(&self) -> Views<'a, ScopeSpansView<'a>> {
-        Merged::whole(self.fields).views(&(Self::NAME, 2))
-    }
-
-    const NAME: &'static str = "ResourceSpans";
-}
-
-impl<'a> View<'a> for ResourceSpansView<'a> {
-    fn read(fields: Reader<'a>) -> Result<Self, WireError> {
-        let (mut schema_url, mut resource) = ("", None);
-        for field in fields {
-            let field = field?;
-            match field.number {
-                1 if resource.is_none() => {
-                    let pieces = Merged::whole(fields).child(&(Self::NAME, 1));
-                    resource = Some(ResourceView::read_merged(pieces)?);
-                }
-                3 => schema_url = field.text(Self::NAME)?,
-                _ => {}
-            }
-        }
-        Ok(Self { schema_url, resource, fields })
-    }
-}
+pub type ResourceSpansView<'a> = ResourceGroupView<'a, SpanView<'a>>;
 
 /// A view of a `ScopeSpans`.
-#[derive(Clone, Copy, Debug)]
-pub struct ScopeSpansView<'a> {
-    schema_url: &'a str,
-    scope: Option<ScopeView<'a>>,
-    fields: Reader<'a>,
-}
+pub type ScopeSpansView<'a> = ScopeGroupView<'a, SpanView<'a>>;
 
-impl<'a> ScopeSpansView<'a> {
-    /// The schema of the scope and of the spans (row F5); may be empty.
-    #[must_use]
-    pub const fn schema_url(&self) -> &'a str {
-        self.schema_url
-    }
+impl sealed::Sealed for SpanView<'_> {}
 
-    /// What made the spans.
-    #[must_use]
-    pub const fn scope(&self) -> Option<ScopeView<'a>> {
-        self.scope
-    }
-
-    /// The spans.
-    #[must_use]
-    pub fn spans(&self) -> Views<'a, SpanView<'a>> {
-        Merged::whole(self.fields).views(&(Self::NAME, 2))
-    }
-
-    const NAME: &'static str = "ScopeSpans";
-}
-
-impl<'a> View<'a> for ScopeSpansView<'a> {
-    fn read(fields: Reader<'a>) -> Result<Self, WireError> {
-        let (mut schema_url, mut scope) = ("", None);
-        for field in fields {
-            let field = field?;
-            match field.number {
-                1 if scope.is_none() => {
-                    let pieces = Merged::whole(fields).child(&(Self::NAME, 1));
-                    scope = Some(ScopeView::read_merged(pieces)?);
-                }
-                3 => schema_url = field.text(Self::NAME)?,
-                _ => {}
-            }
-        }
-        Ok(Self { schema_url, scope, fields })
-    }
+impl<'a> SignalItem<'a> for SpanView<'a> {
+    const NAMES: Names = Names {
+        request: &("ExportTraceServiceRequest", 1),
+        resource: &("ResourceSpans", 1),
+        scopes: &("ResourceSpans", 2),
+        scope: &("ScopeSpans", 1),
+        items: &("ScopeSpans", 2),
+    };
 }
 
 /// A view of a `Span`.
@@ -543,7 +438,7 @@ impl<'a> View<'a> for LinkView<'a> {
     }
 }
 
-fn valid_id<const N: usize>(id: &[u8]) -> Option<[u8; N]> {
+pub(super) fn valid_id<const N: usize>(id: &[u8]) -> Option<[u8; N]> {
     let id: [u8; N] = id.try_into().ok()?;
     (id != [0; N]).then_some(id)
 }

@@ -1,15 +1,17 @@
 //! What views read is what prost decodes.
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use otlp_core::wire::trace::{EventView, LinkView, ResourceSpansView, ScopeSpansView, StatusView};
 use otlp_core::wire::{
-    AnyValueView, KeyValueView, ResourceView, ScopeView, SpanView, TracesRequestView, View, Views,
-    WireError,
+    AnyValueView, KeyValueView, LogRecordView, LogsRequestView, ResourceView, ScopeView, SpanView,
+    TracesRequestView, View, Views, WireError,
 };
 use prost::Message;
 
@@ -22,12 +24,60 @@ pub(crate) fn agree_with_prost(data: &[u8]) {
             let _ = visit(data);
         }
     }
+    match ExportLogsServiceRequest::decode(data) {
+        Ok(decoded) => same_logs_request(data, &decoded),
+        Err(_) => {
+            let _ = visit_logs(data);
+        }
+    }
+}
+
+/// Views of `data` show exactly `decoded`.
+pub(crate) fn same_logs_request(data: &[u8], decoded: &ExportLogsServiceRequest) {
+    let request = LogsRequestView::parse(data).unwrap();
+    same_list(request.resources(), &decoded.resource_logs, |view, message| {
+        assert_eq!(view.schema_url(), message.schema_url);
+        same_option(view.resource(), message.resource.as_ref(), same_resource);
+        same_list(view.scopes(), &message.scope_logs, |view, message| {
+            assert_eq!(view.schema_url(), message.schema_url);
+            same_option(view.scope(), message.scope.as_ref(), same_scope);
+            same_list(view.items(), &message.log_records, same_log_record);
+        });
+    });
+}
+
+fn same_log_record(view: LogRecordView<'_>, message: &LogRecord) {
+    assert_eq!(view.time_unix_nano(), message.time_unix_nano);
+    assert_eq!(view.observed_time_unix_nano(), message.observed_time_unix_nano);
+    assert_eq!(view.severity_number(), message.severity_number);
+    assert_eq!(view.severity_text(), message.severity_text);
+    same_option(view.body(), message.body.as_ref(), same_value);
+    assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
+    assert_eq!(view.flags(), message.flags);
+    assert_eq!(view.trace_id(), message.trace_id);
+    assert_eq!(view.span_id(), message.span_id);
+    assert_eq!(view.event_name(), message.event_name);
+    same_list(view.attributes(), &message.attributes, same_key_value);
+    // NaN does not equal itself, so the messages are compared as text.
+    assert_eq!(format!("{:?}", LogRecord::decode(view.encoded()).unwrap()), format!("{message:?}"));
+}
+
+/// Reads everything that views of logs can show.
+fn visit_logs(data: &[u8]) -> Result<(), WireError> {
+    for resource in LogsRequestView::parse(data)?.resources() {
+        for scope in resource?.scopes() {
+            for record in scope?.items() {
+                visit_attributes(record?.attributes())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Views of `data` show exactly `decoded`.
 pub(crate) fn same_request(data: &[u8], decoded: &ExportTraceServiceRequest) {
     let request = TracesRequestView::parse(data).unwrap();
-    same_list(request.resource_spans(), &decoded.resource_spans, same_resource_spans);
+    same_list(request.resources(), &decoded.resource_spans, same_resource_spans);
 }
 
 fn same_list<'a, V: View<'a>, M>(views: Views<'a, V>, messages: &[M], same: fn(V, &M)) {
@@ -41,7 +91,7 @@ fn same_list<'a, V: View<'a>, M>(views: Views<'a, V>, messages: &[M], same: fn(V
 fn same_resource_spans(view: ResourceSpansView<'_>, message: &ResourceSpans) {
     assert_eq!(view.schema_url(), message.schema_url);
     same_option(view.resource(), message.resource.as_ref(), same_resource);
-    same_list(view.scope_spans(), &message.scope_spans, same_scope_spans);
+    same_list(view.scopes(), &message.scope_spans, same_scope_spans);
 }
 
 fn same_option<V, M>(view: Option<V>, message: Option<&M>, same: fn(V, &M)) {
@@ -59,7 +109,7 @@ fn same_resource(view: ResourceView<'_>, message: &Resource) {
 fn same_scope_spans(view: ScopeSpansView<'_>, message: &ScopeSpans) {
     assert_eq!(view.schema_url(), message.schema_url);
     same_option(view.scope(), message.scope.as_ref(), same_scope);
-    same_list(view.spans(), &message.spans, same_span);
+    same_list(view.items(), &message.spans, same_span);
 }
 
 fn same_scope(view: ScopeView<'_>, message: &InstrumentationScope) {
@@ -144,13 +194,13 @@ fn same_value(view: AnyValueView<'_>, message: &AnyValue) {
 
 /// Reads everything that views can show.
 fn visit(data: &[u8]) -> Result<(), WireError> {
-    for resource in TracesRequestView::parse(data)?.resource_spans() {
+    for resource in TracesRequestView::parse(data)?.resources() {
         let resource = resource?;
         resource.resource().map_or(Ok(()), |r| visit_attributes(r.attributes()))?;
-        for scope in resource.scope_spans() {
+        for scope in resource.scopes() {
             let scope = scope?;
             scope.scope().map_or(Ok(()), |s| visit_attributes(s.attributes()))?;
-            scope.spans().try_for_each(|span| visit_span(span?))?;
+            scope.items().try_for_each(|span| visit_span(span?))?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::value::{ValueText, put_bounded};
 /// All spans of an encoded request.
 pub(super) fn describe(request: &[u8]) -> Result<String, WireError> {
     let mut page = Page { text: String::new() };
-    for resource in TracesRequestView::parse(request)?.resource_spans() {
+    for resource in TracesRequestView::parse(request)?.resources() {
         page.resource(&resource?)?;
     }
     Ok(page.text)
@@ -31,7 +31,7 @@ impl Page {
             self.dropped(" dropped", &[(resource.dropped_attributes_count(), "attribute")]);
         }
         self.schema(envelope.schema_url());
-        for scope in envelope.scope_spans() {
+        for scope in envelope.scopes() {
             self.scope(&scope?)?;
         }
         Ok(())
@@ -48,7 +48,7 @@ impl Page {
             self.dropped(" dropped", &[(scope.dropped_attributes_count(), "attribute")]);
         }
         self.schema(envelope.schema_url());
-        for span in envelope.spans() {
+        for span in envelope.items() {
             self.span(&span?)?;
         }
         Ok(())

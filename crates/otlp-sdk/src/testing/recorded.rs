@@ -126,15 +126,15 @@ impl RecordedSpan {
 pub(super) fn read(payload: &Payload) -> Result<Vec<RecordedSpan>, WireError> {
     let request = payload.rope().to_bytes();
     let mut spans = Vec::with_capacity(payload.items());
-    for envelope in TracesRequestView::parse(&request)?.resource_spans() {
+    for envelope in TracesRequestView::parse(&request)?.resources() {
         let envelope = envelope?;
         let of_resource = envelope.resource().map(|resource| attributes(resource.attributes()));
         let resource = Resource::new(of_resource.transpose()?.unwrap_or_default())
             .with_schema_url(envelope.schema_url().to_owned());
-        for envelope in envelope.scope_spans() {
+        for envelope in envelope.scopes() {
             let envelope = envelope?;
             let scope = scope(&envelope)?;
-            for span in envelope.spans() {
+            for span in envelope.items() {
                 spans.push(RecordedSpan::read(&span?, &scope, &resource)?);
             }
         }
