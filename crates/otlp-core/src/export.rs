@@ -27,8 +27,8 @@ pub use self::compression::{
     decompress,
 };
 pub use self::config::{
-    BuildError, ConfigError, Configured, DEFAULT_MAX_CONCURRENT_EXPORTS, DEFAULT_MAX_REQUEST_SIZE,
-    DEFAULT_MAX_RESPONSE_SIZE, DEFAULT_TIMEOUT, ExporterConfig, ExporterConfigBuilder, Protocol,
+    BuildError, ConfigError, Configured, DEFAULT_MAX_REQUEST_SIZE, DEFAULT_MAX_RESPONSE_SIZE,
+    DEFAULT_TIMEOUT, ExporterConfig, ExporterConfigBuilder, Protocol,
 };
 pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::env::{ConfigWarning, Env, EnvReader};

@@ -79,11 +79,6 @@ impl GrpcExporterBuilder {
         self.map(|config| config.with_max_response_size(bytes))
     }
 
-    /// Most calls in flight at a time, for the driver to keep. Default 4.
-    pub fn with_max_concurrent_exports(self, calls: usize) -> Self {
-        self.map(|config| config.with_max_concurrent_exports(calls))
-    }
-
     /// What a distribution puts in front of the `User-Agent`. Default none.
     pub fn with_user_agent_prefix(self, prefix: impl Into<String>) -> Self {
         self.map(|config| config.with_user_agent_prefix(prefix))

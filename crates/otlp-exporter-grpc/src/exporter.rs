@@ -190,7 +190,7 @@ impl Exporter for GrpcExporter {
             None => attempt.await,
             Some(at) => match timeout_at(at.into(), attempt).await {
                 Ok(outcome) => outcome,
-                Err(_) => attempt::timed_out(self.tried(&payload, None)),
+                Err(_) => attempt::timed_out(self.tried(&payload, None), self.timeout),
             },
         };
         let timed_out = outcome.error().is_some_and(|error| error.kind() == ErrorKind::Timeout);

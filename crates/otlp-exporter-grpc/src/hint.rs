@@ -19,7 +19,8 @@ const HTTP_PORT: u16 = 4318;
 pub(crate) fn for_status(code: Code, attempt: Attempt) -> Option<&'static str> {
     match code {
         Code::UNIMPLEMENTED => http_port(attempt)
-            .or(Some("the server has no OTLP service for this signal at this address")),
+            .or(Some("the server has no OTLP service for this signal at this address; is it one for OTLP/HTTP, \
+                 whose port is 4318 as a rule?")),
         Code::UNAUTHENTICATED | Code::PERMISSION_DENIED => {
             Some("check the headers that carry the credentials")
         }

@@ -80,7 +80,7 @@ impl Tried<'_> {
 
     fn failed(self, error: &CallError) -> Outcome {
         if find::<tonic::TimeoutExpired>(error).is_some() {
-            return attempt::timed_out(self);
+            return attempt::timed_out(self, None);
         }
         let (kind, retryable) = match error {
             CallError::Unanswered(_) if is_connect(error) => (ErrorKind::Connect, true),

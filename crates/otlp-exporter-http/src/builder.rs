@@ -80,11 +80,6 @@ impl HttpExporterBuilder {
         self.map(|config| config.with_max_response_size(bytes))
     }
 
-    /// Most requests in flight at a time, for the driver to keep. Default 4.
-    pub fn with_max_concurrent_exports(self, requests: usize) -> Self {
-        self.map(|config| config.with_max_concurrent_exports(requests))
-    }
-
     /// What a distribution puts in front of the `User-Agent`. Default none.
     pub fn with_user_agent_prefix(self, prefix: impl Into<String>) -> Self {
         self.map(|config| config.with_user_agent_prefix(prefix))

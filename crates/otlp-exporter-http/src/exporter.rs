@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::body::RopeBody;
 use crate::builder::HttpExporterBuilder;
 use crate::outcome::Tried;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, is_this_machine};
 use crate::response;
 
 /// Exports over HTTP with protobuf bodies, any number of requests at a time.
@@ -165,7 +165,7 @@ impl HttpExporter {
             return match within(until, body).await {
                 Some(Ok(body)) => tried.accepted(response.headers(), &body),
                 Some(Err(error)) => tried.unreadable(error),
-                None => attempt::timed_out(tried),
+                None => attempt::timed_out(tried, self.timeout),
             };
         }
         let body = response::read_error(&mut response, until).await;
@@ -197,7 +197,7 @@ impl Exporter for HttpExporter {
         match within(until, self.send(&client, &payload)).await {
             Some(Ok(answer)) => self.read(answer, until).await,
             Some(Err(outcome)) => outcome,
-            None => attempt::timed_out(self.tried(payload.items(), None)),
+            None => attempt::timed_out(self.tried(payload.items(), None), self.timeout),
         }
     }
 
@@ -265,7 +265,10 @@ fn check_protocol(protocol: Protocol) -> Result<(), BuildError> {
 }
 
 fn build_client(config: &ExporterConfig) -> Result<Client, BuildError> {
-    let builder = secured(tuned(Client::builder()), config)?;
+    let mut builder = secured(tuned(Client::builder()), config)?;
+    if config.endpoint.url().parse().is_ok_and(|url| is_this_machine(&url)) {
+        builder = builder.no_proxy();
+    }
     // The library panics when another crate has switched on its TLS and nobody has chosen a
     // provider; with our own feature `tls` that cannot happen.
     match catch_unwind(AssertUnwindSafe(|| builder.build())) {

@@ -1,6 +1,7 @@
 //! The proxy between us and the server, for messages: when it fails, the server is not to blame.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
@@ -18,6 +19,9 @@ impl Proxy {
     /// directly.
     pub(crate) fn of(url: &str) -> Option<Self> {
         let url: Uri = url.parse().ok()?;
+        if is_this_machine(&url) {
+            return None;
+        }
         warn_of_unusable(&url);
         Self::read(&Matcher::from_system().intercept(&url)?)
     }
@@ -44,6 +48,14 @@ impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
+}
+
+/// Whether the URL is one of this very machine, by its name or address. No proxy can reach it for us,
+/// so none is asked, as in Go's standard library.
+pub(crate) fn is_this_machine(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The library passes over a variable or port that it cannot read, without a word.
@@ -100,6 +112,18 @@ mod tests {
             assert!(!proxy.secrets().is_empty());
         }
         assert!(proxy("http://proxy:3128").unwrap().secrets().is_empty());
+    }
+
+    #[test]
+    fn this_machine_is_known_by_name_and_address() {
+        for url in
+            ["http://localhost:4318", "http://LOCALHOST/", "http://127.1.2.3/", "http://[::1]:1/"]
+        {
+            assert!(is_this_machine(&url.parse().unwrap()), "{url}");
+        }
+        for url in ["http://localhost.example/", "http://10.0.0.1/", "http://[::2]/", "http://c/"] {
+            assert!(!is_this_machine(&url.parse().unwrap()), "{url}");
+        }
     }
 
     #[test]

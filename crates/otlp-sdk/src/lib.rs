@@ -43,7 +43,7 @@
 //! |---|---|---|
 //! | `http` | yes | OTLP over HTTP/protobuf for [`init()`] |
 //! | `grpc` | no | OTLP over gRPC for [`init()`] |
-//! | `tls` | no | TLS and mTLS in the exporters that are enabled |
+//! | `tls` | no | TLS and mTLS in the exporters that are enabled, by `rustls` with `ring`. A program that uses `rustls` or `reqwest` itself should install a provider first thing in `main`: with two compiled in, or none chosen, those panic |
 //!
 //! Features only add: which transport is used is decided at run time, by code or by
 //! `OTEL_EXPORTER_OTLP_PROTOCOL`.

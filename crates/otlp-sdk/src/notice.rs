@@ -25,16 +25,28 @@ pub(crate) struct Notices {
     rejected: Limiter,
     warning: Limiter,
     recovery: Limiter,
+    limited: Limiter,
     /// Attempts that have failed since one succeeded.
     failures: u64,
 }
 
 impl Notices {
     pub(crate) fn new(signal: Signal, destination: Arc<str>) -> Self {
-        let [retry, dropped, refused, rejected, warning, recovery] =
+        let [retry, dropped, refused, rejected, warning, recovery, limited] =
             std::array::from_fn(|_| Limiter::default());
         let failures = 0;
-        Self { signal, destination, retry, dropped, refused, rejected, warning, recovery, failures }
+        Self {
+            signal,
+            destination,
+            retry,
+            dropped,
+            refused,
+            rejected,
+            warning,
+            recovery,
+            limited,
+            failures,
+        }
     }
 
     pub(crate) fn will_retry(&mut self, items: usize, error: &ExportError, wait: Duration) {
@@ -100,6 +112,19 @@ impl Notices {
         passed
     }
 
+    /// Items that were taken without a part of them, in all.
+    pub(crate) fn limited(&mut self, limited: u64) -> bool {
+        // What it holds back needs no sum: the count is a total, and it is told again.
+        let passed = self.limited.pass(now(), 0, "").is_some();
+        if passed {
+            tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
+                limited,
+                "items went without some of their attributes, events or links, which were beyond the \
+                 limits; each says how many it lost");
+        }
+        passed
+    }
+
     pub(crate) fn rejected(&mut self, rejected: u64, message: &str) {
         let server_message = printable(message);
         if let Some(held) = self.rejected.pass(now(), rejected, &server_message) {
@@ -128,6 +153,7 @@ impl Notices {
     pub(crate) fn last_words(&mut self) {
         self.tell_held(Limiter::rest);
         self.refused = Limiter::default();
+        self.limited = Limiter::default();
     }
 
     fn tell_held(&mut self, take: impl Fn(&mut Limiter) -> Option<Held>) {

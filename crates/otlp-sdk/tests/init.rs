@@ -64,6 +64,19 @@ fn a_shutdown_with_losses_shows_the_account_and_reads_well_from_main() {
     assert_eq!((format!("{error:?}"), error.ledger.delivered), (text, 1));
 }
 
+#[tokio::test]
+async fn a_shutdown_may_be_awaited() {
+    let telemetry = otlp_sdk::builder()
+        .with_env(Env::empty())
+        .with_exporter(InMemoryExporter::default())
+        .without_globals()
+        .init()
+        .unwrap();
+    one_span(&telemetry, "hello");
+    assert_eq!(telemetry.ledgers().len(), 1);
+    assert_eq!(telemetry.shutdown_async().await.unwrap().delivered, 1);
+}
+
 #[test]
 fn a_guard_of_nothing_records_nothing() {
     let telemetry = otlp_sdk::TelemetryGuard::disabled();

@@ -18,6 +18,7 @@ use opentelemetry::trace::{
     TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Array, Context, InstrumentationScope, KeyValue, StringValue, Value};
+use otlp_sdk::testing::InMemoryExporter;
 use otlp_sdk::trace::TracerProvider;
 use otlp_sdk::{otlp_core, resource::Resource};
 use otlp_testing::oracle::{hex, value_text};
@@ -617,4 +618,24 @@ fn spans_that_lose_something_to_their_limits_are_counted() {
     }
     let ledger = provider.ledger();
     assert_eq!((ledger.created, ledger.ended, ledger.limited), (4, 4, 2), "{ledger}");
+}
+
+#[test]
+fn resource_and_scope_are_exempt_from_limits() {
+    // L5
+    let many = || (0..300).map(|at| KeyValue::new(format!("{at}"), "x".repeat(100)));
+    let exporter = InMemoryExporter::default();
+    let limits = SpanLimits::default();
+    assert!(limits.attributes.count < 300);
+    let provider = TracerProvider::builder()
+        .with_resource(Resource::builder().with_attributes(many()).build())
+        .with_span_limits(limits)
+        .with_batch_exporter(exporter.clone())
+        .build();
+    let scope = InstrumentationScope::builder("many").with_attributes(many()).build();
+    provider.tracer_with_scope(scope).start("span").end();
+    provider.force_flush().unwrap();
+    let span = exporter.finished_span("span").unwrap();
+    assert_eq!(span.scope.attributes().count(), 300);
+    assert!(many().all(|it| span.resource.get(it.key.as_str()) == Some(&it.value)));
 }

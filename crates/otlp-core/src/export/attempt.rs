@@ -4,6 +4,7 @@
 //! `what` names the attempt in messages, without secrets: "POST http://localhost:4318/v1/traces".
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use super::cause::{Cause, provider_failure};
 use super::compression::Compression;
@@ -62,9 +63,11 @@ pub fn not_sent(what: impl Display, problem: impl Display) -> Outcome {
     Outcome::permanent(ExportError::new(ErrorKind::Request, text))
 }
 
-/// The outcome of a request that was not answered in time.
-pub fn timed_out(what: impl Display) -> Outcome {
-    let text = format!("{what}: the deadline passed before the server had answered");
+/// The outcome of a request that was not answered in time. `timeout` is what the configuration gives to
+/// a request; its deadline may have been sooner.
+pub fn timed_out(what: impl Display, timeout: Option<Duration>) -> Outcome {
+    let timeout = timeout.map_or_else(String::new, |it| format!(" (timeout of a request: {it:?})"));
+    let text = format!("{what}: the deadline passed before the server had answered{timeout}");
     Outcome::retryable(ExportError::new(ErrorKind::Timeout, text))
 }
 

@@ -9,7 +9,6 @@ mod resolve;
 mod tls_sources;
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 pub use self::build_error::BuildError;
@@ -61,8 +60,6 @@ pub struct ExporterConfig {
     /// Most bytes of a response, before and after decompression; a larger one is a permanent
     /// error (Z2). Default 4 MiB.
     pub max_response_size: usize,
-    /// Most requests in flight at a time (G3, H5). Default 4.
-    pub max_concurrent_exports: NonZeroUsize,
     /// The `User-Agent` header.
     pub user_agent: String,
 }
@@ -82,9 +79,6 @@ pub const DEFAULT_MAX_REQUEST_SIZE: usize = 64 << 20;
 
 /// Default of [`ExporterConfig::max_response_size`] (OTLP, response size limit).
 pub const DEFAULT_MAX_RESPONSE_SIZE: usize = 4 << 20;
-
-/// Default of [`ExporterConfig::max_concurrent_exports`].
-pub const DEFAULT_MAX_CONCURRENT_EXPORTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// A resolved configuration and what was wrong on the way.
 #[derive(Clone, Debug)]

@@ -11,6 +11,10 @@ use crate::trace::TracerProvider;
 /// [`BatchConfig::shutdown_timeout`] (5 s unless set), also while a panic unwinds.
 ///
 /// Bind it to a name: `let _telemetry = …`. Bound to `_` it would be dropped at once.
+///
+/// A process that a signal ends runs no destructors. Where that is usual (`SIGTERM` from an
+/// orchestrator, Ctrl-C), wait for the signal and let `main` return, or call
+/// [`shutdown`](Self::shutdown) or [`shutdown_async`](Self::shutdown_async).
 #[must_use = "telemetry ends when the guard is dropped: bind it to a name that lives as long as main"]
 #[derive(Debug)]
 pub struct TelemetryGuard {
@@ -35,7 +39,14 @@ impl TelemetryGuard {
         self.start_up.announce();
     }
 
-    /// What became of every span, at this moment.
+    /// What became of every span that was owed to each exporter; see [`TracerProvider::ledgers`].
+    #[must_use]
+    pub fn ledgers(&self) -> Vec<Ledger> {
+        self.provider.ledgers()
+    }
+
+    /// What became of every span, at this moment. With two exporters each span is owed to both, and
+    /// counts twice; [`ledgers`](Self::ledgers) tells them apart.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.provider.ledger()
@@ -67,6 +78,20 @@ impl TelemetryGuard {
     /// error, or drop the guard, which logs it.
     pub fn shutdown(self) -> Result<Ledger, ShutdownError> {
         let result = self.provider.shutdown_with_timeout(self.timeout);
+        self.account(result)
+    }
+
+    /// [`shutdown`](Self::shutdown) without blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As for `shutdown`.
+    pub async fn shutdown_async(self) -> Result<Ledger, ShutdownError> {
+        let result = self.provider.shutdown_async(self.timeout).await;
+        self.account(result)
+    }
+
+    fn account(&self, result: Result<(), PipelineError>) -> Result<Ledger, ShutdownError> {
         let ledger = self.provider.ledger();
         match result {
             Ok(()) => Ok(ledger),

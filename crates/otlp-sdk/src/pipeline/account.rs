@@ -109,7 +109,7 @@ pub struct Ledger {
     /// Of these, spans that are not recorded: dropped by the sampler, suppressed, or started without
     /// a processor, on an export thread, or too deep within a hook of a processor.
     pub sampled_out: u64,
-    /// Of these, spans that were started after shutdown and so are not recorded (row T4).
+    /// Of these, spans that were started after shutdown and so are not recorded (row T3).
     pub started_after_shutdown: u64,
     /// Of these, spans that are recorded for processors only and never exported.
     pub record_only: u64,
@@ -183,7 +183,7 @@ impl Ledger {
 
 impl fmt::Display for Ledger {
     /// `ended 10 = delivered 7 + rejected 0 + dropped 2 (queue_full 2) + held 1; unaccounted=0`, and
-    /// the panics that were caught, if there were any.
+    /// behind that, if there were any, spans that lost a part to their limits and panics that were caught.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ended, delivered, rejected, held, .. } = self;
         write!(
@@ -200,10 +200,12 @@ impl fmt::Display for Ledger {
             f.write_str(")")?;
         }
         write!(f, " + held {held}; unaccounted={}", self.unaccounted())?;
-        match self.panics {
-            0 => Ok(()),
-            panics => write!(f, "; panics {panics}"),
+        for (name, count) in [("limited", self.limited), ("panics", self.panics)] {
+            if count > 0 {
+                write!(f, "; {name} {count}")?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -272,8 +274,8 @@ mod tests {
     fn it_reads_as_a_sum() {
         let text = "ended 10 = delivered 3 + rejected 1 + dropped 3 (permanent_error 3) + held 3; unaccounted=0";
         assert_eq!(ledger().to_string(), text);
-        let panicked = Ledger { panics: 2, ..ledger() };
-        assert_eq!(panicked.to_string(), format!("{text}; panics 2"));
+        let panicked = Ledger { panics: 2, limited: 1, ..ledger() };
+        assert_eq!(panicked.to_string(), format!("{text}; limited 1; panics 2"));
         assert!(format!("{panicked:?}").contains("{\"permanent_error\": 3}"));
     }
 

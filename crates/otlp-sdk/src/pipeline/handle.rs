@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     /// Wakes the worker when there is something to collect.
     pub(super) amount: Notify,
     panics: AtomicU64,
+    /// Items that have lost a part to their limits.
+    pub(super) limited: AtomicU64,
     last_error: Mutex<Option<ExportError>>,
     /// Bounded by `asked`.
     commands: mpsc::UnboundedSender<Command>,
@@ -129,6 +131,11 @@ impl Pipeline {
         if wake {
             self.shared.amount.notify_one();
         }
+    }
+
+    /// Counts an item that has lost a part to its limits, for the worker to tell of.
+    pub(crate) fn count_limited(&self) {
+        self.shared.limited.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The account of this moment, without what only the provider knows.
@@ -295,6 +302,7 @@ impl Shared {
             intake: Intake::new(limits, config.batch_items(), quarter.clamp(1, 8)),
             amount: Notify::new(),
             panics: AtomicU64::new(0),
+            limited: AtomicU64::new(0),
             last_error: Mutex::new(None),
             commands,
             asked: Arc::default(),

@@ -69,6 +69,8 @@ pub(crate) struct Worker<E> {
     notices: Notices,
     /// Items refused by the lanes of which people were told.
     refused_told: u64,
+    /// Items that have lost a part to their limits of which people were told.
+    limited_told: u64,
     /// When to look for such items again: it takes the lock of every lane.
     look_at: Instant,
     finished: bool,
@@ -127,6 +129,7 @@ impl<E: Exporter> Worker<E> {
             settling: FuturesUnordered::new(),
             closing: None,
             refused_told: 0,
+            limited_told: 0,
             look_at: Instant::now(),
             finished: false,
         }
@@ -238,6 +241,7 @@ impl<E: Exporter> Worker<E> {
             if now() >= self.look_at {
                 self.look_at = later(now(), REFUSED_EVERY);
                 self.tell_of_refused();
+                self.tell_of_limited();
             }
         }
     }
@@ -308,6 +312,17 @@ impl<E: Exporter> Worker<E> {
         self.tell(|notices| passed = notices.refused(told, last_error.as_ref()));
         if passed {
             self.refused_told = queue_full + too_large;
+        }
+    }
+
+    fn tell_of_limited(&mut self) {
+        let limited = self.shared.limited.load(std::sync::atomic::Ordering::Relaxed);
+        if limited > self.limited_told {
+            let mut passed = false;
+            self.tell(|notices| passed = notices.limited(limited));
+            if passed {
+                self.limited_told = limited;
+            }
         }
     }
 

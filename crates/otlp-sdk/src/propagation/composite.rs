@@ -59,7 +59,7 @@ impl Propagators {
     pub fn from_env(env: &mut EnvReader<'_>) -> Self {
         let mut choice = Choice::default();
         for name in env.list(VARIABLE).unwrap_or_default() {
-            choice.add(name, env);
+            choice.add(name);
         }
         choice.propagators(env)
     }
@@ -108,6 +108,8 @@ impl TextMapPropagator for Propagators {
 struct Choice {
     none: bool,
     known: Vec<Known>,
+    /// Names that we do not have, and why.
+    unknown: Vec<(String, &'static str)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +119,7 @@ enum Known {
 }
 
 impl Choice {
-    fn add(&mut self, name: &str, env: &mut EnvReader<'_>) {
+    fn add(&mut self, name: &str) {
         let known = match name.to_ascii_lowercase().as_str() {
             "tracecontext" => Known::TraceContext,
             "baggage" => Known::Baggage,
@@ -130,7 +132,8 @@ impl Choice {
                     "b3" | "b3multi" | "jaeger" | "xray" | "ottrace" => "is not available here",
                     _ => "is not known",
                 };
-                return warn(env, name, problem, "the list without it");
+                self.unknown.push((name.to_owned(), problem));
+                return;
             }
         };
         if !self.known.contains(&known) {
@@ -139,6 +142,10 @@ impl Choice {
     }
 
     fn propagators(self, env: &mut EnvReader<'_>) -> Propagators {
+        let using = self.using();
+        for (name, problem) in &self.unknown {
+            warn(env, name, problem, &using);
+        }
         if self.none {
             if !self.known.is_empty() {
                 warn(env, "none", "stands beside other names", "none");
@@ -152,6 +159,27 @@ impl Choice {
             Known::TraceContext => list.with(TraceContextPropagator::new()),
             Known::Baggage => list.with(BaggagePropagator::new()),
         })
+    }
+}
+
+impl Choice {
+    /// What is used, as the variable would name it.
+    fn using(&self) -> String {
+        let names: Vec<_> = self.known.iter().map(|known| known.name()).collect();
+        match names.as_slice() {
+            _ if self.none => "none".to_owned(),
+            [] => "the default tracecontext,baggage".to_owned(),
+            names => names.join(","),
+        }
+    }
+}
+
+impl Known {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::TraceContext => "tracecontext",
+            Self::Baggage => "baggage",
+        }
     }
 }
 

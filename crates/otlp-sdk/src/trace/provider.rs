@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 pub use self::builder::TracerProviderBuilder;
 use super::id_generator::RandomIdGenerator;
-use super::local::{COUNTERS, Counters};
+use super::local::{self, COUNTERS, Counted, Counters};
 use super::sampler::{Decision, Sampler, SamplingInput, SamplingOutput};
 use super::seams;
 use super::tracer::Tracer;
@@ -283,6 +283,15 @@ impl Provider {
         all.retire_ended();
         all.threads.push(Arc::clone(&counters));
         counters
+    }
+
+    /// A span has ended without part of what was set on it. The pipelines tell people.
+    #[cold]
+    pub(crate) fn count_limited(&self, sampled: bool) {
+        local::count(self, Counted::Limited);
+        if sampled {
+            self.pipelines.iter().for_each(Pipeline::count_limited);
+        }
     }
 
     #[cold]

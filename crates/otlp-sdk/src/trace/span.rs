@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{self, SpanContext, Status};
 
-use super::local::{self, Counted};
+use super::local;
 use super::recorder::Recorder;
 use crate::clock::unix_nano;
 use crate::foreign::caught;
@@ -48,7 +48,7 @@ impl Span {
             scope.provider.processors_on_end(&mut recorder, &self.context);
         }
         if recorder.encoder.is_limited() {
-            local::count(&recorder.scope.provider, Counted::Limited);
+            recorder.scope.provider.count_limited(recorder.sampled);
         }
         if has_processors || !recorder.sampled {
             local::put_back(recorder);
@@ -69,7 +69,8 @@ impl trace::Span for Span {
         }
     }
 
-    /// Adds an event `exception` with type, message and causes (row T16).
+    /// Adds an event `exception` with message and causes (row T16). A trait object does not know the name
+    /// of its type, so `exception.type` is left out; the chain of causes stands in `exception.stacktrace`.
     fn record_error(&mut self, error: &dyn Error) {
         if let Some(recorder) = &mut self.recorder {
             let now = recorder.now();

@@ -103,7 +103,11 @@ fn two_hundred_thousand_attributes_are_cut_and_counted() {
         let server = Server::start();
         let case = Setup::to(over, over.endpoint(&server)).start();
         span_with(&case, many());
-        case.end().delivered_quietly(1);
+        let end = case.end();
+        end.delivered(1);
+        let said = end.only_message();
+        assert_eq!(said.field("limited"), "1", "{said}");
+        assert!(said.field("message").contains("beyond the limits"), "{said}");
         let spans = server.spans();
         let span = &spans[0].record.span;
         assert_eq!((span.attributes.len(), span.dropped_attributes_count), (128, 199_872));

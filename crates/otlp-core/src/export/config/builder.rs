@@ -29,7 +29,6 @@ pub struct ExporterConfigBuilder {
     pub(super) tls: TlsConfig,
     pub(super) max_request_size: Option<usize>,
     pub(super) max_response_size: Option<usize>,
-    pub(super) max_concurrent_exports: Option<usize>,
     pub(super) user_agent_prefix: Option<String>,
 }
 
@@ -55,7 +54,6 @@ impl ExporterConfigBuilder {
             tls: TlsConfig::default(),
             max_request_size: None,
             max_response_size: None,
-            max_concurrent_exports: None,
             user_agent_prefix: None,
         }
     }
@@ -157,14 +155,6 @@ impl ExporterConfigBuilder {
     /// Most bytes of a response, after decompression too. At least 1. Default 4 MiB.
     pub fn with_max_response_size(mut self, bytes: usize) -> Self {
         self.max_response_size = Some(bytes);
-        self
-    }
-
-    /// Most requests in flight at a time. At least 1. Default 4.
-    ///
-    /// More help where the way to the server is long; each holds one batch in memory.
-    pub fn with_max_concurrent_exports(mut self, requests: usize) -> Self {
-        self.max_concurrent_exports = Some(requests);
         self
     }
 

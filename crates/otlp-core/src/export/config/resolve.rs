@@ -9,8 +9,8 @@ use http::HeaderValue;
 use super::builder::{ExporterConfigBuilder, Target};
 use super::tls_sources::{Sourced, TlsSources};
 use super::{
-    ConfigError, Configured, DEFAULT_MAX_CONCURRENT_EXPORTS, DEFAULT_MAX_REQUEST_SIZE,
-    DEFAULT_MAX_RESPONSE_SIZE, DEFAULT_TIMEOUT, ExporterConfig, Protocol,
+    ConfigError, Configured, DEFAULT_MAX_REQUEST_SIZE, DEFAULT_MAX_RESPONSE_SIZE, DEFAULT_TIMEOUT,
+    ExporterConfig, Protocol,
 };
 use crate::export::compression::Compression;
 use crate::export::endpoint::{Endpoint, EndpointError};
@@ -50,10 +50,6 @@ pub(super) fn resolve(code: ExporterConfigBuilder, env: &Env) -> Result<Configur
             code.max_response_size.unwrap_or(DEFAULT_MAX_RESPONSE_SIZE),
         )?
         .get(),
-        max_concurrent_exports: positive(
-            "with_max_concurrent_exports",
-            code.max_concurrent_exports.unwrap_or(DEFAULT_MAX_CONCURRENT_EXPORTS.get()),
-        )?,
         user_agent: user_agent(code.user_agent_prefix.as_deref())?,
     };
     Ok(Configured { config, warnings: vars.reader.into_warnings() })
@@ -282,7 +278,7 @@ fn header_warning(setting: &str, error: &HeaderError) -> ConfigWarning {
         HeaderError::Reserved { .. } => "headers that the exporter does not set itself",
         _ => "name=value,name=value with percent-encoded values",
     };
-    ConfigWarning::new(setting, problem, accepted, &"the other headers")
+    ConfigWarning::new(setting, problem, accepted, &"the others, if there are any")
 }
 
 fn has_signal_path_twice(path: &str, signal: Signal) -> bool {

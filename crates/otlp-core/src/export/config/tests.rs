@@ -45,7 +45,6 @@ fn without_settings_the_defaults_of_the_specification_hold() {
     assert!(config.tls.is_empty());
     // Z1, Z2
     assert_eq!((config.max_request_size, config.max_response_size), (67_108_864, 4_194_304));
-    assert_eq!(config.max_concurrent_exports.get(), 4);
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(config.user_agent, format!("OTel-OTLP-Exporter-Rust/{version} (otlp-rs)"));
     let grpc = builder().with_protocol(Protocol::Grpc).build(&Env::empty()).unwrap();
@@ -298,7 +297,6 @@ fn bad_values_in_code_are_errors_that_name_the_method() {
     for (wrong, setting) in [
         (builder().with_max_request_size(0), "with_max_request_size"),
         (builder().with_max_response_size(0), "with_max_response_size"),
-        (builder().with_max_concurrent_exports(0), "with_max_concurrent_exports"),
         (builder().with_user_agent_prefix("a\nb"), "with_user_agent_prefix"),
         (builder().with_user_agent_prefix("é"), "with_user_agent_prefix"),
         (builder().with_header("a b", "S3CR3T"), "with_header"),
@@ -336,13 +334,13 @@ fn reserved_and_broken_headers_are_skipped_with_a_warning() {
         [
             "OTEL_EXPORTER_OTLP_HEADERS=\"***\" cannot be used in part: header \"content-type\" is \
          set by the exporter and cannot be overridden; accepted: headers that the exporter does \
-         not set itself; using the other headers",
+         not set itself; using the others, if there are any",
             "OTEL_EXPORTER_OTLP_HEADERS=\"***\" cannot be used in part: member 3 of the list has no \
          \"=\" after the header name; accepted: name=value,name=value with percent-encoded \
-         values; using the other headers",
+         values; using the others, if there are any",
             "with_header cannot be used in part: header \"host\" is set by the exporter and cannot be \
-         overridden; accepted: headers that the exporter does not set itself; using the other \
-         headers",
+         overridden; accepted: headers that the exporter does not set itself; using the \
+         others, if there are any",
         ]
     );
     assert_eq!(configured.config.headers.len(), 1);

@@ -213,3 +213,37 @@ fn bytes_that_are_not_the_message_are_an_error() {
         assert!(write(TRACES, bytes, &mut Vec::new()).is_err(), "{bytes:?}");
     }
 }
+
+#[test]
+fn every_number_comes_back_as_it_was() {
+    let value = |number: f64| {
+        let span =
+            span(&format!(r#""attributes":[{{"key":"k","value":{{"doubleValue":{number:?}}}}}]"#));
+        let bytes = read(TRACES, span.as_bytes()).unwrap();
+        let mut request = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
+        assert_eq!(text_of(TRACES, &bytes), span);
+        let mut spans = request.resource_spans.remove(0).scope_spans.remove(0).spans;
+        format!("{:?}", spans.remove(0).attributes.remove(0).value.unwrap().value.unwrap())
+    };
+    // Each of these is one unit off in a reader that is quick rather than right.
+    for number in [0.947_473_286_009_698_7, 96.966_551_875_033_33, 9.123_463_128_000_001] {
+        assert_eq!(value(number), format!("DoubleValue({number:?})"));
+    }
+}
+
+#[test]
+fn empty_lists_and_keys_are_written_for_readers_that_insist() {
+    for (text, written) in [
+        (
+            r#"{"key":"a","value":{"arrayValue":{}}}"#,
+            r#"{"key":"a","value":{"arrayValue":{"values":[]}}}"#,
+        ),
+        (
+            r#"{"key":"a","value":{"kvlistValue":{"values":[{}]}}}"#,
+            r#"{"key":"a","value":{"kvlistValue":{"values":[{"key":""}]}}}"#,
+        ),
+    ] {
+        let bytes = read(TRACES, span(&format!(r#""attributes":[{text}]"#)).as_bytes()).unwrap();
+        assert_eq!(text_of(TRACES, &bytes), span(&format!(r#""attributes":[{written}]"#)));
+    }
+}

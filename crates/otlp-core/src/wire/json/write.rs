@@ -21,7 +21,8 @@ use crate::wire::reader::{self, FieldValue, Reader};
 /// # Errors
 ///
 /// The bytes are not the message: bad framing, a known field of another wire type, a string that is not
-/// UTF-8, nesting beyond 100 levels. `out` then holds a part of the text.
+/// UTF-8, nesting beyond 100 levels. `out` then holds a part of the text. Of a field that stands several
+/// times only what counts is looked at; [`scan`](crate::wire::scan::scan) checks all of it.
 pub fn write(message: Message, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
     put_message(Reader::new(bytes), message.root(), out)
 }
@@ -29,13 +30,25 @@ pub fn write(message: Message, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Wi
 fn put_message(fields: Reader<'_>, message: Type, out: &mut Vec<u8>) -> Result<(), WireError> {
     let definition = message.definition();
     out.push(b'{');
-    if is_orderly(fields, definition)? {
+    if fields.rest().is_empty() {
+        out.extend_from_slice(always_there(message));
+    } else if is_orderly(fields, definition)? {
         put_in_order(fields, definition, out)?;
     } else {
         put_by_field(fields, definition, out)?;
     }
     out.push(b'}');
     Ok(())
+}
+
+/// What some readers insist on, although it may be left out as every default may: the official Rust
+/// types refuse a whole request for a list of values without its members.
+const fn always_there(empty: Type) -> &'static [u8] {
+    match empty {
+        Type::ArrayValue | Type::KeyValueList => br#""values":[]"#,
+        Type::KeyValue => br#""key":"""#,
+        _ => b"",
+    }
 }
 
 /// Whether every field stands in one run, and singular fields and those of a oneof stand once.

@@ -85,6 +85,7 @@ impl<E: Exporter> Worker<E> {
             self.drop_all(DropReason::ShutdownTimeout);
             self.tell(Notices::last_words);
             self.tell_of_refused();
+            self.tell_of_limited();
         }
         if done && self.waiting.is_empty() && self.retries.is_empty() {
             // Whoever waited is told of it now; it must not explain a later timeout.

@@ -47,7 +47,7 @@ fn a_warning_names_the_variable_the_value_and_what_is_accepted() {
     let warnings: Vec<_> = reader.into_warnings().iter().map(ToString::to_string).collect();
 
     let accepted = "accepted: tracecontext, baggage, or none alone (default tracecontext,baggage); \
-                    using the list without it";
+                    using the default tracecontext,baggage";
     assert_eq!(
         warnings,
         [

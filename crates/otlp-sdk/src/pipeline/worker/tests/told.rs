@@ -125,6 +125,27 @@ async fn a_retry_that_comes_before_the_end_of_shutdown_is_announced() {
     .await;
 }
 
+// L6
+#[tokio::test(start_paused = true)]
+async fn what_the_limits_took_is_told_once_in_a_while_with_its_sum() {
+    listen();
+    Bench::run(config(), |bench| async move {
+        (0..3).for_each(|_| bench.pipeline.count_limited());
+        sleep(6 * SECOND).await;
+        let lines = told();
+        let [line] = lines.as_slice() else { panic!("{lines:#?}") };
+        says(line, &["WARN", "limited=3", "beyond the limits"]);
+        (0..4).for_each(|_| bench.pipeline.count_limited());
+        sleep(5 * SECOND).await;
+        assert_eq!(told(), Vec::<String>::new(), "not so soon");
+        bench.shutdown().await.unwrap();
+        let lines = told();
+        let [line] = lines.as_slice() else { panic!("{lines:#?}") };
+        says(line, &["limited=7"]);
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_recovery_is_told_and_takes_the_place_of_what_was_held_back() {
     listen();
