@@ -219,7 +219,7 @@ impl Delivery {
 
 /// Said beside the figures, since it makes the peer look better than a user would find it.
 const SAME_DEFLATE: &str = "both sides deflate with zlib-rs, since Cargo unifies features in one \
-                            build; on its own the peer has miniz_oxide, half as fast";
+                            build; on its own the peer has miniz_oxide, which is slower";
 
 const START_PATIENCE: Duration = Duration::from_secs(10);
 const REPORT_PATIENCE: Duration = Duration::from_secs(120);

@@ -27,7 +27,7 @@ pub(super) fn start(transport: Transport, inbox: Arc<Inbox>) -> Result<u16, Fail
 
 async fn accept(transport: Transport, listener: TcpListener, inbox: Arc<Inbox>) {
     while let Ok((stream, _)) = listener.accept().await {
-        // Without it, Nagle's algorithm against delayed acknowledgement costs 40 ms a request.
+        // Without it, Nagle's algorithm waits for acknowledgements that the other side delays.
         let _ = stream.set_nodelay(true);
         tokio::spawn(connection(transport, stream, Arc::clone(&inbox)));
     }

@@ -45,8 +45,8 @@ pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
         .http2_max_header_list_size(HEADER_LIST_MAX)
 }
 
-/// The settings of TCP. Nagle's algorithm is off: it costs 40 ms a request against a delayed
-/// acknowledgement.
+/// The settings of TCP. Nagle's algorithm is off: it waits for acknowledgements that the other
+/// side delays.
 fn tcp() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);

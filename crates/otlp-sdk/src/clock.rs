@@ -6,8 +6,8 @@
 //! gets a negative duration. A counter that went back, as after a machine's sleep, is told by the
 //! same comparison that tells that the anchor is old.
 //!
-//! The design asks for a wall-clock read per local root. An anchor per second is within
-//! microseconds of that and saves a system clock read per root.
+//! The design asks for a wall-clock read per local root. An anchor per second differs from
+//! that by what the two clocks drift apart in a second, and saves a system clock read per root.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -30,7 +30,8 @@ pub struct BatchConfig {
     /// scope that scope's header and 240 to 500 bytes for keeping it. Default 32 MiB. What does not
     /// fit is dropped and counted as `queue_full`; what is held already stays.
     pub max_queue_bytes: usize,
-    /// Most bytes of one request. Default 4 MiB, which every gRPC server takes.
+    /// Most bytes of one request. Default 4 MiB, the most that a gRPC server takes which was
+    /// left at the usual default.
     pub max_request_bytes: usize,
     /// Most requests in flight. Default 4.
     pub max_concurrent_exports: NonZeroUsize,

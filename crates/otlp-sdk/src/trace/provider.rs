@@ -28,7 +28,7 @@ use crate::value::with_wire;
 /// Makes tracers and delivers their spans.
 ///
 /// Clones share everything. When the last clone and the last tracer are gone, what is held is
-/// delivered within [`BatchConfig::shutdown_timeout`]; call [`shutdown`](Self::shutdown) to know
+/// delivered within [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout); call [`shutdown`](Self::shutdown) to know
 /// how that went.
 ///
 /// ```
