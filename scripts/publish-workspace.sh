@@ -50,6 +50,7 @@ cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 announce docs
 RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc --workspace --no-deps --all-features --locked
 announce 'dry run'
+scripts/forget-dry-runs.sh
 cargo publish --workspace --dry-run --locked
 
 if [ "$mode" = dry ]; then
