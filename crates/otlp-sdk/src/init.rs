@@ -42,10 +42,10 @@ use crate::trace::{SpanProcessor, TracerProvider, TracerProviderBuilder};
 ///
 /// # Errors
 ///
-/// A setting that cannot be guessed around: an endpoint that is no URL, a header from code that is none, a
-/// client certificate without its key, a certificate that cannot be read or used, a protocol or `https` whose
-/// feature is not enabled. Everything else that is wrong in the environment
-/// is reported once through `tracing` and replaced by its default.
+/// A setting that cannot be guessed around: an endpoint that is no URL, a header from code that
+/// is none, a client certificate without its key, a certificate that cannot be read or used, a
+/// protocol or `https` whose feature is not enabled. Everything else that is wrong in the
+/// environment is reported once through `tracing` and replaced by its default.
 pub fn init() -> Result<TelemetryGuard, InitError> {
     builder().init()
 }

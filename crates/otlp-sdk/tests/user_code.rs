@@ -1,12 +1,7 @@
 //! Code that is not ours, in bad moments: shutdown from an exporter's thread, two shutdowns at once,
 //! destructors that come late or panic, spans that the export itself makes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking, as tests do"
-)]
+#![expect(clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};

@@ -8,7 +8,8 @@ use crate::pipeline::{Ledger, PipelineError};
 use crate::trace::TracerProvider;
 
 /// Keeps telemetry running. Dropping it delivers what is held, within
-/// [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout) (5 s unless set), also while a panic unwinds.
+/// [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout) (5 s unless
+/// set), also while a panic unwinds.
 ///
 /// Bind it to a name: `let _telemetry = …`. Bound to `_` it would be dropped at once.
 ///
@@ -33,8 +34,9 @@ impl TelemetryGuard {
 
     /// Says once more, through `tracing`, what was set up and what was wrong with the settings.
     ///
-    /// [`init`](crate::init()) says it too. But a subscriber with a layer of `tracing-opentelemetry` can only be
-    /// installed after it, since the layer needs a tracer; then call this to see the messages.
+    /// [`init`](crate::init()) says it too. But a subscriber with a layer of
+    /// `tracing-opentelemetry` can only be installed after it, since the layer needs a tracer;
+    /// then call this to see the messages.
     pub fn announce(&self) {
         self.start_up.announce();
     }
@@ -70,7 +72,9 @@ impl TelemetryGuard {
         self.provider.force_flush_async(timeout).await
     }
 
-    /// Ends telemetry now, within [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout), and says how that went.
+    /// Ends telemetry now, within
+    /// [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout), and says
+    /// how that went.
     ///
     /// # Errors
     ///

@@ -28,8 +28,9 @@ use crate::value::with_wire;
 /// Makes tracers and delivers their spans.
 ///
 /// Clones share everything. When the last clone and the last tracer are gone, what is held is
-/// delivered within [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout); call [`shutdown`](Self::shutdown) to know
-/// how that went.
+/// delivered within
+/// [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout); call
+/// [`shutdown`](Self::shutdown) to know how that went.
 ///
 /// ```
 /// use opentelemetry::trace::{Span, Tracer, TracerProvider as _};
