@@ -9,12 +9,13 @@
 
 pub mod export;
 mod limits;
+pub mod log;
 mod payload;
 mod signal;
 pub mod span;
 pub mod wire;
 
-pub use self::limits::{AttributeLimits, SpanLimits, ValueLimits};
+pub use self::limits::{AttributeLimits, LogRecordLimits, SpanLimits, ValueLimits};
 pub use self::payload::{Body, Payload, Rope, SplitLimit};
 pub use self::signal::Signal;
 

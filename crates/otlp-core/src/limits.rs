@@ -1,4 +1,4 @@
-//! How much one span, event, link or value may hold (specification rows L1 to L7).
+//! How much one span, event, link, log record or value may hold (specification rows L1 to L7).
 
 /// Limits of one attribute collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,14 @@ impl Default for SpanLimits {
             attributes_per_link: DEFAULT_COUNT,
         }
     }
+}
+
+/// Limits of one log record. The default is the specification's: 128 attributes, no value length
+/// limit. They hold for attributes; a body is not cut (row G-L5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogRecordLimits {
+    /// Of the record's attributes.
+    pub attributes: AttributeLimits,
 }
 
 /// The specification's default for every count limit (row L7).

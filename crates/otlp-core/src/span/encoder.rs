@@ -15,10 +15,10 @@ use crate::wire::attribute::{AttributeList, Key};
 use crate::wire::reader::Reader;
 use crate::wire::trace::{EventView, LinkView, events_in, links_in};
 use crate::wire::value::Value;
-use crate::wire::varint::encoded_len;
 use crate::wire::writer::{
-    FIXED32, FIXED64, LEN, VARINT, key, len_field, put_fixed64_non_zero, put_len, put_len_header,
-    put_len_non_empty, put_varint_non_zero,
+    FIXED32, FIXED64, LEN, VARINT, fixed64_non_zero_len, key, len_field, len_non_empty_len,
+    put_fixed64_non_zero, put_len, put_len_header, put_len_non_empty, put_varint_non_zero,
+    varint_non_zero_len,
 };
 
 use self::items::{Items, Scratch};
@@ -218,10 +218,10 @@ impl SpanEncoder {
         }
         let list = self.scratch.collect(&limits.event_attributes(), attributes);
         let dropped = list.dropped().saturating_add(dropped);
-        let len = fixed64_len(time_unix_nano)
-            + non_empty_len(name.len())
+        let len = fixed64_non_zero_len(time_unix_nano)
+            + len_non_empty_len(name.len())
             + list.as_bytes().len()
-            + non_zero_len(dropped);
+            + varint_non_zero_len(dropped.into());
         self.events.push(EVENT, len, |buf| {
             put_fixed64_non_zero(buf, key(1, FIXED64), time_unix_nano);
             put_len_non_empty(buf, key(2, LEN), name.as_bytes());
@@ -256,9 +256,9 @@ impl SpanEncoder {
         let dropped = list.dropped().saturating_add(dropped);
         let len = (2 + 16)
             + (2 + 8)
-            + non_empty_len(link.trace_state.len())
+            + len_non_empty_len(link.trace_state.len())
             + list.as_bytes().len()
-            + non_zero_len(dropped)
+            + varint_non_zero_len(dropped.into())
             + 5;
         self.links.push(LINK, len, |buf| {
             put_len(buf, key(1, LEN), &link.trace_id);
@@ -332,18 +332,18 @@ impl SpanEncoder {
             + 16
             + 2
             + 8
-            + non_empty_len(self.identity.trace_state.len())
+            + len_non_empty_len(self.identity.trace_state.len())
             + if self.identity.parent.is_some() { 2 + 8 } else { 0 }
-            + non_empty_len(self.name.len())
+            + len_non_empty_len(self.name.len())
             + 2
-            + fixed64_len(self.start_unix_nano)
-            + fixed64_len(end_unix_nano)
+            + fixed64_non_zero_len(self.start_unix_nano)
+            + fixed64_non_zero_len(end_unix_nano)
             + self.attributes.0.as_bytes().len()
-            + non_zero_len(self.attributes.0.dropped())
+            + varint_non_zero_len(self.attributes.0.dropped().into())
             + self.events.buf.len()
-            + non_zero_len(self.events.dropped)
+            + varint_non_zero_len(self.events.dropped.into())
             + self.links.buf.len()
-            + non_zero_len(self.links.dropped)
+            + varint_non_zero_len(self.links.dropped.into())
             + if self.status == StatusCode::Unset { 0 } else { len_field(status) }
             + 6;
         SpanSizes { message, status }
@@ -351,7 +351,7 @@ impl SpanEncoder {
 
     #[inline]
     fn status_len(&self) -> usize {
-        non_empty_len(self.status_message.len())
+        len_non_empty_len(self.status_message.len())
             + if self.status == StatusCode::Unset { 0 } else { 2 }
     }
 
@@ -531,21 +531,6 @@ impl SpanSizes {
 #[inline]
 const fn wire_flags(trace_flags: u8, is_remote: bool) -> u32 {
     trace_flags as u32 | HAS_IS_REMOTE | if is_remote { IS_REMOTE } else { 0 }
-}
-
-#[inline]
-const fn fixed64_len(value: u64) -> usize {
-    if value == 0 { 0 } else { 9 }
-}
-
-#[inline]
-const fn non_empty_len(len: usize) -> usize {
-    if len == 0 { 0 } else { len_field(len) }
-}
-
-#[inline]
-const fn non_zero_len(value: u32) -> usize {
-    if value == 0 { 0 } else { 1 + encoded_len(value as u64) }
 }
 
 const ITEM: u8 = key(2, LEN);

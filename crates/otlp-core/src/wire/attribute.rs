@@ -320,8 +320,7 @@ fn put_key_value(
     true
 }
 
-/// [`put_key_value`] for an array or map, whose elements come from code that is not ours: should it
-/// panic, half an attribute must not stay behind.
+/// [`put_key_value`] for an array or map.
 fn put_nested(
     buf: &mut Vec<u8>,
     field_key: u8,
@@ -330,28 +329,12 @@ fn put_nested(
     walk: &Walk<'_>,
     depth: u8,
 ) -> bool {
-    let mut undo = Undo { keep: buf.len(), buf };
-    put_message(undo.buf, field_key, |buf| {
-        put_len(buf, KEY, name.as_bytes());
-        put_value(buf, VALUE, value, walk, depth);
-    });
-    if walk.is_full() {
-        return false;
-    }
-    undo.keep = undo.buf.len();
-    true
-}
-
-/// Cuts a buffer back to `keep` bytes when it goes out of scope.
-struct Undo<'a> {
-    buf: &'a mut Vec<u8>,
-    keep: usize,
-}
-
-impl Drop for Undo<'_> {
-    fn drop(&mut self) {
-        self.buf.truncate(self.keep);
-    }
+    walk.put_whole(buf, |buf| {
+        put_message(buf, field_key, |buf| {
+            put_len(buf, KEY, name.as_bytes());
+            put_value(buf, VALUE, value, walk, depth);
+        });
+    })
 }
 
 const KEY: u8 = key(1, LEN);

@@ -225,7 +225,7 @@ impl<'a> Field<'a> {
     }
 
     /// The content of a `bytes` field of `message`.
-    pub(super) fn bytes(&self, message: &'static str) -> Result<&'a [u8], WireError> {
+    pub(crate) fn bytes(&self, message: &'static str) -> Result<&'a [u8], WireError> {
         match self.value {
             FieldValue::Len(bytes) => Ok(bytes),
             _ => Err(self.wrong_wire_type(message)),

@@ -122,9 +122,57 @@ impl<'a> Walk<'a> {
         self.full.set(true);
     }
 
+    /// Writes something that holds an array or map: the whole of it, or nothing. False, and nothing
+    /// written, if something in there was too large. The elements come from code that is not ours:
+    /// should it panic, half of them must not stay behind.
+    pub(super) fn put_whole(&self, buf: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let mut undo = Undo { keep: buf.len(), buf };
+        put(undo.buf);
+        if self.is_full() {
+            return false;
+        }
+        undo.keep = undo.buf.len();
+        true
+    }
+
     /// Whether an array or map on this level keeps its content.
     fn enters(&self, depth: u8) -> bool {
         depth <= self.limits.depth.min(DEPTH_MAX)
+    }
+}
+
+/// Cuts a buffer back to `keep` bytes when it goes out of scope.
+struct Undo<'a> {
+    buf: &'a mut Vec<u8>,
+    keep: usize,
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        self.buf.truncate(self.keep);
+    }
+}
+
+/// Writes the body of a log record as field `field_key`, of any length (row G-L5: limits hold for
+/// attributes only). False, and nothing written, if it is larger than any request.
+pub(crate) fn put_body(buf: &mut Vec<u8>, field_key: u8, value: Value<'_>) -> bool {
+    match scalar_field_len(value) {
+        Some(len) if len > BODY_BYTES_MAX => false,
+        Some(len) => {
+            buf.reserve(len);
+            put_scalar(buf, field_key, value);
+            true
+        }
+        None => {
+            let walk = Walk::new(&ValueLimits::DEFAULT);
+            let start = buf.len();
+            let written = walk.put_whole(buf, |buf| put_value(buf, field_key, value, &walk, 1));
+            let fits = written && buf.len() - start <= BODY_BYTES_MAX;
+            if !fits {
+                buf.truncate(start);
+            }
+            fits
+        }
     }
 }
 
@@ -256,6 +304,8 @@ const DEPTH_MAX: u8 = 128;
 /// Where the writing of an array stops. Twice what a list may hold, since a replaced value is still
 /// there while its successor is written; the list then looks at the exact size.
 const VALUE_BYTES_MAX: usize = 2 * super::attribute::LIST_BYTES_MAX;
+/// Most bytes of a body, which is what a list may hold.
+const BODY_BYTES_MAX: usize = super::attribute::LIST_BYTES_MAX;
 const STRING: u8 = key(1, LEN);
 const BOOL: u8 = key(2, VARINT);
 const INT: u8 = key(3, VARINT);

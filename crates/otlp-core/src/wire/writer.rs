@@ -58,6 +58,13 @@ pub fn put_len_non_empty(buf: &mut Vec<u8>, key: u8, content: &[u8]) {
     }
 }
 
+/// Bytes that [`put_len_non_empty`] writes for `len` bytes of content.
+#[inline]
+#[must_use]
+pub const fn len_non_empty_len(len: usize) -> usize {
+    if len == 0 { 0 } else { len_field(len) }
+}
+
 /// Writes a varint field unless it is zero, as proto3 has it.
 #[inline]
 pub fn put_varint_non_zero(buf: &mut Vec<u8>, key: u8, value: u64) {
@@ -67,6 +74,13 @@ pub fn put_varint_non_zero(buf: &mut Vec<u8>, key: u8, value: u64) {
     }
 }
 
+/// Bytes that [`put_varint_non_zero`] writes.
+#[inline]
+#[must_use]
+pub const fn varint_non_zero_len(value: u64) -> usize {
+    if value == 0 { 0 } else { 1 + encoded_len(value) }
+}
+
 /// Writes an eight-byte field unless it is zero, as proto3 has it.
 #[inline]
 pub fn put_fixed64_non_zero(buf: &mut Vec<u8>, key: u8, value: u64) {
@@ -74,6 +88,13 @@ pub fn put_fixed64_non_zero(buf: &mut Vec<u8>, key: u8, value: u64) {
         buf.push(key);
         buf.extend_from_slice(&value.to_le_bytes());
     }
+}
+
+/// Bytes that [`put_fixed64_non_zero`] writes.
+#[inline]
+#[must_use]
+pub const fn fixed64_non_zero_len(value: u64) -> usize {
+    if value == 0 { 0 } else { 9 }
 }
 
 /// Writes a nested message whose length is not known before its content is written.

@@ -1,0 +1,5 @@
+//! One log record in OTLP bytes, encoded as it is set.
+
+mod encoder;
+
+pub use self::encoder::{LogContext, LogRecordEncoder, LogRecordSizes};
