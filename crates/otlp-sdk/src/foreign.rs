@@ -2,6 +2,7 @@
 //! with everything that it carries.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs code that is not ours. `Err` is what its panic said.
@@ -30,7 +31,37 @@ pub(crate) fn discard(mut panic: Box<dyn Any + Send>) -> String {
     text
 }
 
+/// Runs code that is not ours on an instrumented thread: a hook, a sampler, an id generator. It must
+/// have caught its panics.
+#[inline]
+pub(crate) fn in_foreign_code<R>(call: impl FnOnce() -> R) -> R {
+    let before = DEPTH.with(|depth| depth.replace(depth.get().saturating_add(1)));
+    let result = call();
+    DEPTH.with(|depth| depth.set(before));
+    result
+}
+
+/// Whether what is being started was started by foreign code which runs on behalf of something that was
+/// itself started by foreign code. A processor may start spans; one that starts a span for every
+/// span would never end.
+#[inline]
+pub(crate) fn is_too_deep() -> bool {
+    DEPTH.with(Cell::get) > DEPTH_MAX
+}
+
+/// Nothing that starts on this thread is recorded from now on.
+pub(crate) fn never_record_here() {
+    DEPTH.with(|depth| depth.set(u8::MAX));
+}
+
+thread_local! {
+    // No destructor, so it can be reached until the thread's very end.
+    static DEPTH: Cell<u8> = const { Cell::new(0) };
+}
+
 const NESTED_MAX: usize = 8;
+/// Foreign code may start spans; the foreign code that runs for those may not.
+const DEPTH_MAX: u8 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -101,6 +101,7 @@ mod init;
 mod notice;
 mod pipeline;
 pub mod propagation;
+mod provider;
 pub mod resource;
 mod sync;
 pub mod testing;

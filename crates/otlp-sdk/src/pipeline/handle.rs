@@ -22,7 +22,7 @@ use super::config::{BatchConfig, PipelineError};
 use super::intake::Intake;
 use super::slot::{Item, Limits, Slot};
 use super::worker::Worker;
-use crate::foreign::{caught, discard};
+use crate::foreign::{caught, discard, never_record_here};
 
 /// A pipeline: threads append to it, its worker delivers. Clones share it.
 #[derive(Clone, Debug)]
@@ -390,7 +390,7 @@ fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::R
 /// The worker and the helper threads of its runtime (name look-ups) make no telemetry. Two ways, since
 /// a bridge such as `tracing-opentelemetry` starts spans in a context of its own making.
 fn suppress_for_good() {
-    crate::trace::never_record_here();
+    never_record_here();
     std::mem::forget(Context::enter_telemetry_suppressed_scope());
 }
 

@@ -13,8 +13,7 @@ use opentelemetry_sdk::trace::IdGenerator;
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
-use super::local;
-use crate::foreign::caught;
+use crate::foreign::{caught, in_foreign_code};
 
 #[cfg(test)]
 mod tests;
@@ -176,7 +175,7 @@ impl From<RandomIdGenerator> for IdSource {
 /// Telemetry never harms the application: a panic in a foreign generator ends here. Nothing of ours
 /// is touched while it runs, so there is no state to be left half changed.
 fn guarded<T>(generate: impl FnOnce() -> T, on_panic: impl FnOnce()) -> Option<T> {
-    local::in_foreign_code(|| caught(generate)).inspect_err(|_| on_panic()).ok()
+    in_foreign_code(|| caught(generate)).inspect_err(|_| on_panic()).ok()
 }
 
 thread_local! {

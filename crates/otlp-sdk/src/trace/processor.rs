@@ -236,7 +236,7 @@ impl<'a> FinishedSpan<'a> {
     /// The resource of the provider.
     #[must_use]
     pub fn resource(&self) -> &'a Resource {
-        &self.recorder.scope.provider.resource
+        &self.recorder.scope.provider.core.resource
     }
 
     /// The span as a value to keep, with everything in it; one allocation.

@@ -2,28 +2,25 @@
 
 mod builder;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::future::join_all;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use otlp_core::SpanLimits;
 use otlp_core::wire::envelope::ScopeHeader;
-use parking_lot::Mutex;
 
 pub use self::builder::TracerProviderBuilder;
+use super::counts::{self, Counted};
 use super::id_generator::RandomIdGenerator;
-use super::local::{self, COUNTERS, Counted, Counters};
+use super::processor::SpanProcessor;
 use super::sampler::{Decision, Sampler, SamplingInput, SamplingOutput};
 use super::seams;
 use super::tracer::Tracer;
-use crate::pipeline::{Ledger, Pipeline, PipelineError};
+use crate::pipeline::{Ledger, PipelineError};
+use crate::provider::{self, Core, FLUSH_TIMEOUT, Lifecycle, SHUTDOWN_TIMEOUT, ScopeEntry, Scopes};
 use crate::resource::Resource;
-use crate::value::with_wire;
 
 /// Makes tracers and delivers their spans.
 ///
@@ -53,33 +50,20 @@ pub struct TracerProvider {
     handle: Arc<Handle>,
 }
 
-/// Shuts the pipelines down when the last user of the provider is gone.
-#[derive(Debug)]
-pub(crate) struct Handle {
-    provider: Arc<Provider>,
-}
+pub(crate) type Handle = provider::Handle<Provider>;
 
 /// What spans reach through their scope. Holds no handle: a recorder in a thread's stock must not
 /// keep the pipelines running.
 pub(crate) struct Provider {
-    pub(crate) id: u64,
+    pub(crate) core: Core,
     /// `None` where the sampler runs code that is not ours.
     sampler: Option<Sampler>,
     /// Whether the ids are our own generator's.
     ids_are_ours: bool,
     pub(crate) ids_are_random: bool,
     pub(crate) limits: SpanLimits,
-    pub(crate) resource: Resource,
-    pub(crate) pipelines: Vec<Pipeline>,
-    pub(crate) has_processors: bool,
-    /// Whether anybody wants spans.
-    has_stages: bool,
     pub(super) seams: seams::Slot,
-    pub(crate) counters_of_no_thread: Arc<Counters>,
-    counters: Mutex<AllCounters>,
-    scopes: Mutex<HashMap<InstrumentationScope, Weak<Scope>>>,
-    shut_down: AtomicBool,
-    panics: AtomicU64,
+    scopes: Scopes<Scope>,
 }
 
 /// A tracer's scope, with its header encoded.
@@ -88,12 +72,6 @@ pub(crate) struct Scope {
     pub(crate) provider: Arc<Provider>,
     pub(crate) scope: InstrumentationScope,
     pub(crate) header: Arc<ScopeHeader>,
-}
-
-#[derive(Debug, Default)]
-struct AllCounters {
-    threads: Vec<Arc<Counters>>,
-    retired: [u64; COUNTERS],
 }
 
 impl TracerProvider {
@@ -133,12 +111,7 @@ impl TracerProvider {
     ///
     /// As for `force_flush`.
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let provider = &self.handle.provider;
-        let begun = Instant::now();
-        let first = provider.ask_processors(timeout, begun, |it, left| it.force_flush(left));
-        let left = timeout.saturating_sub(begun.elapsed());
-        let asked = provider.pipelines.iter().map(|pipeline| pipeline.force_flush_async(left));
-        first.and(join_all(asked).await.into_iter().collect())
+        self.handle.provider.force_flush_async(timeout).await
     }
 
     /// Delivers what is held and ends the pipelines, within 5 s. Spans that end later are counted as
@@ -169,12 +142,7 @@ impl TracerProvider {
     ///
     /// As for `shutdown`.
     pub async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let provider = &self.handle.provider;
-        let begun = Instant::now();
-        let first = provider.begin_shutdown(timeout, begun)?;
-        let left = timeout.saturating_sub(begun.elapsed());
-        let asked = provider.pipelines.iter().map(|pipeline| pipeline.shutdown_async(left));
-        provider.end_shutdown(first, join_all(asked).await)
+        self.handle.provider.shutdown_async(timeout).await
     }
 
     /// What became of every span, at this moment, summed over the pipelines.
@@ -191,13 +159,13 @@ impl TracerProvider {
     /// [`ledger`](Self::ledger).
     #[must_use]
     pub fn ledgers(&self) -> Vec<Ledger> {
-        self.handle.provider.pipelines.iter().map(Pipeline::ledger).collect()
+        self.handle.provider.core.ledgers()
     }
 
     /// The resource of all spans.
     #[must_use]
     pub fn resource(&self) -> &Resource {
-        &self.handle.provider.resource
+        &self.handle.provider.core.resource
     }
 }
 
@@ -212,39 +180,21 @@ impl opentelemetry::trace::TracerProvider for TracerProvider {
     }
 }
 
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let result = self.provider.shutdown(Pipeline::shutdown_timeout);
-        match result {
-            Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
-            Err(PipelineError::NoWorker(_)) => {
-                // On a worker's thread, which cannot wait for itself.
-                if !self.provider.shut_down.swap(true, Ordering::AcqRel) {
-                    let _ = self.provider.shut_processors_down(SHUTDOWN_TIMEOUT, Instant::now());
-                }
-                self.provider.pipelines.iter().for_each(Pipeline::start_shutdown);
-            }
-            Err(error) => {
-                let ledger = self.provider.ledger();
-                tracing::warn!(target: "otlp_sdk", %error, %ledger, "shutdown at the end of the tracer provider");
-            }
-        }
-        self.provider.let_go();
+impl Lifecycle for Provider {
+    type Processor = dyn SpanProcessor;
+    type Others = seams::Others;
+    const NAME: &'static str = "tracer provider";
+
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn seams(&self) -> &seams::Slot {
+        &self.seams
     }
 }
 
 impl Provider {
-    /// Whether spans are recorded at all.
-    #[inline]
-    pub(crate) fn is_active(&self) -> bool {
-        self.has_stages && !self.is_shut_down()
-    }
-
-    #[inline]
-    pub(crate) fn is_shut_down(&self) -> bool {
-        self.shut_down.load(Ordering::Relaxed)
-    }
-
     /// The decision where the kind of parent alone makes it.
     #[inline]
     pub(crate) fn at_a_glance(&self, parent: Option<&SpanContext>) -> Option<Decision> {
@@ -277,122 +227,29 @@ impl Provider {
         if self.ids_are_ours { RandomIdGenerator.new_span_id() } else { self.ask_for_span_id() }
     }
 
-    /// A new thread's counters, remembered for the ledger.
-    pub(crate) fn register_counters(&self) -> Arc<Counters> {
-        let counters = Arc::<Counters>::default();
-        let mut all = self.counters.lock();
-        all.retire_ended();
-        all.threads.push(Arc::clone(&counters));
-        counters
-    }
-
-    /// A span has ended without part of what was set on it. The pipelines tell people.
-    #[cold]
-    pub(crate) fn count_limited(&self, sampled: bool) {
-        local::count(self, Counted::Limited);
-        if sampled {
-            self.pipelines.iter().for_each(Pipeline::count_limited);
-        }
-    }
-
-    #[cold]
-    pub(crate) fn count_panic(&self) {
-        self.panics.fetch_add(1, Ordering::Relaxed);
+    #[inline]
+    pub(crate) fn count(&self, what: Counted) {
+        provider::count(&self.core, what.at());
     }
 
     fn scope(self: &Arc<Self>, scope: InstrumentationScope) -> Arc<Scope> {
-        let mut scopes = self.scopes.lock();
-        if let Some(known) = scopes.get(&scope).and_then(Weak::upgrade) {
-            return known;
-        }
-        if scopes.len() >= SCOPES_MAX {
-            scopes.retain(|_, scope| scope.strong_count() > 0);
-        }
-        let made = Arc::new(Scope {
+        self.scopes.entry(scope, |scope, header| Scope {
             provider: Arc::clone(self),
-            header: Arc::new(encode_scope(&scope)),
-            scope: scope.clone(),
-        });
-        // Beyond the bounds scopes work as well, they are only not shared.
-        if scopes.len() < SCOPES_MAX && made.header.encoded_len() <= SCOPE_BYTES_MAX {
-            scopes.insert(scope, Arc::downgrade(&made));
-        }
-        made
-    }
-
-    fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let begun = Instant::now();
-        let first = self.ask_processors(timeout, begun, |it, left| it.force_flush(left));
-        let left = |_: &Pipeline| timeout.saturating_sub(begun.elapsed());
-        first.and(self.ask_pipelines(false, left).into_iter().collect())
-    }
-
-    fn shutdown(&self, timeout: impl Fn(&Pipeline) -> Duration) -> Result<(), PipelineError> {
-        let begun = Instant::now();
-        let longest = self.pipelines.iter().map(&timeout).max().unwrap_or(SHUTDOWN_TIMEOUT);
-        let first = self.begin_shutdown(longest, begun)?;
-        let left = |pipeline: &Pipeline| timeout(pipeline).saturating_sub(begun.elapsed());
-        self.end_shutdown(first, self.ask_pipelines(true, left))
-    }
-
-    /// No span is recorded from here on, and the processors are shut down, once. The answer is theirs;
-    /// `None` from the second call on.
-    fn begin_shutdown(
-        &self,
-        timeout: Duration,
-        begun: Instant,
-    ) -> Result<Option<Result<(), PipelineError>>, PipelineError> {
-        if self.pipelines.iter().any(Pipeline::is_workers_thread) {
-            return Err(PipelineError::WORKERS_THREAD);
-        }
-        if self.shut_down.swap(true, Ordering::AcqRel) {
-            return Ok(None);
-        }
-        Ok(Some(self.shut_processors_down(timeout, begun)))
-    }
-
-    fn shut_processors_down(&self, timeout: Duration, begun: Instant) -> Result<(), PipelineError> {
-        self.ask_processors(timeout, begun, |it, left| it.shutdown(left))
-    }
-
-    /// What a shutdown answers: the first error. The second call has waited for the first, if that was
-    /// still at work; otherwise every pipeline, if there is one, says that it was shut down before.
-    fn end_shutdown(
-        &self,
-        first: Option<Result<(), PipelineError>>,
-        answers: Vec<Result<(), PipelineError>>,
-    ) -> Result<(), PipelineError> {
-        match first {
-            Some(first) => answers.into_iter().fold(first, Result::and),
-            None if answers.is_empty() => Err(PipelineError::AlreadyShutdown),
-            None => answers.into_iter().collect(),
-        }
-    }
-
-    /// Asks every pipeline, then waits for every answer: a destination that is away must not use up
-    /// the time of one that is there (row W8).
-    fn ask_pipelines(
-        &self,
-        shutdown: bool,
-        timeout: impl Fn(&Pipeline) -> Duration,
-    ) -> Vec<Result<(), PipelineError>> {
-        let ask = |pipeline| Pipeline::ask(pipeline, timeout(pipeline), shutdown);
-        let asked: Vec<_> = self.pipelines.iter().map(ask).collect();
-        // All answers first: the error of one must not hide that another is still at work.
-        asked.into_iter().map(|asked| asked?.answer()).collect()
+            scope,
+            header,
+        })
     }
 
     fn ledger(&self) -> Ledger {
-        let mut sum = Ledger { panics: self.panics.load(Ordering::Relaxed), ..Ledger::default() };
-        for pipeline in &self.pipelines {
-            sum.add(&pipeline.ledger());
-        }
-        let mut all = self.counters.lock();
-        all.retire_ended();
-        let threads = all.threads.iter().chain([&self.counters_of_no_thread]);
-        [sum.created, sum.sampled_out, sum.record_only, sum.limited, sum.started_after_shutdown] =
-            threads.fold(all.retired, |sum, counters| add(sum, counters.read()));
-        sum
+        let mut ledger = self.core.ledger();
+        counts::add_to(&mut ledger, &self.core.counts());
+        ledger
+    }
+}
+
+impl ScopeEntry for Scope {
+    fn bytes(&self) -> usize {
+        self.header.encoded_len()
     }
 }
 
@@ -402,52 +259,7 @@ impl fmt::Debug for Provider {
             .field("sampler", &self.sampler)
             .field("limits", &self.limits)
             .field("seams", &self.seams)
-            .field("shut_down", &self.shut_down)
+            .field("core", &self.core)
             .finish_non_exhaustive()
     }
 }
-
-impl AllCounters {
-    fn retire_ended(&mut self) {
-        let retired = &mut self.retired;
-        self.threads.retain(|counters| {
-            let ended = Arc::strong_count(counters) == 1;
-            if ended {
-                // Pairs with the release in the drop of the thread's clone: its last counts are seen.
-                fence(Ordering::Acquire);
-                *retired = add(*retired, counters.read());
-            }
-            !ended
-        });
-    }
-}
-
-fn add(mut sums: [u64; COUNTERS], counts: [u64; COUNTERS]) -> [u64; COUNTERS] {
-    for (sum, count) in sums.iter_mut().zip(counts) {
-        *sum += count;
-    }
-    sums
-}
-
-fn encode_scope(scope: &InstrumentationScope) -> ScopeHeader {
-    let mut attributes = otlp_core::wire::AttributeList::new(3);
-    for attribute in scope.attributes() {
-        let set = |value: otlp_core::wire::Value<'_>| {
-            attributes.set(attribute.key.as_str(), value, &otlp_core::AttributeLimits::EXEMPT);
-        };
-        with_wire(&attribute.value, set);
-    }
-    ScopeHeader::from_attributes(
-        scope.name(),
-        scope.version().unwrap_or_default(),
-        &attributes,
-        scope.schema_url().unwrap_or_default(),
-    )
-}
-
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Scopes that are remembered. A program has some dozens; this bounds one that makes up names.
-const SCOPES_MAX: usize = 1024;
-/// Largest of them.
-const SCOPE_BYTES_MAX: usize = 4 * 1024;

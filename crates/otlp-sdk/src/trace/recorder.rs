@@ -41,7 +41,7 @@ impl Recorder {
     pub(crate) fn clear(&mut self) {
         self.encoder.clear();
         // Only processors ask for it, so without one it was not set.
-        if self.scope.provider.has_processors {
+        if self.scope.provider.core.has_processors {
             self.parent = SpanContext::NONE;
         }
     }

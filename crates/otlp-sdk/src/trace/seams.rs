@@ -1,82 +1,45 @@
-//! What the user has brought: processors, a sampler, an id generator.
-//!
-//! It is let go when the provider is shut down for the last time, on the thread that does so. Spans and the
-//! stocks of recorders that threads keep refer to the provider for longer, and what is released with
-//! a thread's locals could not reach the locals of others any more.
+//! Calls of what the user has brought: processors, a sampler, an id generator.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 
 use super::id_generator::{IdSource, RandomIdGenerator};
-use super::local;
 use super::processor::{ActiveSpan, FinishedSpan, SpanProcessor};
 use super::provider::Provider;
-use super::recorder::Recorder;
+use super::recorder::{Measured, Recorder};
 use super::sampler::{Decision, Sampler, SamplingInput, SamplingOutput};
-use crate::foreign::caught;
 use crate::pipeline::PipelineError;
+use crate::provider::{self, Hooks, SeamsSlot, Stage};
+
+type Seams = provider::Seams<dyn SpanProcessor, Others>;
 
 /// Where a provider keeps them.
-pub(super) type Slot = ArcSwapOption<Seams>;
+pub(super) type Slot = SeamsSlot<dyn SpanProcessor, Others>;
 
-/// The parts of a provider that run code which is not ours.
+/// What runs code that is not ours beside the processors.
 #[derive(Debug)]
-pub(super) struct Seams {
-    pub(super) stages: Vec<Stage>,
+pub(crate) struct Others {
     /// Only if it runs foreign code, anywhere in it.
     pub(super) sampler: Option<Sampler>,
     /// Only if they come from a generator of the user's.
     pub(super) ids: Option<IdSource>,
 }
 
-/// One step of a span's end, in the order of registration.
-#[derive(Debug)]
-pub(super) enum Stage {
-    /// With its place among the pipelines.
-    Pipeline(usize),
-    Processor(Box<dyn SpanProcessor>),
-}
-
-impl Seams {
-    pub(super) fn has_processors(&self) -> bool {
-        self.processors().next().is_some()
+impl Hooks for dyn SpanProcessor {
+    fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
+        SpanProcessor::force_flush(self, timeout)
     }
 
-    fn processors(&self) -> impl Iterator<Item = &dyn SpanProcessor> {
-        self.stages.iter().filter_map(|stage| match stage {
-            Stage::Pipeline(_) => None,
-            Stage::Processor(processor) => Some(&**processor),
-        })
+    fn shutdown(&self, timeout: Duration) -> Result<(), PipelineError> {
+        SpanProcessor::shutdown(self, timeout)
     }
 }
 
-/// Calls of user code. A panic in it is counted and goes no further.
+/// Calls of user code. A panic in it is counted and goes no further; a recorder is whole after every
+/// single call of a processor.
 impl Provider {
-    /// `None` when everything has been let go.
-    fn with_seams<R>(&self, call: impl FnOnce(&Seams) -> R) -> Option<R> {
-        let seams = self.seams.load_full()?;
-        let result = call(&seams);
-        // Perhaps the last to hold them.
-        self.guarded(|| drop(seams));
-        Some(result)
-    }
-
-    /// Releases what the user has brought.
-    pub(super) fn let_go(&self) {
-        let seams = self.seams.swap(None);
-        self.guarded(|| drop(seams));
-    }
-
-    fn guarded<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
-        // A recorder is whole after every single call of a processor, so nothing half-done is seen
-        // afterwards.
-        let result = local::in_foreign_code(|| caught(call));
-        result.inspect_err(|_| self.count_panic()).ok()
-    }
-
     /// Calls the processors' `on_start`.
     #[cold]
     pub(super) fn processors_on_start(
@@ -85,9 +48,9 @@ impl Provider {
         context: &SpanContext,
         parent: &Context,
     ) {
-        self.with_seams(|seams| {
+        self.seams.with(&self.core, |seams| {
             for processor in seams.processors() {
-                self.guarded(|| {
+                self.core.guarded(|| {
                     processor.on_start(&mut ActiveSpan::new(recorder, context), parent);
                 });
             }
@@ -98,63 +61,62 @@ impl Provider {
     /// order in which they were added.
     #[cold]
     pub(super) fn processors_on_end(&self, recorder: &mut Recorder, context: &SpanContext) {
-        let done = self.with_seams(|seams| {
+        let done = self.seams.with(&self.core, |seams| {
             for processor in seams.processors() {
-                self.guarded(|| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
+                self.core.guarded(|| processor.on_ending(&mut ActiveSpan::new(recorder, context)));
             }
             for stage in &seams.stages {
                 match stage {
-                    Stage::Pipeline(at) if recorder.sampled => local::append(recorder, *at),
+                    Stage::Pipeline(at) if recorder.sampled => self.append(recorder, *at),
                     Stage::Pipeline(_) => {}
                     Stage::Processor(processor) => {
-                        self.guarded(|| processor.on_end(&FinishedSpan::new(recorder, context)));
+                        self.core
+                            .guarded(|| processor.on_end(&FinishedSpan::new(recorder, context)));
                     }
                 }
             }
         });
         if done.is_none() && recorder.sampled {
             // After shutdown: the pipelines count it.
-            (0..self.pipelines.len()).for_each(|at| local::append(recorder, at));
+            provider::append_to_all(&self.core, &Measured::new(recorder), &recorder.scope.header);
         }
     }
 
-    /// Asks every processor to flush or to shut down, in order, within one deadline; the first error
-    /// is told.
-    pub(super) fn ask_processors(
-        &self,
-        timeout: Duration,
-        begun: Instant,
-        call: impl Fn(&dyn SpanProcessor, Duration) -> Result<(), PipelineError>,
-    ) -> Result<(), PipelineError> {
-        let panicked = || Err(PipelineError::NoWorker("a span processor panicked"));
-        let answers = self.with_seams(|seams| {
-            let mut first = Ok(());
-            for processor in seams.processors() {
-                let left = timeout.saturating_sub(begun.elapsed());
-                let answer = self.guarded(|| call(processor, left));
-                first = first.and(answer.unwrap_or_else(panicked));
-            }
-            first
-        });
-        answers.unwrap_or(Ok(()))
+    fn append(&self, recorder: &Recorder, at: usize) {
+        provider::append(&self.core, at, &Measured::new(recorder), &recorder.scope.header);
     }
 
     /// Asks a sampler that runs foreign code. When it panics, the span is dropped.
     #[cold]
     pub(super) fn ask_sampler(&self, input: &SamplingInput<'_>) -> SamplingOutput {
-        let ask = |seams: &Seams| self.guarded(|| Some(seams.sampler.as_ref()?.sample(input)));
-        self.with_seams(ask).flatten().flatten().unwrap_or_else(|| Decision::Drop.into())
+        let ask = |seams: &Seams| {
+            self.core.guarded(|| Some(seams.others.sampler.as_ref()?.sample(input)))
+        };
+        self.seams
+            .with(&self.core, ask)
+            .flatten()
+            .flatten()
+            .unwrap_or_else(|| Decision::Drop.into())
     }
 
     #[cold]
     pub(super) fn ask_for_trace_id(&self) -> TraceId {
-        let ask = |seams: &Seams| Some(seams.ids.as_ref()?.trace_id_or(|| self.count_panic()));
-        self.with_seams(ask).flatten().unwrap_or_else(|| RandomIdGenerator.new_trace_id())
+        let ask = |seams: &Seams| {
+            Some(seams.others.ids.as_ref()?.trace_id_or(|| self.core.count_panic()))
+        };
+        self.seams
+            .with(&self.core, ask)
+            .flatten()
+            .unwrap_or_else(|| RandomIdGenerator.new_trace_id())
     }
 
     #[cold]
     pub(super) fn ask_for_span_id(&self) -> SpanId {
-        let ask = |seams: &Seams| Some(seams.ids.as_ref()?.span_id_or(|| self.count_panic()));
-        self.with_seams(ask).flatten().unwrap_or_else(|| RandomIdGenerator.new_span_id())
+        let ask =
+            |seams: &Seams| Some(seams.others.ids.as_ref()?.span_id_or(|| self.core.count_panic()));
+        self.seams
+            .with(&self.core, ask)
+            .flatten()
+            .unwrap_or_else(|| RandomIdGenerator.new_span_id())
     }
 }

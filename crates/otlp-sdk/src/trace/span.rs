@@ -8,10 +8,12 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{self, SpanContext, Status};
 
+use super::counts::Counted;
 use super::local;
-use super::recorder::Recorder;
+use super::recorder::{Measured, Recorder};
 use crate::clock::unix_nano;
-use crate::foreign::caught;
+use crate::foreign::{caught, in_foreign_code};
+use crate::provider::append_to_all;
 
 /// A span of our [`Tracer`](super::Tracer).
 ///
@@ -42,19 +44,18 @@ impl Span {
         let end = end.map_or_else(|| recorder.now(), |end| told(&recorder, end));
         // A duration is never negative.
         recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
-        let has_processors = recorder.scope.provider.has_processors;
-        if has_processors {
+        let core = &recorder.scope.provider.core;
+        if core.has_processors {
             let scope = Arc::clone(&recorder.scope);
             scope.provider.processors_on_end(&mut recorder, &self.context);
+        } else if recorder.sampled {
+            append_to_all(core, &Measured::new(&recorder), &recorder.scope.header);
         }
         if recorder.encoder.is_limited() {
-            recorder.scope.provider.count_limited(recorder.sampled);
+            let core = &recorder.scope.provider.core;
+            core.count_limited(Counted::Limited.at(), recorder.sampled);
         }
-        if has_processors || !recorder.sampled {
-            local::put_back(recorder);
-        } else {
-            local::finish(recorder);
-        }
+        local::put_back(recorder);
     }
 }
 
@@ -74,7 +75,7 @@ impl trace::Span for Span {
     fn record_error(&mut self, error: &dyn Error) {
         if let Some(recorder) = &mut self.recorder {
             let now = recorder.now();
-            let attributes = exception(error, || recorder.scope.provider.count_panic());
+            let attributes = exception(error, || recorder.scope.provider.core.count_panic());
             recorder.add_event_at("exception", now, &attributes);
         }
     }
@@ -169,7 +170,7 @@ fn told(recorder: &Recorder, time: SystemTime) -> u64 {
 /// The texts come from code that is not ours: should it panic, the event goes without.
 fn exception(error: &dyn Error, on_panic: impl FnOnce()) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(2);
-    let described = local::in_foreign_code(|| caught(|| describe(error, &mut attributes)));
+    let described = in_foreign_code(|| caught(|| describe(error, &mut attributes)));
     if described.is_err() {
         on_panic();
     }

@@ -10,12 +10,14 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use otlp_core::span::{ParentContext, SpanIdentity};
 
-use super::local::{self, Counted};
+use super::counts::{Counted, Origin};
+use super::local;
 use super::provider::{Handle, Scope};
 use super::recorder::wire_kind;
 use super::sampler::{Decision, SamplingInput};
 use super::span::Span;
 use crate::clock::{Clock, unix_nano};
+use crate::foreign::is_too_deep;
 use crate::propagation::{RANDOM, child_flags, trace_state_header};
 
 /// Starts spans of one instrumentation scope.
@@ -35,7 +37,7 @@ impl Tracer {
     /// (row T4).
     #[must_use]
     pub fn enabled(&self) -> bool {
-        self.scope.provider.is_active()
+        self.scope.provider.core.is_active()
     }
 }
 
@@ -97,7 +99,7 @@ impl NewSpan<'_> {
 impl Tracer {
     fn start_in(&self, new: NewSpan<'_>, cx: &Context) -> Span {
         if cx.is_telemetry_suppressed() {
-            local::count(&self.scope.provider, Counted::SampledOut);
+            self.scope.provider.count(Counted::Started(Origin::None, Decision::Drop));
             return Span::new(SpanContext::NONE, None);
         }
         if !cx.has_active_span() {
@@ -111,7 +113,7 @@ impl Tracer {
     #[inline]
     fn start_under(&self, new: NewSpan<'_>, cx: &Context, parent: Option<&SpanContext>) -> Span {
         let provider = &*self.scope.provider;
-        if !provider.is_active() || local::is_too_deep() {
+        if !provider.core.is_active() || is_too_deep() {
             return self.not_recorded(parent);
         }
         let (trace_id, span_id) = provider.first_ids(parent);
@@ -140,11 +142,9 @@ impl Tracer {
             (None, None) => TraceState::NONE,
         };
         let context = SpanContext::new(trace_id, span_id, flags, false, trace_state);
+        provider.count(Counted::Started(Origin::of(parent), sampling.decision));
         match sampling.decision {
-            Decision::Drop => {
-                local::count(provider, Counted::SampledOut);
-                Span::new(context, None)
-            }
+            Decision::Drop => Span::new(context, None),
             _ => self.record(new, cx, parent, context, sampling.attributes.as_deref()),
         }
     }
@@ -153,8 +153,10 @@ impl Tracer {
     #[cold]
     fn not_recorded(&self, parent: Option<&SpanContext>) -> Span {
         let provider = &*self.scope.provider;
-        let after = provider.is_shut_down();
-        local::count(provider, if after { Counted::AfterShutdown } else { Counted::SampledOut });
+        provider.count(match provider.core.is_shut_down() {
+            true => Counted::AfterShutdown,
+            false => Counted::Started(Origin::of(parent), Decision::Drop),
+        });
         Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None)
     }
 
@@ -167,13 +169,11 @@ impl Tracer {
         context: SpanContext,
         sampler_attributes: Option<&[KeyValue]>,
     ) -> Span {
-        let sampled = context.is_sampled();
-        let counted = if sampled { Counted::Sampled } else { Counted::RecordOnly };
         let started = Clock::global().start();
-        let mut recorder = local::take_recorder(&self.scope, started, counted);
-        recorder.sampled = sampled;
+        let mut recorder = local::take_recorder(&self.scope, started);
+        recorder.sampled = context.is_sampled();
         recorder.end_unix_nano = None;
-        if let Some(parent) = parent.filter(|_| self.scope.provider.has_processors) {
+        if let Some(parent) = parent.filter(|_| self.scope.provider.core.has_processors) {
             recorder.parent = parent.clone();
         }
         let NewSpan { name, kind, start_time, attributes, events, links } = new;
@@ -199,7 +199,7 @@ impl Tracer {
         }
         events.iter().for_each(|event| recorder.add_api_event(event));
         links.iter().for_each(|link| recorder.add_api_link(link));
-        if self.scope.provider.has_processors {
+        if self.scope.provider.core.has_processors {
             self.scope.provider.processors_on_start(&mut recorder, &context, cx);
         }
         Span::new(context, Some(recorder))

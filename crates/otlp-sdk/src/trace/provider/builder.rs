@@ -1,20 +1,17 @@
 //! Sets a provider up.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use otlp_core::export::Exporter;
-use otlp_core::wire::envelope::ResourceHeader;
 use otlp_core::{Signal, SpanLimits};
-use parking_lot::Mutex;
 
 use super::super::id_generator::IdSource;
 use super::super::processor::SpanProcessor;
 use super::super::sampler::Sampler;
-use super::super::seams::{self, Seams, Stage};
+use super::super::seams::{self, Others};
 use super::{Handle, Provider, TracerProvider};
-use crate::pipeline::{BatchConfig, Pipeline};
+use crate::pipeline::BatchConfig;
+use crate::provider::{Core, Scopes, Stages};
 use crate::resource::Resource;
 
 /// Sets a [`TracerProvider`] up.
@@ -24,21 +21,7 @@ pub struct TracerProviderBuilder {
     ids: IdSource,
     limits: SpanLimits,
     resource: Option<Resource>,
-    stages: Vec<NewStage>,
-}
-
-enum NewStage {
-    Exporter(Box<dyn FnOnce(ResourceHeader) -> Pipeline + Send>),
-    Processor(Box<dyn SpanProcessor>),
-}
-
-impl fmt::Debug for NewStage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exporter(_) => f.write_str("Exporter"),
-            Self::Processor(processor) => processor.fmt(f),
-        }
-    }
+    stages: Stages<dyn SpanProcessor>,
 }
 
 impl TracerProviderBuilder {
@@ -55,8 +38,7 @@ impl TracerProviderBuilder {
         exporter: impl Exporter,
         config: BatchConfig,
     ) -> Self {
-        let start = |resource| spawn(resource, exporter, config);
-        self.stages.push(NewStage::Exporter(Box::new(start)));
+        self.stages.add_exporter(Signal::Traces, exporter, config);
         self
     }
 
@@ -73,7 +55,7 @@ impl TracerProviderBuilder {
     /// Adds a processor of your own.
     #[must_use]
     pub fn with_span_processor(mut self, processor: impl SpanProcessor) -> Self {
-        self.stages.push(NewStage::Processor(Box::new(processor)));
+        self.stages.add_processor(Box::new(processor));
         self
     }
 
@@ -108,54 +90,22 @@ impl TracerProviderBuilder {
     /// Starts the pipelines, each with a thread of its own.
     #[must_use]
     pub fn build(self) -> TracerProvider {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-        // Measured here rather than by the first span.
-        crate::clock::Clock::global();
-        let resource = self.resource.unwrap_or_else(|| Resource::builder().build());
-        let header = resource.header();
-        let (mut pipelines, mut stages) = (Vec::new(), Vec::new());
-        for stage in self.stages {
-            stages.push(match stage {
-                NewStage::Processor(processor) => Stage::Processor(processor),
-                NewStage::Exporter(start) => {
-                    let pipeline = start(header.clone());
-                    pipelines.push(pipeline);
-                    Stage::Pipeline(pipelines.len() - 1)
-                }
-            });
-        }
+        let (core, stages) = Core::start(self.resource, self.stages);
         let sampler = self.sampler.unwrap_or_default();
         let (ours, foreign) =
             if sampler.is_foreign() { (None, Some(sampler)) } else { (Some(sampler), None) };
         let ids_are_ours = matches!(self.ids, IdSource::Random);
-        let (ids_are_random, has_stages) = (self.ids.ids_are_random(), !stages.is_empty());
-        let ids = (!ids_are_ours).then_some(self.ids);
-        let seams = Seams { stages, sampler: foreign, ids };
+        let ids_are_random = self.ids.ids_are_random();
+        let others = Others { sampler: foreign, ids: (!ids_are_ours).then_some(self.ids) };
         let provider = Provider {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            core,
             sampler: ours,
             ids_are_ours,
             ids_are_random,
             limits: self.limits,
-            resource,
-            pipelines,
-            has_processors: seams.has_processors(),
-            has_stages,
-            seams: seams::Slot::from_pointee(seams),
-            counters_of_no_thread: Arc::default(),
-            counters: Mutex::default(),
-            scopes: Mutex::default(),
-            shut_down: AtomicBool::new(false),
-            panics: AtomicU64::new(0),
+            seams: seams::Slot::new(stages, others),
+            scopes: Scopes::default(),
         };
         TracerProvider { handle: Arc::new(Handle { provider: Arc::new(provider) }) }
     }
-}
-
-fn spawn(resource: ResourceHeader, exporter: impl Exporter, config: BatchConfig) -> Pipeline {
-    let (pipeline, started) = Pipeline::spawn(Signal::Traces, resource, exporter, config);
-    if let Err(error) = started {
-        tracing::error!(target: "otlp_sdk", %error, "the export thread could not be started; every span will be dropped and counted");
-    }
-    pipeline
 }
