@@ -16,6 +16,8 @@ pub mod span;
 pub mod wire;
 
 pub use self::limits::{AttributeLimits, LogRecordLimits, SpanLimits, ValueLimits};
+#[cfg(feature = "json")]
+pub use self::payload::JsonBodyError;
 pub use self::payload::{Body, Payload, Rope, SplitLimit};
 pub use self::signal::Signal;
 

@@ -4,6 +4,8 @@
 //! merging, splitting, retrying and fanning out move reference counts and never re-encode.
 
 mod body;
+#[cfg(feature = "json")]
+mod json;
 mod rope;
 
 use std::sync::Arc;
@@ -11,9 +13,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::body::Body;
+#[cfg(feature = "json")]
+pub use self::json::JsonBodyError;
 pub use self::rope::Rope;
 
-use self::body::Compressed;
+use self::body::Forms;
 use crate::export::{CompressError, Compression};
 use crate::signal::Signal;
 use crate::wire::{WireError, request};
@@ -46,7 +50,9 @@ pub struct Payload {
 #[derive(Debug)]
 struct Shared {
     rope: Rope,
-    compressed: Compressed,
+    compressed: Forms,
+    #[cfg(feature = "json")]
+    json: json::JsonForms,
 }
 
 impl Payload {
@@ -56,8 +62,13 @@ impl Payload {
     /// outside.
     #[must_use]
     pub fn from_parts(signal: Signal, rope: Rope, items: usize) -> Self {
-        let shared = Arc::new(Shared { rope, compressed: Compressed::default() });
-        Self { signal, items, shared }
+        let shared = Shared {
+            rope,
+            compressed: Forms::default(),
+            #[cfg(feature = "json")]
+            json: json::JsonForms::default(),
+        };
+        Self { signal, items, shared: Arc::new(shared) }
     }
 
     /// Wraps request bytes from outside and counts their items by walking the envelopes.
@@ -111,6 +122,20 @@ impl Payload {
     /// The codec failed, which for in-memory data means that it could not get memory.
     pub fn body(&self, compression: Compression) -> Result<Body, CompressError> {
         self.shared.compressed.body(&self.shared.rope, compression)
+    }
+
+    /// The request body in JSON under `compression`, made on first use and shared by all clones.
+    ///
+    /// `max` bounds the text before compression (row Z1). Costs CPU once per codec, in the order of what
+    /// compressing costs; the text itself is kept only where it is not compressed.
+    ///
+    /// # Errors
+    ///
+    /// The text is larger than `max`, the request is not OTLP (a string that is not UTF-8), or the codec
+    /// failed.
+    #[cfg(feature = "json")]
+    pub fn json_body(&self, compression: Compression, max: usize) -> Result<Body, JsonBodyError> {
+        self.shared.json.body(self.signal, self.rope(), compression, max)
     }
 
     /// Appends another request of the same signal.

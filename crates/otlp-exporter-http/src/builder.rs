@@ -27,6 +27,15 @@ impl HttpExporterBuilder {
         Self { config, client: None }
     }
 
+    /// The encoding: [`Protocol::HttpProtobuf`], the default, or [`Protocol::HttpJson`], which needs the
+    /// feature `json`. The variables of the environment do not choose it here.
+    ///
+    /// JSON is for servers that take nothing else, and for people who read along: it is two to three times
+    /// as large and costs the conversion of each request.
+    pub fn with_protocol(self, protocol: Protocol) -> Self {
+        self.map(|config| config.with_protocol(protocol))
+    }
+
     /// The base URL of the server; the path of the signal (`/v1/traces`) is appended. Default
     /// `http://localhost:4318`.
     pub fn with_endpoint(self, url: impl Into<String>) -> Self {
@@ -70,7 +79,8 @@ impl HttpExporterBuilder {
         self.map(|config| config.with_tls(tls))
     }
 
-    /// Most bytes of a request; a larger one is not sent (Z1). Default 64 MiB.
+    /// Most bytes of a request, before compression and after; a larger one is not sent (Z1). For JSON that
+    /// is the text. Default 64 MiB.
     pub fn with_max_request_size(self, bytes: usize) -> Self {
         self.map(|config| config.with_max_request_size(bytes))
     }
@@ -105,8 +115,8 @@ impl HttpExporterBuilder {
     ///
     /// # Errors
     ///
-    /// A bad value given in code, an endpoint that cannot be used, an `https` endpoint without
-    /// the feature `tls`, a PEM file that cannot be read.
+    /// A bad value given in code, a protocol that is not one over HTTP or not compiled in, an endpoint
+    /// that cannot be used, an `https` endpoint without the feature `tls`, a PEM file that cannot be read.
     pub fn build(self) -> Result<HttpExporter, BuildError> {
         self.build_with(&Env::from_process())
     }

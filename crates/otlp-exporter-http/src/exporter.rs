@@ -9,7 +9,7 @@ use otlp_core::export::cause::Cause;
 use otlp_core::export::redact::Redactor;
 use otlp_core::export::{
     BuildError, Compression, Deadline, Endpoint, ExportError, Exporter, ExporterConfig,
-    HeaderProvider, Headers, Outcome, Protocol, Secret, attempt,
+    HeaderProvider, Headers, Outcome, Secret, attempt,
 };
 use otlp_core::{Payload, Signal};
 use parking_lot::Mutex;
@@ -23,11 +23,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::body::RopeBody;
 use crate::builder::HttpExporterBuilder;
+use crate::encoding::Encoding;
 use crate::outcome::Tried;
 use crate::proxy::{Proxy, is_this_machine};
 use crate::response;
 
-/// Exports over HTTP with protobuf bodies, any number of requests at a time.
+/// Exports over HTTP with bodies in protobuf or JSON, any number of requests at a time.
 ///
 /// Connections are made by requests and belong to the Tokio runtime that drives them. Drive one
 /// exporter on one runtime; when that one ends, later requests connect anew on their own.
@@ -41,9 +42,11 @@ use crate::response;
 /// | 413 | too large |
 /// | every other status, redirects too | permanent |
 /// | no connection, connection lost, deadline passed | retryable |
-/// | larger than the limit, or not OTLP | permanent |
+/// | larger than the limit, or not OTLP in protobuf | permanent |
+/// | 2xx in JSON that is no OTLP response | delivered, with a warning |
 pub struct HttpExporter {
     signal: Signal,
+    encoding: Encoding,
     endpoint: Endpoint,
     url: Url,
     /// `None` also with a client of the user's own, whose proxy is not known.
@@ -76,14 +79,14 @@ impl HttpExporter {
     ///
     /// # Errors
     ///
-    /// The protocol is not [`Protocol::HttpProtobuf`] (`http/json` is not built in yet), the
-    /// endpoint is `https` without the feature `tls`, a PEM file cannot be read.
+    /// The protocol is not one over HTTP, or it is `http/json` without the feature `json`; the
+    /// endpoint is `https` without the feature `tls`; a PEM file cannot be read.
     pub fn from_config(config: ExporterConfig) -> Result<Self, BuildError> {
         Self::new(config, None)
     }
 
     pub(crate) fn new(config: ExporterConfig, client: Option<Client>) -> Result<Self, BuildError> {
-        check_protocol(config.protocol)?;
+        let encoding = Encoding::of(config.protocol)?;
         // The error of the URL parser says nothing about its input.
         let url = Url::parse(config.endpoint.url()).map_err(|error| {
             BuildError::new("endpoint", format!("{} is not a URL: {error}", config.endpoint))
@@ -96,9 +99,10 @@ impl HttpExporter {
         secrets.extend_from_slice(proxy.as_ref().map(Proxy::secrets).unwrap_or_default());
         Ok(Self {
             signal: config.signal,
+            encoding,
             url,
             proxy,
-            headers: base_headers(&config)?,
+            headers: base_headers(&config, encoding)?,
             own_headers: config.headers,
             secrets,
             endpoint: config.endpoint,
@@ -132,7 +136,7 @@ impl HttpExporter {
                 format_args!("it holds {}, the exporter sends {}", payload.signal(), self.signal);
             return Err(attempt::not_sent(tried, problem));
         }
-        let body = attempt::body(tried, payload, self.compression, self.max_request_size)?;
+        let body = self.encoding.body(tried, payload, self.compression, self.max_request_size)?;
         let provided = match &self.header_provider {
             Some(provider) => Some(attempt::provided_headers(tried, provider).await?),
             None => None,
@@ -178,6 +182,7 @@ impl HttpExporter {
             endpoint: &self.endpoint,
             proxy: self.proxy.as_ref(),
             signal: self.signal,
+            encoding: self.encoding,
             items,
             limit: self.max_response_size,
             answered: self.has_answered.load(Ordering::Relaxed),
@@ -208,12 +213,7 @@ impl Exporter for HttpExporter {
     }
 
     fn component_type(&self) -> &'static str {
-        match self.signal {
-            Signal::Traces => "otlp_http_span_exporter",
-            Signal::Metrics => "otlp_http_metric_exporter",
-            Signal::Logs => "otlp_http_log_exporter",
-            _ => "otlp_http_exporter",
-        }
+        self.encoding.component_type(self.signal)
     }
 
     fn destination(&self) -> String {
@@ -227,6 +227,7 @@ impl fmt::Debug for HttpExporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpExporter")
             .field("signal", &self.signal)
+            .field("encoding", &self.encoding)
             .field("endpoint", &self.endpoint)
             .field("proxy", &self.proxy.as_ref().map(Proxy::to_string))
             .field("headers", &self.headers)
@@ -253,15 +254,6 @@ async fn within<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Opt
         None => Some(work.await),
         Some(until) => timeout_at(until, work).await.ok(),
     }
-}
-
-fn check_protocol(protocol: Protocol) -> Result<(), BuildError> {
-    let problem = match protocol {
-        Protocol::HttpProtobuf => return Ok(()),
-        Protocol::HttpJson => "is http/json, which is not built in yet; use http/protobuf",
-        _ => "is not http/protobuf; otlp-exporter-grpc speaks grpc",
-    };
-    Err(BuildError::new("protocol", problem))
 }
 
 fn build_client(config: &ExporterConfig) -> Result<Client, BuildError> {
@@ -357,13 +349,13 @@ fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuild
 }
 
 /// The headers of every request.
-fn base_headers(config: &ExporterConfig) -> Result<HeaderMap, BuildError> {
+fn base_headers(config: &ExporterConfig, encoding: Encoding) -> Result<HeaderMap, BuildError> {
     let mut headers = HeaderMap::new();
     add_headers(&mut headers, &config.headers);
     let user_agent = HeaderValue::from_str(&config.user_agent)
         .map_err(|_| BuildError::new("user agent", "is not a valid header value"))?;
     headers.insert(USER_AGENT, user_agent);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(encoding.media_type()));
     Ok(headers)
 }
 

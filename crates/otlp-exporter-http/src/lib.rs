@@ -1,4 +1,4 @@
-//! Exports encoded OTLP over HTTP with protobuf bodies.
+//! Exports encoded OTLP over HTTP with bodies in protobuf, or in JSON.
 //!
 //! [`HttpExporter`] sends a [`Payload`](otlp_core::Payload) as one `POST` and says what became of
 //! it. Retry, queueing and batching belong to whoever drives it, such as the SDK's pipeline.
@@ -19,7 +19,8 @@
 //! ```
 //!
 //! - The pieces of a payload go to the socket without being copied into one body, and a payload
-//!   is compressed once, however often it is sent.
+//!   is compressed once, however often it is sent. With `http/json` it is converted once, by the task
+//!   that drives the export.
 //! - Whatever the server answers is bounded: 4 MiB, before and after inflating, and 64 KiB of the
 //!   body of an error. Text from the server is escaped and cut before it enters a message.
 //! - Redirects are not followed, so headers never reach a host that was not configured.
@@ -30,18 +31,18 @@
 //!   Tokio runtime that drives them, kept for later requests, and made anew when they were lost.
 //! - Header values never appear in a message or in `Debug`, also when the server sends them back.
 //!
-//! JSON bodies (`http/json`) are not built in yet.
-//!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `json` | no | `http/json`: [`with_protocol`](HttpExporterBuilder::with_protocol); answers in JSON are read, whatever the request was in |
 //! | `tls` | no | `https` endpoints, mTLS: rustls with ring; the system's roots or a CA of your own |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
 mod builder;
+mod encoding;
 mod exporter;
 mod hint;
 mod outcome;

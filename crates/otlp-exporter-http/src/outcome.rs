@@ -14,6 +14,7 @@ use otlp_core::wire::response as wire;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
+use crate::encoding::{self, Encoding};
 use crate::exporter::HEADERS_MAX_WORDS;
 use crate::hint::{self, Attempt, Failure};
 use crate::proxy::Proxy;
@@ -26,6 +27,7 @@ pub(crate) struct Tried<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) proxy: Option<&'a Proxy>,
     pub(crate) signal: Signal,
+    pub(crate) encoding: Encoding,
     /// How many items were sent.
     pub(crate) items: usize,
     /// The limit for answers.
@@ -50,15 +52,38 @@ impl Tried<'_> {
         if body.is_empty() {
             return Outcome::delivered();
         }
-        match Media::of(headers) {
+        match self.media(headers) {
             Media::Protobuf => self.read_success(body),
+            #[cfg(feature = "json")]
+            Media::Json => self.read_json_success(body),
             Media::Html => {
                 let problem = format!(
                     "{self}: the answer is a web page (hint: is this the URL of an OTLP server?)"
                 );
                 Outcome::permanent(ExportError::new(ErrorKind::InvalidResponse, problem))
             }
-            Media::Other => self.unread_success(headers, body),
+            _ => self.unread_success(headers, body),
+        }
+    }
+
+    /// The answer in JSON, whatever the request was in: what it rejects is counted. One that cannot be
+    /// read comes from a server that has said 200, and is a success with a warning.
+    #[cfg(feature = "json")]
+    fn read_json_success(self, body: &[u8]) -> Outcome {
+        match otlp_core::wire::json::read_partial_success(self.signal, body) {
+            Ok(partial) => attempt::accepted(self.items, partial, self.redactor),
+            Err(error) => {
+                // It quotes the answer, and is cut: a secret is then looked for by its start.
+                let error = error.to_string();
+                let error = self.redactor.printable(error.trim_end_matches('…'));
+                Outcome::Delivered {
+                    warning: Some(format!(
+                        "the server's answer is not an OTLP response in JSON ({error}), so whether it \
+                         rejected items is not known: {}",
+                        self.quote(body)
+                    )),
+                }
+            }
         }
     }
 
@@ -81,9 +106,10 @@ impl Tried<'_> {
         let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         Outcome::Delivered {
             warning: Some(format!(
-                "the server answered in {} instead of protobuf, so whether it rejected items is \
-                 not known: {}",
+                "the server answered in {} instead of {}, so whether it rejected items is not \
+                 known: {}",
                 self.redactor.printable(media),
+                self.encoding.media_type(),
                 self.quote(body)
             )),
         }
@@ -103,7 +129,7 @@ impl Tried<'_> {
         match code {
             413 => Outcome::TooLarge { error },
             429 | 502 | 503 | 504 => {
-                Outcome::Retryable { error, retry_after: delay(headers, body, now) }
+                Outcome::Retryable { error, retry_after: self.delay(headers, body, now) }
             }
             _ => Outcome::permanent(error),
         }
@@ -224,16 +250,22 @@ impl Tried<'_> {
     /// What the server says, without our secrets, escaped and cut: the message of its
     /// `google.rpc.Status` (H12), else the text of the body.
     fn words(self, headers: &HeaderMap, body: &[u8]) -> String {
-        if Media::of(headers) == Media::Protobuf
-            && let Ok(status) = wire::decode_status(body)
-            && !status.message.is_empty()
-        {
-            return self.redactor.printable(&status.message);
-        }
-        match Media::of(headers) {
-            Media::Html => String::new(),
+        let media = self.media(headers);
+        match encoding::status(media, body) {
+            Some(status) if !status.message.is_empty() => self.redactor.printable(&status.message),
+            _ if media == Media::Html => String::new(),
             _ => self.quote(body),
         }
+    }
+
+    /// How long the server asks to wait: `Retry-After`, else a `RetryInfo` in its status (H7).
+    fn delay(self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Option<Duration> {
+        retry_after(headers, now)
+            .or_else(|| encoding::status(self.media(headers), body)?.retry_delay)
+    }
+
+    fn media(self, headers: &HeaderMap) -> Media {
+        Media::of(headers, self.encoding.media())
     }
 
     /// A body as text, if it is text.
@@ -244,15 +276,6 @@ impl Tried<'_> {
         let unreadable = text.chars().filter(|c| c.is_control() || *c == '\u{fffd}').count();
         if unreadable * 8 > text.len() { String::new() } else { self.redactor.printable(&text) }
     }
-}
-
-/// How long the server asks to wait: `Retry-After`, else a `RetryInfo` in its status (H7).
-fn delay(headers: &HeaderMap, body: &[u8], now: SystemTime) -> Option<Duration> {
-    retry_after(headers, now).or_else(|| {
-        (Media::of(headers) == Media::Protobuf)
-            .then(|| wire::decode_status(body).ok()?.retry_delay)
-            .flatten()
-    })
 }
 
 fn without_user(url: &str) -> &str {

@@ -84,8 +84,10 @@ fn encoding(headers: &HeaderMap) -> Result<Compression, DecompressError> {
 /// What the media type of an answer says about its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
-    /// Protobuf, or nothing that contradicts it.
+    /// Protobuf.
     Protobuf,
+    /// JSON.
+    Json,
     /// A page for people: this was no OTLP server.
     Html,
     /// Something else.
@@ -93,17 +95,18 @@ pub(crate) enum Media {
 }
 
 impl Media {
-    /// Reads `Content-Type` leniently: parameters are skipped, unknown and generic binary types
-    /// count as protobuf.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Reads `Content-Type` leniently: parameters are skipped; where it says nothing, the answer is
+    /// `asked`, in the form that the request had.
+    pub(crate) fn of(headers: &HeaderMap, asked: Self) -> Self {
         let Some(value) = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
-            return Self::Protobuf;
+            return asked;
         };
         let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
-            "" | "application/octet-stream" => Self::Protobuf,
+            "" | "application/octet-stream" => asked,
             "text/html" | "application/xhtml+xml" => Self::Html,
             other if other.contains("protobuf") => Self::Protobuf,
+            other if other.ends_with("/json") || other.ends_with("+json") => Self::Json,
             _ => Self::Other,
         }
     }
@@ -115,20 +118,26 @@ mod tests {
 
     #[test]
     fn the_media_type_is_read_leniently() {
-        let media = |value: &str| {
-            Media::of(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]))
+        let media = |value: &str, asked| {
+            Media::of(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]), asked)
         };
-        assert_eq!(Media::of(&HeaderMap::new()), Media::Protobuf);
-        for value in [
-            "application/x-protobuf",
-            "Application/X-Protobuf; charset=utf-8",
-            "application/vnd.google.protobuf",
-            "application/octet-stream",
-            "",
-        ] {
-            assert_eq!(media(value), Media::Protobuf, "{value}");
+        for asked in [Media::Protobuf, Media::Json] {
+            assert_eq!(Media::of(&HeaderMap::new(), asked), asked);
+            for value in ["", "application/octet-stream"] {
+                assert_eq!(media(value, asked), asked, "{value}");
+            }
+            for value in [
+                "application/x-protobuf",
+                "Application/X-Protobuf; charset=utf-8",
+                "application/vnd.google.protobuf",
+            ] {
+                assert_eq!(media(value, asked), Media::Protobuf, "{value}");
+            }
+            for value in ["application/json", "Application/JSON;charset=utf-8", "text/x+json"] {
+                assert_eq!(media(value, asked), Media::Json, "{value}");
+            }
+            assert_eq!(media("text/html; charset=utf-8", asked), Media::Html);
+            assert_eq!(media("text/plain", asked), Media::Other);
         }
-        assert_eq!(media("text/html; charset=utf-8"), Media::Html);
-        assert_eq!(media("application/json"), Media::Other);
     }
 }

@@ -11,8 +11,12 @@ use super::compression::Compression;
 use super::headers::{HeaderProvider, Headers};
 use super::outcome::{ErrorKind, ExportError, Outcome};
 use super::redact::Redactor;
+#[cfg(feature = "json")]
+use crate::payload::JsonBodyError;
 use crate::payload::{Body, Payload};
 use crate::wire::WireError;
+#[cfg(feature = "json")]
+use crate::wire::json::WriteError;
 use crate::wire::response::PartialSuccess;
 
 /// The body to send, compressed.
@@ -32,6 +36,33 @@ pub fn body(
         .body(compression)
         .map_err(|error| not_sent(&what, format_args!("it cannot be compressed: {error}")))?;
     // Bytes that do not compress grow a little.
+    check_size(&what, body.len(), max)?;
+    Ok(body)
+}
+
+/// The body to send in JSON, compressed.
+///
+/// # Errors
+///
+/// The outcome when it has more than `max` bytes, before or after compression (Z1), has no JSON form, or
+/// cannot be compressed.
+#[cfg(feature = "json")]
+pub fn json_body(
+    what: impl Display,
+    payload: &Payload,
+    compression: Compression,
+    max: usize,
+) -> Result<Body, Outcome> {
+    let body = payload.json_body(compression, max).map_err(|error| match error {
+        JsonBodyError::Json(error @ WriteError::TooLarge { .. }) => over_limit(&what, error),
+        JsonBodyError::Json(error) => not_sent(
+            &what,
+            format_args!("it cannot be written in JSON, since it is not OTLP: {error}"),
+        ),
+        JsonBodyError::Compress(error) => {
+            not_sent(&what, format_args!("it cannot be compressed: {error}"))
+        }
+    })?;
     check_size(&what, body.len(), max)?;
     Ok(body)
 }
@@ -148,8 +179,12 @@ fn check_size(what: impl Display, size: usize, max: usize) -> Result<(), Outcome
     if size <= max {
         return Ok(());
     }
-    let text = format!("{what} not sent: {size} bytes are over the limit of {max}");
-    Err(Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, text) })
+    Err(over_limit(what, format_args!("{size} bytes are over the limit of {max}")))
+}
+
+fn over_limit(what: impl Display, problem: impl Display) -> Outcome {
+    let text = format!("{what} not sent: {problem}");
+    Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, text) }
 }
 
 /// The server answered with success, and then with bytes that are no export response.

@@ -40,42 +40,58 @@ impl Body {
     }
 }
 
-/// The compressed forms that have been asked for, one slot for each setting that was used first.
+impl Body {
+    pub(super) fn new(rope: Rope, compression: Compression) -> Self {
+        Self { rope, compression }
+    }
+}
+
+/// The forms that have been asked for, one slot for each setting that was used first.
 ///
-/// Two slots: a fan-out to a gzip and a zstd destination shares both. A third setting is
-/// compressed anew each time, which is slow but right.
+/// Two slots: a fan-out to a gzip and a zstd destination shares both. A third setting is made anew each
+/// time, which is slow but right.
 #[derive(Debug, Default)]
-pub(super) struct Compressed {
+pub(super) struct Forms {
     slots: [OnceLock<(Compression, Bytes)>; 2],
 }
 
-impl Compressed {
+impl Forms {
+    /// `rope` under `compression`.
     pub(super) fn body(
         &self,
         rope: &Rope,
         compression: Compression,
     ) -> Result<Body, CompressError> {
         if compression == Compression::None {
-            return Ok(Body { rope: rope.clone(), compression });
+            return Ok(Body::new(rope.clone(), compression));
         }
+        let bytes = self.kept_or(compression, || compress(rope.parts(), compression))?;
+        Ok(Body::new(bytes.into(), compression))
+    }
+
+    /// The form that is kept for `compression`, else the one that `make` makes, which is then kept if
+    /// there is room.
+    pub(super) fn kept_or<E>(
+        &self,
+        compression: Compression,
+        make: impl FnOnce() -> Result<Bytes, E>,
+    ) -> Result<Bytes, E> {
         for slot in &self.slots {
             if let Some((kept, bytes)) = slot.get() {
                 if *kept == compression {
-                    return Ok(Body { rope: bytes.clone().into(), compression });
+                    return Ok(bytes.clone());
                 }
                 continue;
             }
-            let bytes = compress(rope.parts(), compression)?;
+            let bytes = make()?;
             // Another thread may have filled the slot meanwhile: with the same form, which then
             // serves both, or with another setting's.
             let shared = match slot.set((compression, bytes.clone())) {
                 Ok(()) => None,
                 Err(_) => slot.get().filter(|(kept, _)| *kept == compression),
             };
-            let bytes = shared.map_or(bytes, |(_, shared)| shared.clone());
-            return Ok(Body { rope: bytes.into(), compression });
+            return Ok(shared.map_or(bytes, |(_, shared)| shared.clone()));
         }
-        let bytes = compress(rope.parts(), compression)?;
-        Ok(Body { rope: bytes.into(), compression })
+        make()
     }
 }

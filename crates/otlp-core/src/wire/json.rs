@@ -17,14 +17,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
 mod read;
 mod write;
 
 use super::definitions::Type;
 use crate::signal::Signal;
 
+pub use self::answer::{read_partial_success, read_status};
 pub use self::read::{JsonError, read};
-pub use self::write::write;
+pub use self::write::{WriteError, write, write_within};
 
 #[cfg(test)]
 mod tests;

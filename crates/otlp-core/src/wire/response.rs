@@ -214,7 +214,7 @@ const fn names(signal: Signal) -> (&'static str, &'static str) {
     }
 }
 
-const RETRY_INFO: &str = "google.rpc.RetryInfo";
+pub(super) const RETRY_INFO: &str = "google.rpc.RetryInfo";
 const TYPE_URL_PREFIX: &str = "type.googleapis.com/";
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 

@@ -282,16 +282,32 @@ async fn after_shutdown_nothing_is_sent() {
 }
 
 #[test]
-fn json_and_grpc_are_refused_when_the_exporter_is_built() {
-    for (protocol, words) in
-        [(Protocol::HttpJson, "not built in yet"), (Protocol::Grpc, "otlp-exporter-grpc")]
-    {
-        let configured = otlp_core::export::ExporterConfig::builder(Signal::Traces)
+fn protocols_that_are_not_built_in_are_refused_with_what_to_do() {
+    for (protocol, words) in [
+        #[cfg(not(feature = "json"))]
+        (Protocol::HttpJson, "enable the feature `json`"),
+        (Protocol::Grpc, "otlp-exporter-grpc"),
+    ] {
+        let error = HttpExporter::builder(Signal::Traces)
             .with_protocol(protocol)
-            .build(&Env::empty())
-            .unwrap();
-        let error = HttpExporter::from_config(configured.config).unwrap_err();
+            .build_with(&Env::empty())
+            .unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(error.setting(), "protocol");
+    }
+}
+
+/// Without the feature `json` the answer is not looked into, and that is said.
+#[cfg(not(feature = "json"))]
+#[tokio::test]
+async fn an_answer_in_json_is_a_success_with_a_warning() {
+    let server = Server::start();
+    let reply = Reply::http(200).with_header("content-type", "application/json");
+    server.respond_with(reply.with_body(r#"{"partialSuccess":{"rejectedSpans":"1"}}"#));
+    match export(&exporter(server.http_endpoint())).await {
+        Outcome::Delivered { warning: Some(warning) } => {
+            assert!(warning.contains("is not known: {\"partialSuccess\""), "{warning}");
+        }
+        other => panic!("{other:?}"),
     }
 }

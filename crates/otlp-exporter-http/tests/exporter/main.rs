@@ -5,6 +5,8 @@
 mod connection;
 mod delivery;
 mod hostile;
+#[cfg(feature = "json")]
+mod json;
 mod outcomes;
 mod proxy;
 mod secrets;

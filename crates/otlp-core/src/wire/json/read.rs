@@ -20,7 +20,7 @@ use crate::wire::writer::{FIXED32, FIXED64, LEN, VARINT, put_message};
 /// Why a text is not the JSON form of a message: what was found where, by line and column.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct JsonError(String);
+pub struct JsonError(pub(super) String);
 
 impl From<serde_json::Error> for JsonError {
     fn from(error: serde_json::Error) -> Self {

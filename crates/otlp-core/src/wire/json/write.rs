@@ -5,6 +5,7 @@
 //! repeated singular field; a message where that takes a search is written field by field.
 
 use std::io::Write as _;
+use std::ops::{Deref, DerefMut};
 
 use base64::engine::general_purpose::STANDARD;
 
@@ -24,10 +25,87 @@ use crate::wire::reader::{self, FieldValue, Reader};
 /// UTF-8, nesting beyond 100 levels. `out` then holds a part of the text. Of a field that stands several
 /// times only what counts is looked at; [`scan`](crate::wire::scan::scan) checks all of it.
 pub fn write(message: Message, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
-    put_message(Reader::new(bytes), message.root(), out)
+    match write_within(message, bytes, usize::MAX, out) {
+        Err(WriteError::Wire(error)) => Err(error),
+        // Memory ends before `usize` does.
+        Ok(()) | Err(WriteError::TooLarge { .. }) => Ok(()),
+    }
 }
 
-fn put_message(fields: Reader<'_>, message: Type, out: &mut Vec<u8>) -> Result<(), WireError> {
+/// [`write`], which stops as soon as `out` has more than `max` bytes.
+///
+/// JSON can be an order of magnitude larger than the bytes: this bounds the memory that it takes, to `max`
+/// and the longest string or packed list.
+///
+/// # Errors
+///
+/// As for [`write`], or there are more than `max` bytes.
+///
+/// ```
+/// use otlp_core::Signal;
+/// use otlp_core::wire::json::{Message, WriteError, write_within};
+///
+/// let (request, mut text) = (b"\x0a\x00\x0a\x00", Vec::new());
+/// let result = write_within(Message::Request(Signal::Logs), request, 20, &mut text);
+/// assert_eq!(result, Err(WriteError::TooLarge { max: 20 }));
+/// ```
+pub fn write_within(
+    message: Message,
+    bytes: &[u8],
+    max: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), WriteError> {
+    let mut out = Text { bytes: out, max };
+    put_message(Reader::new(bytes), message.root(), &mut out)?;
+    out.check()
+}
+
+/// Why there is no JSON form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The bytes are not the message.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The text is longer than allowed.
+    #[error("the JSON text is over the limit of {max} bytes")]
+    TooLarge {
+        /// The limit.
+        max: usize,
+    },
+}
+
+/// The text so far, and how long it may become.
+struct Text<'o> {
+    bytes: &'o mut Vec<u8>,
+    max: usize,
+}
+
+impl Text<'_> {
+    fn check(&self) -> Result<(), WriteError> {
+        match self.bytes.len() <= self.max {
+            true => Ok(()),
+            false => Err(WriteError::TooLarge { max: self.max }),
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        self.bytes
+    }
+}
+
+impl DerefMut for Text<'_> {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        self.bytes
+    }
+}
+
+fn put_message(fields: Reader<'_>, message: Type, out: &mut Text<'_>) -> Result<(), WriteError> {
+    out.check()?;
     let definition = message.definition();
     out.push(b'{');
     if fields.rest().is_empty() {
@@ -73,8 +151,8 @@ fn is_orderly(fields: Reader<'_>, definition: &Definition) -> Result<bool, WireE
 fn put_in_order(
     fields: Reader<'_>,
     definition: &Definition,
-    out: &mut Vec<u8>,
-) -> Result<(), WireError> {
+    out: &mut Text<'_>,
+) -> Result<(), WriteError> {
     let (mut open, mut first) = (None, true);
     for field in fields {
         let field = field?;
@@ -105,8 +183,8 @@ fn close(open: &mut Option<u32>, out: &mut Vec<u8>) {
 fn put_by_field(
     fields: Reader<'_>,
     definition: &Definition,
-    out: &mut Vec<u8>,
-) -> Result<(), WireError> {
+    out: &mut Text<'_>,
+) -> Result<(), WriteError> {
     let chosen = chosen_of_oneof(fields, definition)?;
     let mut first = true;
     for known in definition.fields() {
@@ -161,8 +239,8 @@ fn put_pieces(
     own: &[reader::Field<'_>],
     known: &Field,
     definition: &Definition,
-    out: &mut Vec<u8>,
-) -> Result<(), WireError> {
+    out: &mut Text<'_>,
+) -> Result<(), WriteError> {
     match (known.kind, own) {
         (kind, _) if is_list(kind) => {
             out.push(b'[');
@@ -207,8 +285,8 @@ fn put_value(
     field: &reader::Field<'_>,
     known: &Field,
     definition: &Definition,
-    out: &mut Vec<u8>,
-) -> Result<(), WireError> {
+    out: &mut Text<'_>,
+) -> Result<(), WriteError> {
     match (known.kind, field.value) {
         (Kind::Bool, FieldValue::Varint(value)) => {
             out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
@@ -235,7 +313,7 @@ fn put_value(
         (Kind::PackedDouble | Kind::PackedFixed64 | Kind::PackedUint64, FieldValue::Len(bytes)) => {
             put_packed(field, known.kind, bytes, out)?;
         }
-        _ => return Err(field.wrong_wire_type(definition.name)),
+        _ => return Err(field.wrong_wire_type(definition.name).into()),
     }
     Ok(())
 }
@@ -244,10 +322,10 @@ fn put_packed(
     field: &reader::Field<'_>,
     kind: Kind,
     bytes: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), WireError> {
+    out: &mut Text<'_>,
+) -> Result<(), WriteError> {
     let mut first = true;
-    let mut comma = |out: &mut Vec<u8>| {
+    let mut comma = |out: &mut Text<'_>| {
         if !std::mem::replace(&mut first, false) {
             out.push(b',');
         }
@@ -264,7 +342,7 @@ fn put_packed(
     }
     let (chunks, rest) = bytes.as_chunks::<8>();
     if !rest.is_empty() {
-        return Err(WireError::Truncated { offset: field.offset + bytes.len() });
+        return Err(WireError::Truncated { offset: field.offset + bytes.len() }.into());
     }
     for chunk in chunks {
         comma(out);
