@@ -43,6 +43,7 @@
 //! |---|---|---|
 //! | `http` | yes | OTLP over HTTP/protobuf for [`init()`] |
 //! | `grpc` | no | OTLP over gRPC for [`init()`] |
+//! | `json` | no | OTLP over HTTP/JSON for [`init()`] |
 //! | `tls` | no | TLS and mTLS in the exporters that are enabled, by `rustls` with `ring`. A program that uses `rustls` or `reqwest` itself should install a provider first thing in `main`: with two compiled in, or none chosen, those panic |
 //!
 //! Features only add: which transport is used is decided at run time, by code or by
@@ -65,7 +66,7 @@
 //! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | list of these two; or `none` |
 //! | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | `always_on`, `always_off`, `traceidratio`, or these with `parentbased_` in front |
 //! | `OTEL_TRACES_SAMPLER_ARG` | 1 | the ratio, 0 to 1 |
-//! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc` |
+//! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc`, `http/json` |
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318`, gRPC `http://localhost:4317` | base URL; over HTTP `/v1/traces` is appended |
 //! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | the one above | whole URL: nothing is appended |
 //! | `OTEL_EXPORTER_OTLP_INSECURE` | `false` | gRPC to `host:port` without TLS |

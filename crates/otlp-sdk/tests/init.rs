@@ -203,21 +203,28 @@ fn the_start_up_line_says_where_it_sends_and_what_it_ignored() {
     assert_eq!(all.matches("INFO").count(), 1, "{all}");
 }
 
+#[cfg(feature = "json")]
 #[test]
-fn json_that_is_not_there_yet_becomes_protobuf_with_a_warning() {
+fn json_is_chosen_at_run_time() {
     let server = Server::start();
-    let (all, telemetry) = capture(|| {
-        env([
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", server.http_endpoint().as_str()),
-        ])
-        .init()
-        .unwrap()
-    });
+    let telemetry = env([
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", server.http_endpoint().as_str()),
+    ])
+    .init()
+    .unwrap();
     one_span(&telemetry, "hello");
     telemetry.shutdown().unwrap();
-    assert_eq!(server.spans().len(), 1);
-    assert!(all.contains("http/json is not available"), "{all}");
+    assert_eq!(server.spans()[0].record.name(), "hello");
+    assert_eq!(server.requests()[0].header("content-type"), Some("application/json"));
+}
+
+#[cfg(not(feature = "json"))]
+#[test]
+fn json_that_is_not_compiled_in_is_an_error_that_names_the_feature() {
+    let error = env([("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]).init().unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("http/json") && text.contains("feature `json`"), "{text}");
 }
 
 #[tokio::test]

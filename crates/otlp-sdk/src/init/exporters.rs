@@ -38,10 +38,8 @@ pub(super) fn exporters(
                 let mut batch = batch.clone();
                 batch.max_request_bytes =
                     batch.max_request_bytes.min(configured.config.max_request_size);
-                let (exporter, protocol) =
-                    otlp_exporter(configured.config, env, &mut made.warnings)?;
-                made.protocol = Some(protocol);
-                made.exporters.push((exporter, batch));
+                made.protocol = Some(configured.config.protocol);
+                made.exporters.push((otlp_exporter(configured.config)?, batch));
             }
         }
     }
@@ -49,37 +47,12 @@ pub(super) fn exporters(
 }
 
 /// The exporter for a protocol, chosen at run time among those that were compiled in.
-fn otlp_exporter(
-    mut config: ExporterConfig,
-    env: &Env,
-    warnings: &mut Vec<ConfigWarning>,
-) -> Result<(BoxedExporter, Protocol), InitError> {
-    if config.protocol == Protocol::HttpJson {
-        warnings.push(ConfigWarning::new(
-            protocol_setting(env),
-            "http/json is not available for traces yet",
-            "grpc, http/protobuf",
-            &"http/protobuf, which goes to the same endpoint",
-        ));
-        config.protocol = Protocol::HttpProtobuf;
+fn otlp_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
+    match config.protocol {
+        Protocol::Grpc => grpc_exporter(config),
+        Protocol::HttpJson => json_exporter(config),
+        _ => http_exporter(config),
     }
-    let protocol = config.protocol;
-    let exporter = match protocol {
-        Protocol::Grpc => grpc_exporter(config)?,
-        _ => http_exporter(config)?,
-    };
-    Ok((exporter, protocol))
-}
-
-/// Who chose the protocol. Code leaves the variables unread, and then they say something else.
-fn protocol_setting(env: &Env) -> &'static str {
-    let says_json = |name: &&'static str| {
-        env.reader().string(name).is_some_and(|value| value.eq_ignore_ascii_case("http/json"))
-    };
-    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"]
-        .into_iter()
-        .find(says_json)
-        .unwrap_or("with_protocol")
 }
 
 #[cfg(feature = "grpc")]
@@ -102,6 +75,16 @@ fn http_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
 #[cfg(not(feature = "http"))]
 fn http_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
     Err(InitError::MissingFeature { protocol: "http/protobuf", feature: "http" })
+}
+
+#[cfg(feature = "json")]
+fn json_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
+    http_exporter(config)
+}
+
+#[cfg(not(feature = "json"))]
+fn json_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
+    Err(InitError::MissingFeature { protocol: "http/json", feature: "json" })
 }
 
 /// Why telemetry could not be set up.
