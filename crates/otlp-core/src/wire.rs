@@ -15,6 +15,7 @@ mod groups;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod logs;
+pub mod metrics;
 pub mod reader;
 pub mod request;
 mod resource;
@@ -33,6 +34,7 @@ pub use self::common::{AnyValueView, Attributes, KeyValueView, ScopeView};
 pub use self::error::WireError;
 pub use self::groups::{RequestView, ResourceGroupView, ScopeGroupView, SignalItem};
 pub use self::logs::{LogRecordView, LogsRequestView};
+pub use self::metrics::{MetricView, MetricsRequestView};
 pub use self::resource::ResourceView;
 pub use self::trace::{SpanView, TracesRequestView};
 pub use self::value::{Elements, Entries, Value};

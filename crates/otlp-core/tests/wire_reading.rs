@@ -16,7 +16,7 @@ use otlp_core::{Payload, Rope, Signal, SplitLimit};
 use proptest::prelude::*;
 use prost::Message;
 
-use self::wire_checks::{response, scan as verdict, split, views};
+use self::wire_checks::{metrics, response, scan as verdict, split, views};
 use self::wire_generate::Generator;
 
 mod wire_checks;
@@ -41,6 +41,8 @@ proptest! {
         views::same_request(&request.encode_to_vec(), &request);
         let request = Generator::new(seed).logs();
         views::same_logs_request(&request.encode_to_vec(), &request);
+        let request = Generator::new(seed).metrics();
+        metrics::same_request(&request.encode_to_vec(), &request);
     }
 
     #[test]
@@ -59,8 +61,8 @@ proptest! {
         split::says_the_same(Signal::Traces, &traces, limit);
         let logs = split::in_parts(&generator.logs().encode_to_vec(), border);
         split::says_the_same(Signal::Logs, &logs, limit);
-        let metrics = split::in_parts(&generator.metrics().encode_to_vec(), border);
-        split::says_the_same(Signal::Metrics, &metrics, limit);
+        let points = split::in_parts(&generator.metrics().encode_to_vec(), border);
+        split::says_the_same(Signal::Metrics, &points, limit);
     }
 }
 

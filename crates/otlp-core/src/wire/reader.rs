@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+    pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let (value, rest) =
             self.rest.split_first_chunk::<N>().ok_or(WireError::Truncated { offset: self.end })?;
         self.rest = rest;
@@ -246,6 +246,12 @@ impl<'a> Field<'a> {
         Ok(Reader { rest: bytes, end: self.offset + bytes.len(), nesting })
     }
 
+    /// The numbers that this field of `message` holds packed.
+    pub(super) fn packed(&self, message: &'static str) -> Result<Reader<'a>, WireError> {
+        let rest = self.bytes(message)?;
+        Ok(Reader { rest, end: self.offset + rest.len(), nesting: self.nesting })
+    }
+
     /// The value of a varint field of `message`.
     pub(super) fn varint(&self, message: &'static str) -> Result<u64, WireError> {
         match self.value {
@@ -262,6 +268,16 @@ impl<'a> Field<'a> {
     /// The value of an `int32` or enum field of `message`; protobuf keeps the low 32 bits.
     pub(super) fn int32(&self, message: &'static str) -> Result<i32, WireError> {
         self.varint(message).map(|value| value as i32)
+    }
+
+    /// The value of a `sint32` field of `message`, where the sign is the lowest bit.
+    pub(super) fn sint32(&self, message: &'static str) -> Result<i32, WireError> {
+        self.uint32(message).map(|value| (value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+    }
+
+    /// The value of a `double` field of `message`.
+    pub(super) fn double(&self, message: &'static str) -> Result<f64, WireError> {
+        self.fixed64(message).map(f64::from_bits)
     }
 
     /// The value of an eight-byte field of `message`.

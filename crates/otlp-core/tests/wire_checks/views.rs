@@ -15,6 +15,8 @@ use otlp_core::wire::{
 };
 use prost::Message;
 
+use super::metrics;
+
 /// Bytes that prost decodes read the same through views; other bytes give errors, not panics.
 pub(crate) fn agree_with_prost(data: &[u8]) {
     match ExportTraceServiceRequest::decode(data) {
@@ -30,6 +32,7 @@ pub(crate) fn agree_with_prost(data: &[u8]) {
             let _ = visit_logs(data);
         }
     }
+    metrics::agree_with_prost(data);
 }
 
 /// Views of `data` show exactly `decoded`.
@@ -80,7 +83,7 @@ pub(crate) fn same_request(data: &[u8], decoded: &ExportTraceServiceRequest) {
     same_list(request.resources(), &decoded.resource_spans, same_resource_spans);
 }
 
-fn same_list<'a, V: View<'a>, M>(views: Views<'a, V>, messages: &[M], same: fn(V, &M)) {
+pub(super) fn same_list<'a, V: View<'a>, M>(views: Views<'a, V>, messages: &[M], same: fn(V, &M)) {
     let views: Vec<V> = views.collect::<Result<_, _>>().unwrap();
     assert_eq!(views.len(), messages.len());
     for (view, message) in views.into_iter().zip(messages) {
@@ -94,14 +97,14 @@ fn same_resource_spans(view: ResourceSpansView<'_>, message: &ResourceSpans) {
     same_list(view.scopes(), &message.scope_spans, same_scope_spans);
 }
 
-fn same_option<V, M>(view: Option<V>, message: Option<&M>, same: fn(V, &M)) {
+pub(super) fn same_option<V, M>(view: Option<V>, message: Option<&M>, same: fn(V, &M)) {
     assert_eq!(view.is_some(), message.is_some());
     if let (Some(view), Some(message)) = (view, message) {
         same(view, message);
     }
 }
 
-fn same_resource(view: ResourceView<'_>, message: &Resource) {
+pub(super) fn same_resource(view: ResourceView<'_>, message: &Resource) {
     assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
     same_list(view.attributes(), &message.attributes, same_key_value);
 }
@@ -112,7 +115,7 @@ fn same_scope_spans(view: ScopeSpansView<'_>, message: &ScopeSpans) {
     same_list(view.items(), &message.spans, same_span);
 }
 
-fn same_scope(view: ScopeView<'_>, message: &InstrumentationScope) {
+pub(super) fn same_scope(view: ScopeView<'_>, message: &InstrumentationScope) {
     assert_eq!(view.name(), message.name);
     assert_eq!(view.version(), message.version);
     assert_eq!(view.dropped_attributes_count(), message.dropped_attributes_count);
@@ -162,7 +165,7 @@ fn same_link(view: LinkView<'_>, message: &Link) {
     same_list(view.attributes(), &message.attributes, same_key_value);
 }
 
-fn same_key_value(view: KeyValueView<'_>, message: &KeyValue) {
+pub(super) fn same_key_value(view: KeyValueView<'_>, message: &KeyValue) {
     assert_eq!(view.key(), message.key);
     same_value(view.value(), &message.value.clone().unwrap_or_default());
 }
@@ -212,7 +215,7 @@ fn visit_span(span: SpanView<'_>) -> Result<(), WireError> {
     span.links().try_for_each(|link| visit_attributes(link?.attributes()))
 }
 
-fn visit_attributes<'a>(
+pub(super) fn visit_attributes<'a>(
     mut attributes: impl Iterator<Item = Result<KeyValueView<'a>, WireError>>,
 ) -> Result<(), WireError> {
     attributes.try_for_each(|attribute| visit_value(attribute?.value()))
