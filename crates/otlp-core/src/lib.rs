@@ -10,6 +10,7 @@
 pub mod export;
 mod limits;
 pub mod log;
+pub mod metric;
 mod payload;
 mod signal;
 pub mod span;
