@@ -99,6 +99,7 @@ mod config;
 mod console;
 mod foreign;
 mod init;
+pub mod metrics;
 mod notice;
 mod pipeline;
 pub mod propagation;

@@ -1,7 +1,26 @@
-//! The API's values as wire values, borrowed.
+//! The API's values and scopes in wire form.
 
-use opentelemetry::{Array, Value};
-use otlp_core::wire::{Elements, Value as WireValue};
+use opentelemetry::{Array, InstrumentationScope, Value};
+use otlp_core::AttributeLimits;
+use otlp_core::wire::envelope::ScopeHeader;
+use otlp_core::wire::{AttributeList, Elements, Value as WireValue};
+
+/// The scope as the header of its items. Row L5: the limits on span attributes do not hold here.
+pub(crate) fn scope_header(scope: &InstrumentationScope) -> ScopeHeader {
+    let mut attributes = AttributeList::new(SCOPE_ATTRIBUTES);
+    for attribute in scope.attributes() {
+        with_wire(&attribute.value, |value| {
+            attributes.set(attribute.key.as_str(), value, &AttributeLimits::EXEMPT);
+        });
+    }
+    let (version, schema_url) = (scope.version(), scope.schema_url());
+    ScopeHeader::from_attributes(
+        scope.name(),
+        version.unwrap_or_default(),
+        &attributes,
+        schema_url.unwrap_or_default(),
+    )
+}
 
 /// Calls `f` with the wire form of `value`. Nothing is copied.
 #[inline]
@@ -36,3 +55,6 @@ impl<T> Elements for Items<'_, T> {
         items.iter().for_each(|item| f(view(item)));
     }
 }
+
+/// Field number of `InstrumentationScope.attributes`.
+const SCOPE_ATTRIBUTES: u8 = 3;

@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use opentelemetry::InstrumentationScope;
-use otlp_core::AttributeLimits;
 use otlp_core::wire::envelope::ScopeHeader;
-use otlp_core::wire::{AttributeList, Value};
 use parking_lot::Mutex;
 
-use crate::value::with_wire;
+use crate::value::scope_header;
 
 /// What a provider makes of a scope and shares among those who ask for it.
 pub(crate) trait ScopeEntry {
@@ -41,29 +39,13 @@ impl<S: ScopeEntry> Scopes<S> {
         if scopes.len() >= SCOPES_MAX {
             scopes.retain(|_, scope| scope.strong_count() > 0);
         }
-        let made = Arc::new(make(scope.clone(), Arc::new(encode(&scope))));
+        let made = Arc::new(make(scope.clone(), Arc::new(scope_header(&scope))));
         // Beyond the bounds scopes work as well, they are only not shared.
         if scopes.len() < SCOPES_MAX && made.bytes() <= SCOPE_BYTES_MAX {
             scopes.insert(scope, Arc::downgrade(&made));
         }
         made
     }
-}
-
-fn encode(scope: &InstrumentationScope) -> ScopeHeader {
-    let mut attributes = AttributeList::new(3);
-    for attribute in scope.attributes() {
-        let set = |value: Value<'_>| {
-            attributes.set(attribute.key.as_str(), value, &AttributeLimits::EXEMPT);
-        };
-        with_wire(&attribute.value, set);
-    }
-    ScopeHeader::from_attributes(
-        scope.name(),
-        scope.version().unwrap_or_default(),
-        &attributes,
-        scope.schema_url().unwrap_or_default(),
-    )
 }
 
 /// Scopes that are remembered. A program has some dozens; this bounds one that makes up names.
