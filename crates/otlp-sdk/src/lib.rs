@@ -32,7 +32,8 @@
 //!   variables it could not use, at start; why an export failed. An application without a subscriber
 //!   does not see it; one whose subscriber comes after [`init()`] calls [`TelemetryGuard::announce`].
 //!
-//! [`ConsoleExporter`] prints spans, and [`testing`] has what tests need to look at them.
+//! [`ConsoleExporter`] prints spans, [`context`] takes the current context across tasks and threads,
+//! and [`testing`] has what tests need to look at spans.
 //!
 //! Traces only, so far. Metrics and logs can go on through `opentelemetry-otlp` beside this crate; a
 //! [`resource::Resource`] converts to the official one.
@@ -44,6 +45,8 @@
 //! | `http` | yes | OTLP over HTTP/protobuf for [`init()`] |
 //! | `grpc` | no | OTLP over gRPC for [`init()`] |
 //! | `json` | no | OTLP over HTTP/JSON for [`init()`] |
+//! | `b3` | no | B3 headers (Zipkin) in `OTEL_PROPAGATORS`, and [`B3Propagator`](propagation) |
+//! | `jaeger` | no | Jaeger's own headers in `OTEL_PROPAGATORS`, and [`JaegerPropagator`](propagation) |
 //! | `tls` | no | TLS and mTLS in the exporters that are enabled, by `rustls` with `ring`. A program that uses `rustls` or `reqwest` itself should install a provider first thing in `main`: with two compiled in, or none chosen, those panic |
 //!
 //! Features only add: which transport is used is decided at run time, by code or by
@@ -63,7 +66,7 @@
 //! | `OTEL_SERVICE_NAME` | `unknown_service:<executable>` | `service.name` |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | none | `key=value,key=value`, percent-encoded |
 //! | `OTEL_TRACES_EXPORTER` | `otlp` | list of `otlp`, `console`; or `none` |
-//! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | list of these two; or `none` |
+//! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | list of these two, with their features also `b3`, `b3multi`, `jaeger`; or `none` |
 //! | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | `always_on`, `always_off`, `traceidratio`, or these with `parentbased_` in front |
 //! | `OTEL_TRACES_SAMPLER_ARG` | 1 | the ratio, 0 to 1 |
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc`, `http/json` |
@@ -97,6 +100,7 @@
 mod clock;
 mod config;
 mod console;
+pub mod context;
 mod foreign;
 mod init;
 pub mod metrics;
