@@ -18,6 +18,7 @@ mod baggage;
 #[cfg(test)]
 mod carrier;
 mod composite;
+mod environment;
 mod flags;
 mod notice;
 mod trace_context;
@@ -26,6 +27,7 @@ mod trace_state;
 
 pub use self::baggage::BaggagePropagator;
 pub use self::composite::Propagators;
+pub use self::environment::{EnvCarrier, inject_command};
 pub(crate) use self::flags::{RANDOM, child_flags};
 pub use self::trace_context::TraceContextPropagator;
 pub(crate) use self::trace_state::trace_state_header;
