@@ -141,7 +141,7 @@ impl<'a> Member<'a> {
 }
 
 /// A token as HTTP has it: visible ASCII without separators.
-fn valid_name(name: &str) -> bool {
+pub(super) fn valid_name(name: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_graphic() && !b"(),/:;<=>?@[\\]{}\"".contains(&byte);
     !name.is_empty() && name.bytes().all(token)
 }
@@ -162,8 +162,8 @@ fn push_member(header: &mut String, name: &str, value: &str, metadata: &str) {
 
 const BAGGAGE: &str = "baggage";
 /// W3C Baggage, "Limits".
-const MEMBERS_MAX: usize = 64;
-const BYTES_MAX: usize = 8192;
+pub(super) const MEMBERS_MAX: usize = 64;
+pub(super) const BYTES_MAX: usize = 8192;
 const OWS: [char; 2] = [' ', '\t'];
 
 /// All that is not a `baggage-octet`, and `%` itself.

@@ -5,6 +5,10 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use otlp_core::export::{ConfigWarning, EnvReader};
 
+#[cfg(feature = "b3")]
+use super::B3Propagator;
+#[cfg(feature = "jaeger")]
+use super::JaegerPropagator;
 use super::{BaggagePropagator, TraceContextPropagator};
 
 /// The propagators of an application, to install with
@@ -50,12 +54,13 @@ impl Propagators {
     }
 
     /// Reads `OTEL_PROPAGATORS`, a comma-separated list of `tracecontext`, `baggage` and `none` in
-    /// any case. A repeated name counts once.
+    /// any case; with the feature `b3` also `b3` and `b3multi`, with the feature `jaeger` also `jaeger`.
+    /// A repeated name counts once.
     ///
     /// Unset, and where no known name is left, it is [`default`](Self::default). An unknown name,
-    /// or one of a propagator that is not in this crate (`b3`, `b3multi`, `jaeger`, `xray`,
-    /// `ottrace`), gives a warning and is left out. `none` beside other names gives a warning and
-    /// wins, since headers that go out cannot be taken back.
+    /// or one of a propagator that is not compiled in or not in this crate (`xray`, `ottrace`), gives
+    /// a warning and is left out. `none` beside other names gives a warning and wins, since headers
+    /// that go out cannot be taken back.
     pub fn from_env(env: &mut EnvReader<'_>) -> Self {
         let mut choice = Choice::default();
         for name in env.list(VARIABLE).unwrap_or_default() {
@@ -116,28 +121,22 @@ struct Choice {
 enum Known {
     TraceContext,
     Baggage,
+    #[cfg(feature = "b3")]
+    B3,
+    #[cfg(feature = "b3")]
+    B3Multi,
+    #[cfg(feature = "jaeger")]
+    Jaeger,
 }
 
 impl Choice {
     fn add(&mut self, name: &str) {
-        let known = match name.to_ascii_lowercase().as_str() {
-            "tracecontext" => Known::TraceContext,
-            "baggage" => Known::Baggage,
-            "none" => {
-                self.none = true;
-                return;
-            }
-            other => {
-                let problem = match other {
-                    "b3" | "b3multi" | "jaeger" | "xray" | "ottrace" => "is not available here",
-                    _ => "is not known",
-                };
-                self.unknown.push((name.to_owned(), problem));
-                return;
-            }
-        };
-        if !self.known.contains(&known) {
-            self.known.push(known);
+        let lower_case = name.to_ascii_lowercase();
+        match Known::named(&lower_case) {
+            _ if lower_case == "none" => self.none = true,
+            Some(known) if self.known.contains(&known) => {}
+            Some(known) => self.known.push(known),
+            None => self.unknown.push((name.to_owned(), problem(&lower_case))),
         }
     }
 
@@ -155,14 +154,9 @@ impl Choice {
         if self.known.is_empty() {
             return Propagators::default();
         }
-        self.known.into_iter().fold(Propagators::none(), |list, known| match known {
-            Known::TraceContext => list.with(TraceContextPropagator::new()),
-            Known::Baggage => list.with(BaggagePropagator::new()),
-        })
+        self.known.into_iter().fold(Propagators::none(), |list, known| known.add_to(list))
     }
-}
 
-impl Choice {
     /// What is used, as the variable would name it.
     fn using(&self) -> String {
         let names: Vec<_> = self.known.iter().map(|known| known.name()).collect();
@@ -175,20 +169,66 @@ impl Choice {
 }
 
 impl Known {
+    /// What is compiled in.
+    const ALL: &[Self] = &[
+        Self::TraceContext,
+        Self::Baggage,
+        #[cfg(feature = "b3")]
+        Self::B3,
+        #[cfg(feature = "b3")]
+        Self::B3Multi,
+        #[cfg(feature = "jaeger")]
+        Self::Jaeger,
+    ];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.name() == name)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::TraceContext => "tracecontext",
             Self::Baggage => "baggage",
+            #[cfg(feature = "b3")]
+            Self::B3 => "b3",
+            #[cfg(feature = "b3")]
+            Self::B3Multi => "b3multi",
+            #[cfg(feature = "jaeger")]
+            Self::Jaeger => "jaeger",
+        }
+    }
+
+    fn add_to(self, list: Propagators) -> Propagators {
+        match self {
+            Self::TraceContext => list.with(TraceContextPropagator::new()),
+            Self::Baggage => list.with(BaggagePropagator::new()),
+            #[cfg(feature = "b3")]
+            Self::B3 => list.with(B3Propagator::single_header()),
+            #[cfg(feature = "b3")]
+            Self::B3Multi => list.with(B3Propagator::multi_header()),
+            #[cfg(feature = "jaeger")]
+            Self::Jaeger => list.with(JaegerPropagator::new()),
         }
     }
 }
 
+/// Why a name stands for no propagator of this build.
+fn problem(name: &str) -> &'static str {
+    match name {
+        "b3" | "b3multi" => "needs the feature `b3` of otlp-sdk, which is not compiled in",
+        "jaeger" => "needs the feature `jaeger` of otlp-sdk, which is not compiled in",
+        "xray" | "ottrace" => "is not available here",
+        _ => "is not known",
+    }
+}
+
 fn warn(env: &mut EnvReader<'_>, name: &str, problem: &str, using: &str) {
-    env.warn(ConfigWarning::new(VARIABLE, problem, ACCEPTED, &using).with_value(name));
+    let names: Vec<_> = Known::ALL.iter().map(|known| known.name()).collect();
+    let accepted = format!("{}, or none alone (default tracecontext,baggage)", names.join(", "));
+    env.warn(ConfigWarning::new(VARIABLE, problem, accepted, &using).with_value(name));
 }
 
 const VARIABLE: &str = "OTEL_PROPAGATORS";
-const ACCEPTED: &str = "tracecontext, baggage, or none alone (default tracecontext,baggage)";
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use opentelemetry::{SpanId, TraceFlags, TraceId};
 
 use super::flags::known;
+use super::hex;
 
 /// What a `traceparent` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +22,13 @@ impl TraceParent {
         let header = header.trim_matches([' ', '\t']).as_bytes();
         let (fields, rest) = header.split_first_chunk::<LEN>()?;
         let mut fields = fields.as_slice();
-        let [version] = hex(&mut fields)?;
+        let [version] = hex::take(&mut fields)?;
         dash(&mut fields)?;
-        let trace_id = TraceId::from_bytes(hex(&mut fields)?);
+        let trace_id = TraceId::from_bytes(hex::take(&mut fields)?);
         dash(&mut fields)?;
-        let span_id = SpanId::from_bytes(hex(&mut fields)?);
+        let span_id = SpanId::from_bytes(hex::take(&mut fields)?);
         dash(&mut fields)?;
-        let [flags] = hex(&mut fields)?;
+        let [flags] = hex::take(&mut fields)?;
 
         let ends = match version {
             0x00 => rest.is_empty(),
@@ -41,48 +42,20 @@ impl TraceParent {
     /// Writes the header in version 00, the highest version that this code knows.
     pub(super) fn header(self) -> String {
         let mut header = String::with_capacity(LEN);
-        push_hex(&mut header, &[0x00]);
+        hex::push(&mut header, &[0x00]);
         header.push('-');
-        push_hex(&mut header, &self.trace_id.to_bytes());
+        hex::push(&mut header, &self.trace_id.to_bytes());
         header.push('-');
-        push_hex(&mut header, &self.span_id.to_bytes());
+        hex::push(&mut header, &self.span_id.to_bytes());
         header.push('-');
-        push_hex(&mut header, &[known(self.flags).to_u8()]);
+        hex::push(&mut header, &[known(self.flags).to_u8()]);
         header
-    }
-}
-
-/// Takes `N` bytes in lowercase hex from the front.
-fn hex<const N: usize>(fields: &mut &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    for byte in &mut bytes {
-        let ([high, low], rest) = fields.split_first_chunk()?;
-        *byte = digit(*high)? << 4 | digit(*low)?;
-        *fields = rest;
-    }
-    Some(bytes)
-}
-
-fn digit(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        _ => None,
     }
 }
 
 fn dash(fields: &mut &[u8]) -> Option<()> {
     *fields = fields.strip_prefix(b"-")?;
     Some(())
-}
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0x0f] {
-            let first = if nibble < 10 { b'0' } else { b'a' - 10 };
-            text.push(char::from(first + nibble));
-        }
-    }
 }
 
 /// Length of a version 00 header.

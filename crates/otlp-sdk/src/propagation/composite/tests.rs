@@ -23,9 +23,9 @@ fn the_variable_chooses_and_bad_names_give_warnings() {
         ("baggage,tracecontext", &["baggage", "traceparent", "tracestate"], 0),
         ("none", &[], 0),
         ("none,tracecontext", &[], 1),
-        ("baggage,b3", &["baggage"], 1),
-        ("b3", both, 1),
-        ("b3multi,jaeger,xray,ottrace,typo", both, 5),
+        ("baggage,xray", &["baggage"], 1),
+        ("xray", both, 1),
+        ("xray,ottrace,typo", both, 3),
     ] {
         let env = Env::from_pairs([("OTEL_PROPAGATORS", value)]);
         let mut reader = env.reader();
@@ -38,20 +38,68 @@ fn the_variable_chooses_and_bad_names_give_warnings() {
     }
 }
 
+/// The fields of what the variable chooses, and the warnings.
+fn chosen(value: &str) -> (Vec<String>, Vec<String>) {
+    let env = Env::from_pairs([("OTEL_PROPAGATORS", value)]);
+    let mut reader = env.reader();
+    let fields = Propagators::from_env(&mut reader).fields().map(str::to_owned).collect();
+    (fields, reader.into_warnings().iter().map(ToString::to_string).collect())
+}
+
+#[cfg(feature = "b3")]
+#[test]
+fn b3_is_the_single_header_and_b3multi_one_per_field() {
+    // row C3
+    let multi = ["x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags"].map(str::to_owned);
+    assert_eq!(chosen("B3"), (vec!["b3".to_owned()], vec![]));
+    assert_eq!(chosen("b3multi,b3multi"), (multi.to_vec(), vec![]));
+    assert_eq!(chosen("b3,baggage").0, ["b3", "baggage"]);
+}
+
+#[cfg(feature = "jaeger")]
+#[test]
+fn jaeger_is_chosen_by_its_name() {
+    assert_eq!(chosen("jaeger"), (vec!["uber-trace-id".to_owned()], vec![]));
+}
+
+#[test]
+fn a_propagator_that_is_not_compiled_in_names_its_feature() {
+    let in_this_build = Known::ALL.iter().map(|known| known.name());
+    let in_this_build: Vec<_> = in_this_build.collect();
+    for (name, feature) in [("b3", "b3"), ("b3multi", "b3"), ("jaeger", "jaeger")] {
+        let (fields, warnings) = chosen(name);
+        if in_this_build.contains(&name) {
+            assert_eq!(warnings, [""; 0]);
+            continue;
+        }
+        assert_eq!(fields, ["traceparent", "tracestate", "baggage"]);
+        let accepted = in_this_build.join(", ");
+        assert_eq!(
+            warnings,
+            [format!(
+                "OTEL_PROPAGATORS=\"{name}\" needs the feature `{feature}` of otlp-sdk, which is not \
+                 compiled in; accepted: {accepted}, or none alone (default tracecontext,baggage); \
+                 using the default tracecontext,baggage"
+            )]
+        );
+    }
+}
+
 #[test]
 fn a_warning_names_the_variable_the_value_and_what_is_accepted() {
-    let env = Env::from_pairs([("OTEL_PROPAGATORS", "b3,tracecontexts")]);
-    let mut reader = env.reader();
-    Propagators::from_env(&mut reader);
+    let (_, warnings) = chosen("xray,tracecontexts");
 
-    let warnings: Vec<_> = reader.into_warnings().iter().map(ToString::to_string).collect();
-
-    let accepted = "accepted: tracecontext, baggage, or none alone (default tracecontext,baggage); \
-                    using the default tracecontext,baggage";
+    let names: Vec<_> = Known::ALL.iter().map(|known| known.name()).collect();
+    assert_eq!(names[..2], ["tracecontext", "baggage"]);
+    let accepted = format!(
+        "accepted: {}, or none alone (default tracecontext,baggage); \
+         using the default tracecontext,baggage",
+        names.join(", ")
+    );
     assert_eq!(
         warnings,
         [
-            format!("OTEL_PROPAGATORS=\"b3\" is not available here; {accepted}"),
+            format!("OTEL_PROPAGATORS=\"xray\" is not available here; {accepted}"),
             format!("OTEL_PROPAGATORS=\"tracecontexts\" is not known; {accepted}"),
         ]
     );
