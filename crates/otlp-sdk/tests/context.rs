@@ -1,6 +1,8 @@
 //! The current context goes along into tasks, threads and callbacks, and nothing of it stays behind
 //! (users of the API lose it there today).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod trace_support;
 
 use std::cell::RefCell;

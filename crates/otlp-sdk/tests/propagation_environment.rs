@@ -1,5 +1,12 @@
 //! A context reaches a child process through its environment (row C5).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panicking, as tests do; a child tells by printing"
+)]
+
 #[path = "child/mod.rs"]
 mod child;
 mod trace_support;
