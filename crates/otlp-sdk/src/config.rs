@@ -89,6 +89,9 @@ fn limit(env: &mut EnvReader<'_>, name: &str, default: u32) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExporterKind {
     Otlp,
+    /// `otlp/stdout`: OTLP/JSON lines on standard output (row X3).
+    #[cfg(feature = "file")]
+    OtlpStdout,
     Console,
     None,
 }
@@ -111,8 +114,11 @@ pub(crate) fn exporters(env: &mut EnvReader<'_>, variable: &str) -> Vec<Exporter
     }
     let using: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
     for name in unknown {
-        let reason = "no exporter has this name";
-        let warning = ConfigWarning::new(variable, reason, "otlp, console, none", &using.join(","));
+        let reason = match name.eq_ignore_ascii_case(OTLP_STDOUT) {
+            true => "this exporter needs the feature `file` of `otlp-sdk`",
+            false => "no exporter has this name",
+        };
+        let warning = ConfigWarning::new(variable, reason, EXPORTERS, &using.join(","));
         env.warn(warning.with_value(name));
     }
     kinds
@@ -122,6 +128,8 @@ impl ExporterKind {
     const fn name(self) -> &'static str {
         match self {
             Self::Otlp => "otlp",
+            #[cfg(feature = "file")]
+            Self::OtlpStdout => OTLP_STDOUT,
             Self::Console => "console",
             Self::None => "none",
         }
@@ -132,6 +140,8 @@ fn exporter(name: &str) -> Option<ExporterKind> {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     match () {
         () if is("otlp") => Some(ExporterKind::Otlp),
+        #[cfg(feature = "file")]
+        () if is(OTLP_STDOUT) => Some(ExporterKind::OtlpStdout),
         () if is("console") => Some(ExporterKind::Console),
         () if is("none") => Some(ExporterKind::None),
         () => None,
@@ -142,6 +152,14 @@ fn exporter(name: &str) -> Option<ExporterKind> {
 pub(crate) fn console_batch() -> BatchConfig {
     BatchConfig { shutdown_timeout: Duration::from_secs(1), ..BatchConfig::simple() }
 }
+
+const OTLP_STDOUT: &str = "otlp/stdout";
+
+/// What is accepted where an exporter is asked for.
+#[cfg(feature = "file")]
+const EXPORTERS: &str = "otlp, otlp/stdout, console, none";
+#[cfg(not(feature = "file"))]
+const EXPORTERS: &str = "otlp, console, none";
 
 const COUNT_MAX: u64 = 1 << 30;
 

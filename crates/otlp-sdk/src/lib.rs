@@ -47,6 +47,7 @@
 //! | `json` | no | OTLP over HTTP/JSON for [`init()`] |
 //! | `b3` | no | B3 headers (Zipkin) in `OTEL_PROPAGATORS`, and [`B3Propagator`](propagation) |
 //! | `jaeger` | no | Jaeger's own headers in `OTEL_PROPAGATORS`, and [`JaegerPropagator`](propagation) |
+//! | `file` | no | [`FileExporter`](mod@file): OTLP/JSON lines to a file, a writer or standard output; `otlp/stdout` for [`init()`] |
 //! | `tls` | no | TLS and mTLS in the exporters that are enabled, by `rustls` with `ring`. A program that uses `rustls` or `reqwest` itself should install a provider first thing in `main`: with two compiled in, or none chosen, those panic |
 //!
 //! Features only add: which transport is used is decided at run time, by code or by
@@ -65,7 +66,7 @@
 //! | `OTEL_SDK_DISABLED` | `false` | `true` records and sends nothing |
 //! | `OTEL_SERVICE_NAME` | `unknown_service:<executable>` | `service.name` |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | none | `key=value,key=value`, percent-encoded |
-//! | `OTEL_TRACES_EXPORTER` | `otlp` | list of `otlp`, `console`; or `none` |
+//! | `OTEL_TRACES_EXPORTER` | `otlp` | list of `otlp`, `otlp/stdout` (feature `file`), `console`; or `none` |
 //! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | list of these two, with their features also `b3`, `b3multi`, `jaeger`; or `none` |
 //! | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | `always_on`, `always_off`, `traceidratio`, or these with `parentbased_` in front |
 //! | `OTEL_TRACES_SAMPLER_ARG` | 1 | the ratio, 0 to 1 |
@@ -101,6 +102,8 @@ mod clock;
 mod config;
 mod console;
 pub mod context;
+#[cfg(feature = "file")]
+pub mod file;
 mod foreign;
 mod init;
 pub mod metrics;

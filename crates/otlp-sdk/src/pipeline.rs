@@ -20,3 +20,5 @@ mod worker;
 pub use self::account::{DropReason, Ledger};
 pub use self::config::{BatchConfig, PipelineError};
 pub(crate) use self::handle::Pipeline;
+#[cfg(feature = "file")]
+pub(crate) use self::handle::suppress_for_good;

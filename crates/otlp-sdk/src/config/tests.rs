@@ -106,3 +106,20 @@ fn exporters_are_chosen_by_name() {
         assert_eq!((read, warnings.len()), (kinds, warned), "{value}");
     }
 }
+
+#[cfg(feature = "file")]
+#[test]
+fn lines_on_standard_output_are_an_exporter() {
+    // X3
+    use ExporterKind::*;
+    let (read, warnings) = read(&[("E", "OTLP/stdout,otlp")], |env| exporters(env, "E"));
+    assert_eq!((read, warnings), (vec![OtlpStdout, Otlp], vec![]));
+}
+
+#[cfg(not(feature = "file"))]
+#[test]
+fn lines_on_standard_output_need_their_feature() {
+    let (read, warnings) = read(&[("E", "otlp/stdout")], |env| exporters(env, "E"));
+    assert_eq!(read, [ExporterKind::Otlp]);
+    assert!(warnings[0].contains("otlp/stdout") && warnings[0].contains("feature `file`"));
+}

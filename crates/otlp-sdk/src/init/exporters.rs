@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "file")]
+use otlp_core::Signal;
 use otlp_core::export::{
     BoxedExporter, ConfigError, ConfigWarning, Env, EnvReader, Exporter as _, ExporterConfig,
     ExporterConfigBuilder, Protocol,
@@ -31,6 +33,11 @@ pub(super) fn exporters(
             ExporterKind::None => {}
             ExporterKind::Console => {
                 made.exporters.push((ConsoleExporter::new().boxed(), config::console_batch()));
+            }
+            // With a batch as for every server (row X5).
+            #[cfg(feature = "file")]
+            ExporterKind::OtlpStdout => {
+                made.exporters.push((stdout_exporter(Signal::Traces)?, batch.clone()));
             }
             ExporterKind::Otlp => {
                 let configured = settings.clone().build(env)?;
@@ -85,6 +92,12 @@ fn json_exporter(config: ExporterConfig) -> Result<BoxedExporter, InitError> {
 #[cfg(not(feature = "json"))]
 fn json_exporter(_config: ExporterConfig) -> Result<BoxedExporter, InitError> {
     Err(InitError::MissingFeature { protocol: "http/json", feature: "json" })
+}
+
+#[cfg(feature = "file")]
+fn stdout_exporter(signal: Signal) -> Result<BoxedExporter, InitError> {
+    let exporter = crate::file::FileExporter::builder(signal).build();
+    exporter.map(|it| it.boxed()).map_err(|error| InitError::Exporter(Box::new(error)))
 }
 
 /// Why telemetry could not be set up.

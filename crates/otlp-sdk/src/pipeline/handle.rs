@@ -389,7 +389,7 @@ fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::R
 
 /// The worker and the helper threads of its runtime (name look-ups) make no telemetry. Two ways, since
 /// a bridge such as `tracing-opentelemetry` starts spans in a context of its own making.
-fn suppress_for_good() {
+pub(crate) fn suppress_for_good() {
     never_record_here();
     std::mem::forget(Context::enter_telemetry_suppressed_scope());
 }

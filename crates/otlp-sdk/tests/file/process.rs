@@ -1,0 +1,102 @@
+//! What belongs to a whole process: its standard output, and its limits.
+
+use std::io::Write as _;
+use std::process::{Command, Output};
+
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use otlp_core::export::Env;
+use otlp_sdk::file::Rotation;
+
+use super::*;
+
+const FOLDER: &str = "OTLP_FILE_TEST_FOLDER";
+
+/// Runs a test of this file that is ignored, in a process of its own, under a shell's `limits`.
+fn child(name: &str, limits: &str, folder: &Path) -> Output {
+    let script =
+        format!(r#"{limits} exec "$0" --exact {name} --ignored --nocapture --test-threads 1"#);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).arg(std::env::current_exe().unwrap()).env(FOLDER, folder);
+    let output = shell.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
+    output
+}
+
+#[test]
+fn the_environment_chooses_lines_on_standard_output() {
+    // X3, X5
+    let output = child("process::standard_output_child", "", Path::new("."));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> =
+        text.lines().filter(|line| line.starts_with("{\"resourceSpans\"")).collect();
+    let spans: Vec<_> = lines
+        .iter()
+        .flat_map(|line| Message::decode_json(Signal::Traces, line.as_bytes()).unwrap().spans())
+        .collect();
+    assert_eq!(lines.len(), 1, "one batch: {text}");
+    let mut names: Vec<_> = spans.iter().map(|span| span.name().to_owned()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["one", "two"]);
+    assert_eq!(spans[0].service_name(), "lines");
+}
+
+#[test]
+#[ignore = "the child of the test above"]
+fn standard_output_child() {
+    // What the test harness has begun to write is ended first.
+    writeln!(std::io::stdout()).unwrap();
+    let env = [("OTEL_TRACES_EXPORTER", "otlp/stdout"), ("OTEL_SERVICE_NAME", "lines")];
+    let telemetry =
+        otlp_sdk::builder().with_env(Env::from_pairs(env)).without_globals().init().unwrap();
+    let tracer = telemetry.tracer_provider().tracer("test");
+    for name in ["one", "two"] {
+        tracer.start(name).end();
+    }
+    assert_eq!(telemetry.shutdown().unwrap().delivered, 2);
+}
+
+/// A limit on the size of files is the one way to have a line cut in its middle by the system without
+/// being root.
+#[cfg(unix)]
+#[test]
+fn what_the_system_has_taken_of_a_line_is_cut_off_again() {
+    let folder = tempfile::tempdir().unwrap();
+    child("process::cut_line_child", "trap '' XFSZ; ulimit -f 8;", folder.path());
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "the child of the test above"]
+fn cut_line_child() {
+    let folder = std::path::PathBuf::from(std::env::var_os(FOLDER).unwrap());
+    let path = folder.join("traces.jsonl");
+    let long = "x".repeat(1000);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let exporter = to_path(&path);
+        let mut delivered = 0;
+        let refused = loop {
+            let outcome = write(&exporter, &long).await;
+            if !is_delivered(&outcome) {
+                break outcome;
+            }
+            delivered += 1;
+            assert!(delivered < 100, "no limit");
+        };
+        assert!(is_permanent(&refused), "{refused:?}");
+        assert!(message(&refused).contains("File too large"), "{refused:?}");
+        // Whole lines only, and there is still room for a short one.
+        assert_eq!(names_in(&path), vec![long.clone(); delivered]);
+        assert!(is_delivered(&write(&exporter, "short").await));
+        assert_eq!(names_in(&path).last().unwrap(), "short");
+        exporter.shutdown(soon()).await.unwrap();
+
+        // Below the limit rotation keeps it going.
+        let path = folder.join("rotated.jsonl");
+        let exporter = traces().with_path(&path).with_rotation(Rotation::at(3000)).build().unwrap();
+        for _ in 0..10 {
+            assert!(is_delivered(&write(&exporter, &long).await));
+        }
+    });
+}

@@ -1,0 +1,151 @@
+//! Writers of the user's: slow, full, gone, panicking.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use super::*;
+
+/// What a writer does the next time it is asked.
+enum Step {
+    Take(usize),
+    Fail(io::ErrorKind),
+    Panic,
+    Block(Receiver<()>),
+}
+
+/// Follows its script, then takes everything.
+#[derive(Clone, Default)]
+struct Scripted {
+    steps: Arc<Mutex<VecDeque<Step>>>,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Scripted {
+    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self { steps: Arc::new(Mutex::new(steps.into_iter().collect())), ..Self::default() }
+    }
+
+    fn taken(&self) -> Vec<u8> {
+        self.taken.lock().unwrap().clone()
+    }
+
+    fn exporter(&self) -> FileExporter {
+        traces().with_writer(self.clone()).build().unwrap()
+    }
+}
+
+impl io::Write for Scripted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let step = self.steps.lock().unwrap().pop_front();
+        let taken = match step {
+            Some(Step::Take(count)) => count.min(bytes.len()),
+            Some(Step::Fail(kind)) => return Err(kind.into()),
+            Some(Step::Panic) => std::panic::resume_unwind(Box::new("the writer's words")),
+            Some(Step::Block(until)) => {
+                let _ = until.recv();
+                bytes.len()
+            }
+            None => bytes.len(),
+        };
+        self.taken.lock().unwrap().extend_from_slice(bytes.get(..taken).unwrap());
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_was_taken_in_part_is_completed_before_the_next() {
+    use io::ErrorKind::{Interrupted, StorageFull, TimedOut, WouldBlock};
+    let writer = Scripted::new([
+        Step::Take(3),
+        Step::Fail(Interrupted),
+        Step::Take(10),
+        Step::Fail(WouldBlock),
+        // The next request completes it, in two goes, and fails at its own.
+        Step::Take(5),
+        Step::Fail(StorageFull),
+        Step::Take(1000),
+        Step::Fail(TimedOut),
+    ]);
+    let exporter = writer.exporter();
+    for _ in 0..3 {
+        let outcome = write(&exporter, "first").await;
+        assert!(is_retryable(&outcome), "{outcome:?}");
+        assert!(message(&outcome).starts_with("a writer cannot be written: "), "{outcome:?}");
+    }
+    assert!(is_delivered(&write(&exporter, "second").await));
+    assert_eq!(names(&writer.taken()), ["first", "second"]);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_ends_it_for_good() {
+    let (reader, writer) = io::pipe().unwrap();
+    let exporter = traces().with_writer(writer).build().unwrap();
+    drop(reader);
+    let outcome = write(&exporter, "unread").await;
+    assert!(is_permanent(&outcome), "{outcome:?}");
+    assert!(message(&outcome).contains("Broken pipe"), "{outcome:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_is_told_in_the_systems_words() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let exporter = traces().with_writer(full).build().unwrap();
+    let outcome = write(&exporter, "no room").await;
+    assert!(is_retryable(&outcome), "{outcome:?}");
+    assert!(message(&outcome).contains("No space left on device"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_costs_one_request() {
+    let writer = Scripted::new([Step::Take(5), Step::Panic]);
+    let exporter = writer.exporter();
+    let outcome = write(&exporter, "lost").await;
+    assert!(is_permanent(&outcome) && kind(&outcome) == Some(ErrorKind::Panic), "{outcome:?}");
+    assert!(message(&outcome).contains("the writer panicked: the writer's words"), "{outcome:?}");
+    assert!(is_delivered(&write(&exporter, "kept").await));
+    let taken = writer.taken();
+    let whole = taken.split(|byte| *byte == b'\n').nth(1).unwrap();
+    assert_eq!(names(&[whole, b"\n"].concat()), ["kept"]);
+}
+
+#[tokio::test]
+async fn a_writer_that_hangs_holds_nobody_beyond_the_deadline() {
+    let (release, until): (Sender<()>, _) = channel();
+    let writer = Scripted::new([Step::Block(until)]);
+    let exporter = writer.exporter();
+    // The first one hangs in the writer, others wait behind it; more than fit fail just so.
+    let hanging = (0..20).map(|i| {
+        let exporter = &exporter;
+        async move { exporter.export(payload(&format!("{i}")), after(200)).await }
+    });
+    for outcome in futures_util::future::join_all(hanging).await {
+        assert!(is_retryable(&outcome), "{outcome:?}");
+        assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+        assert!(message(&outcome).contains("while writing to a writer"), "{outcome:?}");
+    }
+    assert_eq!(exporter.force_flush(after(50)).await.unwrap_err().kind(), ErrorKind::Timeout);
+
+    // What has ceased to wait is not written: only the one that was under way.
+    drop(release);
+    assert!(is_delivered(&write(&exporter, "later").await));
+    exporter.shutdown(soon()).await.unwrap();
+    let names = names(&writer.taken());
+    assert_eq!((names.len(), names.last().unwrap().as_str()), (2, "later"), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_at_its_deadline_while_the_writer_hangs() {
+    let (release, until) = channel();
+    let exporter = Scripted::new([Step::Block(until)]).exporter();
+    assert!(is_retryable(&exporter.export(payload("hangs"), after(50)).await));
+    assert_eq!(exporter.shutdown(after(50)).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(kind(&write(&exporter, "x").await), Some(ErrorKind::AlreadyShutdown));
+    drop(release);
+}
