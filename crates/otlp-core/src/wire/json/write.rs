@@ -32,14 +32,14 @@ pub fn write(message: Message, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Wi
     }
 }
 
-/// [`write`], which stops as soon as `out` has more than `max` bytes.
+/// [`write()`], which stops as soon as `out` has more than `max` bytes.
 ///
 /// JSON can be an order of magnitude larger than the bytes: this bounds the memory that it takes, to `max`
 /// and the longest string or packed list.
 ///
 /// # Errors
 ///
-/// As for [`write`], or there are more than `max` bytes.
+/// As for [`write()`], or there are more than `max` bytes.
 ///
 /// ```
 /// use otlp_core::Signal;
