@@ -98,6 +98,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod bridge;
 mod clock;
 mod config;
 mod console;

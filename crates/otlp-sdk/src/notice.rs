@@ -10,7 +10,9 @@ use otlp_core::Signal;
 use otlp_core::export::ExportError;
 pub(crate) use otlp_core::export::text::printable;
 use otlp_core::export::text::printable_within;
+use parking_lot::Mutex;
 
+use crate::foreign::caught;
 use crate::pipeline::DropReason;
 
 /// Rate-limited messages of one worker. What the limit holds back is told as a sum: with the next
@@ -137,9 +139,7 @@ impl Notices {
     pub(crate) fn server_warning(&mut self, message: &str) {
         let server_message = printable(message);
         if let Some(held) = self.warning.pass(now(), 0, &server_message) {
-            tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                server_message, repeated = held.messages,
-                "the server took everything and sent a warning");
+            warn_of_server(self.signal, &self.destination, &server_message, held.messages);
         }
     }
 
@@ -176,6 +176,35 @@ impl Notices {
                 "the server sent more warnings since the last message");
         }
     }
+}
+
+/// Warnings of a server, where no worker tells them but the threads that get them.
+#[derive(Debug)]
+pub(crate) struct ServerWarnings {
+    signal: Signal,
+    destination: Arc<str>,
+    limiter: Mutex<Limiter>,
+}
+
+impl ServerWarnings {
+    pub(crate) fn new(signal: Signal, destination: Arc<str>) -> Self {
+        Self { signal, destination, limiter: Mutex::default() }
+    }
+
+    /// The subscriber is the user's code: it runs when the lock is free again, and its panics end here.
+    pub(crate) fn tell(&self, message: &str) {
+        let server_message = printable(message);
+        let passed = self.limiter.lock().pass(now(), 0, &server_message);
+        let Some(held) = passed else { return };
+        let _ = caught(|| {
+            warn_of_server(self.signal, &self.destination, &server_message, held.messages);
+        });
+    }
+}
+
+fn warn_of_server(signal: Signal, destination: &str, server_message: &str, repeated: u64) {
+    tracing::warn!(target: TARGET, signal = signal.name(), destination, server_message, repeated,
+        "the server took everything and sent a warning");
 }
 
 /// Items that did not get into the queue, and the limits that kept them out.
@@ -245,7 +274,7 @@ fn now() -> Instant {
 
 /// An error with its causes on one line. Each part of it from outside is cut already, by whoever
 /// made the error; this bounds what a user's own exporter says.
-fn line(error: &ExportError) -> String {
+pub(crate) fn line(error: &ExportError) -> String {
     printable_within(&error.to_string(), ERROR_BYTES)
 }
 

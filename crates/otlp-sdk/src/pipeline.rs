@@ -9,16 +9,18 @@ pub(crate) mod batch;
 pub(crate) mod budget;
 pub(crate) mod buffer;
 mod config;
-mod delivery;
+pub(crate) mod delivery;
 mod handle;
 pub(crate) mod intake;
 pub(crate) mod slot;
 #[cfg(test)]
 mod testing;
+pub(crate) mod thread;
 mod worker;
 
 pub use self::account::{DropReason, Ledger};
 pub use self::config::{BatchConfig, PipelineError};
 pub(crate) use self::handle::Pipeline;
 #[cfg(feature = "file")]
-pub(crate) use self::handle::suppress_for_good;
+pub(crate) use self::thread::suppress_for_good;
+pub(crate) use self::worker::made_here;

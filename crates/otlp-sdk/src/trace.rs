@@ -1,6 +1,7 @@
 //! Traces: provider, tracer and span behind the API traits of `opentelemetry`.
 
 mod counts;
+pub(crate) mod encode;
 pub mod id_generator;
 mod local;
 mod processor;

@@ -271,6 +271,13 @@ impl SpanEncoder {
         });
     }
 
+    /// Counts what the span has lost before, elsewhere: it is added to what the limits discard here.
+    pub fn count_dropped(&mut self, attributes: u32, events: u32, links: u32) {
+        self.attributes.0.count_dropped_before(attributes);
+        self.events.dropped = self.events.dropped.saturating_add(events);
+        self.links.dropped = self.links.dropped.saturating_add(links);
+    }
+
     /// Sets the status under the rules of row T13: `Ok` is final, `Unset` is ignored, a
     /// description is kept only with `Error`.
     pub fn set_status(&mut self, code: StatusCode, description: impl Into<Cow<'static, str>>) {

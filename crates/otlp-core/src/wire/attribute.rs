@@ -112,6 +112,11 @@ impl AttributeList {
         self.dropped
     }
 
+    /// Counts attributes that were discarded before they came here.
+    pub fn count_dropped_before(&mut self, attributes: u32) {
+        self.dropped = self.dropped.saturating_add(attributes);
+    }
+
     /// The encoded fields, ready to stand in the message around them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

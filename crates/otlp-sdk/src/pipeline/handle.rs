@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use futures_timer::Delay;
 use futures_util::FutureExt;
-use opentelemetry::Context;
 use otlp_core::Signal;
 use otlp_core::export::{Deadline, ExportError, Exporter};
 use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader, overhead_of_resource};
@@ -21,8 +20,9 @@ use super::budget::Budget;
 use super::config::{BatchConfig, PipelineError};
 use super::intake::Intake;
 use super::slot::{Item, Limits, Slot};
+use super::thread::{quiet_runtime, suppress_for_good};
 use super::worker::Worker;
-use crate::foreign::{caught, discard, never_record_here};
+use crate::foreign::{caught, discard};
 
 /// A pipeline: threads append to it, its worker delivers. Clones share it.
 #[derive(Clone, Debug)]
@@ -362,11 +362,7 @@ impl Limits {
 /// The life of a worker thread: its own runtime, telemetry suppressed, panics survived.
 fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::Result<()> {
     *shared.worker_thread.lock() = Some(std::thread::current().id());
-    suppress_for_good();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_start(suppress_for_good)
-        .build()?;
+    let runtime = quiet_runtime(suppress_for_good)?;
     runtime.block_on(async {
         // A panic that the delivery did not catch is our own bug. The state is outside the
         // future, so the worker goes on with it; not at once, should it come again and again.
@@ -385,13 +381,6 @@ fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::R
     // A name look-up may still be running on a helper thread; it must not hold up the exit.
     runtime.shutdown_background();
     Ok(())
-}
-
-/// The worker and the helper threads of its runtime (name look-ups) make no telemetry. Two ways, since
-/// a bridge such as `tracing-opentelemetry` starts spans in a context of its own making.
-pub(crate) fn suppress_for_good() {
-    never_record_here();
-    std::mem::forget(Context::enter_telemetry_suppressed_scope());
 }
 
 /// A worker that keeps the deadline answers within this time after it.

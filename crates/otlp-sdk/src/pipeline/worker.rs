@@ -22,6 +22,7 @@ use otlp_core::wire::envelope::ResourceHeader;
 use tokio::sync::mpsc;
 
 use self::requests::Tried;
+pub(crate) use self::requests::made_here;
 use self::settling::{Kind, Settled, Waiting};
 use super::account::{DropReason, Ledger};
 use super::batch::Queue;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
-use opentelemetry::{KeyValue, Value};
-use otlp_core::span::{self, LinkContext, SpanEncoder, SpanSizes, StatusCode};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Event, Link, SpanContext, Status};
+use otlp_core::span::{SpanEncoder, SpanSizes};
 
+use super::encode;
 use super::provider::Scope;
 use crate::clock::{Clock, Started, unix_nano};
 use crate::pipeline::slot::Item;
-use crate::value::with_wire;
 
 /// The data of a recording span.
 #[derive(Debug)]
@@ -46,23 +46,10 @@ impl Recorder {
         }
     }
 
-    /// One call per kind of value, each with code of its own. Inlined, so that where the kind is
-    /// known it is not looked at.
+    /// Inlined, so that where the kind of value is known it is not looked at.
     #[inline(always)]
     pub(crate) fn set_attribute(&mut self, attribute: &KeyValue) {
-        let (key, limits) = (attribute.key.as_str(), &self.scope.provider.limits);
-        match &attribute.value {
-            Value::String(text) => self.encoder.set_str(key, text.as_str(), limits),
-            Value::I64(int) => self.encoder.set_i64(key, *int, limits),
-            Value::F64(number) => self.encoder.set_f64(key, *number, limits),
-            Value::Bool(value) => self.encoder.set_bool(key, *value, limits),
-            other => self.set_other(key, other),
-        }
-    }
-
-    fn set_other(&mut self, key: &str, value: &Value) {
-        let limits = &self.scope.provider.limits;
-        with_wire(value, |value| self.encoder.set_attribute(key, value, limits));
+        encode::attribute(&mut self.encoder, attribute, &self.scope.provider.limits);
     }
 
     pub(crate) fn add_event(&mut self, name: &str, time: SystemTime, attributes: &[KeyValue]) {
@@ -70,13 +57,13 @@ impl Recorder {
     }
 
     pub(crate) fn add_event_at(&mut self, name: &str, unix_nano: u64, attributes: &[KeyValue]) {
-        self.put_event(name, unix_nano, 0, attributes);
+        let limits = &self.scope.provider.limits;
+        encode::event_at(&mut self.encoder, name, unix_nano, 0, attributes, limits);
     }
 
     /// An event of the API, which carries its own count of attributes dropped before.
     pub(crate) fn add_api_event(&mut self, event: &Event) {
-        let dropped = event.dropped_attributes_count;
-        self.put_event(&event.name, unix_nano(event.timestamp), dropped, &event.attributes);
+        encode::event(&mut self.encoder, event, &self.scope.provider.limits);
     }
 
     pub(crate) fn add_link(&mut self, linked: &SpanContext, attributes: &[KeyValue]) {
@@ -88,44 +75,16 @@ impl Recorder {
         self.put_link(&link.span_context, link.dropped_attributes_count, &link.attributes);
     }
 
-    fn put_event(&mut self, name: &str, unix_nano: u64, dropped: u32, attributes: &[KeyValue]) {
-        let limits = &self.scope.provider.limits;
-        self.encoder.add_event_with_dropped(name, unix_nano, dropped, limits, |set| {
-            for attribute in attributes {
-                with_wire(&attribute.value, |value| set(attribute.key.as_str(), value));
-            }
-        });
-    }
-
     /// Row T14: a link without a valid context is kept if it says anything else.
     fn put_link(&mut self, linked: &SpanContext, dropped: u32, attributes: &[KeyValue]) {
-        let trace_state = linked.trace_state().header();
-        if !linked.is_valid() && attributes.is_empty() && trace_state.is_empty() {
+        if !linked.is_valid() && attributes.is_empty() && linked.trace_state().header().is_empty() {
             return;
         }
-        let link = LinkContext {
-            trace_id: linked.trace_id().to_bytes(),
-            span_id: linked.span_id().to_bytes(),
-            trace_flags: linked.trace_flags().to_u8(),
-            is_remote: linked.is_remote(),
-            trace_state: &trace_state,
-        };
-        let limits = &self.scope.provider.limits;
-        self.encoder.add_link_with_dropped(link, dropped, limits, |set| {
-            for attribute in attributes {
-                with_wire(&attribute.value, |value| set(attribute.key.as_str(), value));
-            }
-        });
+        encode::link(&mut self.encoder, linked, dropped, attributes, &self.scope.provider.limits);
     }
 
     pub(crate) fn set_status(&mut self, status: Status) {
-        match status {
-            Status::Unset => {}
-            Status::Ok => self.encoder.set_status(StatusCode::Ok, ""),
-            Status::Error { description } => {
-                self.encoder.set_status(StatusCode::Error, description);
-            }
-        }
+        encode::status(&mut self.encoder, status);
     }
 
     /// Unix nanoseconds now, on this span's time line.
@@ -160,16 +119,5 @@ impl Item for Measured<'_> {
     #[inline]
     fn put_item(&self, buf: &mut Vec<u8>) {
         self.encoder.put_sized(self.end_unix_nano, self.sizes, buf);
-    }
-}
-
-/// The API's kind as the protocol's.
-pub(crate) fn wire_kind(kind: &SpanKind) -> span::SpanKind {
-    match kind {
-        SpanKind::Internal => span::SpanKind::Internal,
-        SpanKind::Server => span::SpanKind::Server,
-        SpanKind::Client => span::SpanKind::Client,
-        SpanKind::Producer => span::SpanKind::Producer,
-        SpanKind::Consumer => span::SpanKind::Consumer,
     }
 }

@@ -11,9 +11,9 @@ use opentelemetry::{Context, KeyValue};
 use otlp_core::span::{ParentContext, SpanIdentity};
 
 use super::counts::{Counted, Origin};
+use super::encode;
 use super::local;
 use super::provider::{Handle, Scope};
-use super::recorder::wire_kind;
 use super::sampler::{Decision, SamplingInput};
 use super::span::Span;
 use crate::clock::{Clock, unix_nano};
@@ -191,7 +191,7 @@ impl Tracer {
                 is_remote: parent.is_remote(),
             }),
         };
-        let kind = wire_kind(kind);
+        let kind = encode::kind(kind);
         let start = start_time.map_or(started.unix_nano, unix_nano);
         recorder.encoder.start(identity, name, kind, start);
         for attribute in attributes.iter().chain(sampler_attributes.unwrap_or_default()) {

@@ -214,7 +214,7 @@ impl<E: Exporter> Worker<E> {
 }
 
 /// Whether the exporter decided by itself, without asking the server.
-fn made_here(outcome: &Outcome) -> bool {
+pub(crate) fn made_here(outcome: &Outcome) -> bool {
     let kind = outcome.error().map(ExportError::kind);
     matches!(
         kind,

@@ -1,0 +1,54 @@
+//! Between this crate and the official SDK, `opentelemetry_sdk`.
+//!
+//! # The official SDK with our exporters
+//!
+//! [`SpanExporter`] makes any [`Exporter`](otlp_core::export::Exporter) one that the official SDK
+//! takes. A batch is encoded on the SDK's thread, before anything is awaited; a thread with a runtime of its own
+//! sends it. So it works under the batch and the simple processor, on any runtime and on none, and with
+//! several calls at a time.
+//!
+//! ```no_run
+//! use otlp_sdk::bridge;
+//! use otlp_sdk::opentelemetry_sdk::trace::SdkTracerProvider;
+//! # use otlp_sdk::otlp_core::{Payload, export::{Deadline, Exporter, Outcome}};
+//! # #[derive(Debug)]
+//! # struct HttpExporter;
+//! # impl Exporter for HttpExporter {
+//! #     async fn export(&self, _: Payload, _: Deadline) -> Outcome { Outcome::delivered() }
+//! # }
+//! # fn http_exporter() -> HttpExporter { HttpExporter }
+//!
+//! // `HttpExporter::builder(Signal::Traces)…build()?`, the same for gRPC, or one of your own.
+//! let exporter = bridge::SpanExporter::new(http_exporter());
+//! let account = exporter.account();
+//!
+//! let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();
+//! // … the program …
+//! provider.shutdown()?;
+//! println!("{}", account.ledger());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A call ends when every item of its batch has an outcome, at the latest after
+//! [`ExportConfig::timeout`] (row B4). Until then a request that may succeed later is sent again
+//! (rows B1 to B3: the official SDK itself never does), what a server finds too large is sent in
+//! halves, and what it has rejected is not sent again. What was not delivered is an error with the
+//! cause in it, and a count in the [`Account`].
+//!
+//! Nothing that happens on the export thread reaches a `tracing` subscriber, so that a bridge from
+//! `tracing` cannot export its own exports.
+
+mod account;
+mod config;
+mod courier;
+mod gate;
+mod groups;
+mod hosted;
+mod link;
+mod spans;
+mod worker;
+
+pub use self::account::Account;
+pub use self::config::ExportConfig;
+pub use self::hosted::Hosted;
+pub use self::spans::{SpanExporter, Spans};
