@@ -1,0 +1,15 @@
+//! The official SDK and ours, each with the exporters of the other.
+
+#![cfg(all(feature = "http", feature = "grpc"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod contexts;
+mod failures;
+mod lifecycle;
+mod same_data;
+mod support;
