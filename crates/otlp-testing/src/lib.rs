@@ -6,6 +6,7 @@
 //!   its own judge; [`TraceTree`] prints a trace.
 //! - [`RawServer`] and [`FaultProxy`]: sockets that misbehave below HTTP.
 //! - [`ScriptedExporter`]: an exporter for pipeline tests without a network.
+//! - [`Backend`]: where an example sends, and what arrived.
 //! - [`Account`]: ended spans against what the server saw.
 //! - [`tls`]: certificates for one test run.
 //!
@@ -13,6 +14,7 @@
 //! it serves synchronous tests and any runtime, also one whose clock is paused.
 
 mod account;
+mod backend;
 mod background;
 mod exporter;
 mod gate;
@@ -23,6 +25,7 @@ mod server;
 pub mod tls;
 
 pub use self::account::{Account, Verdict};
+pub use self::backend::Backend;
 pub use self::exporter::{ScriptedExporter, Step};
 pub use self::gate::Gate;
 pub use self::oracle::{Message, SpanKey, SpanRecord, TraceTree};
