@@ -7,47 +7,70 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use otlp_core::export::{ConfigWarning, EnvReader};
-use otlp_core::{AttributeLimits, SpanLimits, ValueLimits};
+use otlp_core::{AttributeLimits, LogRecordLimits, Signal, SpanLimits, ValueLimits};
 
 use crate::pipeline::BatchConfig;
 
 impl BatchConfig {
-    /// What the variables `OTEL_BSP_*` say, over the defaults: to change one setting in code and leave
-    /// the others to the environment.
+    /// What the variables say, over the defaults: to change one setting in code and leave the others to
+    /// the environment. They are `OTEL_BLRP_*` for logs, and `OTEL_BSP_*` otherwise.
     ///
     /// ```
+    /// use otlp_core::Signal;
     /// use otlp_core::export::Env;
     /// use otlp_sdk::trace::BatchConfig;
     ///
     /// let env = Env::from_pairs([("OTEL_BSP_SCHEDULE_DELAY", "100")]);
-    /// let config = BatchConfig::from_env(&mut env.reader()).with_max_queue_bytes(1 << 20);
+    /// let config = BatchConfig::from_env(Signal::Traces, &mut env.reader());
     /// assert_eq!(config.schedule_delay.as_millis(), 100);
     /// ```
     #[must_use]
-    pub fn from_env(env: &mut EnvReader<'_>) -> Self {
-        batch(env)
+    pub fn from_env(signal: Signal, env: &mut EnvReader<'_>) -> Self {
+        let names = match signal {
+            Signal::Logs => &BLRP,
+            _ => &BSP,
+        };
+        batch(env, names, Self::for_signal(signal))
     }
 }
 
-/// `OTEL_BSP_*` over the defaults.
-pub(crate) fn batch(env: &mut EnvReader<'_>) -> BatchConfig {
-    let defaults = BatchConfig::default();
-    let default_size = defaults.max_export_batch_size.get();
-    let mut config = BatchConfig {
-        schedule_delay: env.millis("OTEL_BSP_SCHEDULE_DELAY", defaults.schedule_delay),
-        export_timeout: env.millis("OTEL_BSP_EXPORT_TIMEOUT", defaults.export_timeout),
-        ..defaults
-    };
-    let queue = env.u64_or("OTEL_BSP_MAX_QUEUE_SIZE", 1..=COUNT_MAX, &"a bound in bytes only");
+/// The variables of a batch processor.
+struct BatchVariables {
+    schedule_delay: &'static str,
+    export_timeout: &'static str,
+    max_queue_size: &'static str,
+    max_export_batch_size: &'static str,
+}
+
+const BSP: BatchVariables = BatchVariables {
+    schedule_delay: "OTEL_BSP_SCHEDULE_DELAY",
+    export_timeout: "OTEL_BSP_EXPORT_TIMEOUT",
+    max_queue_size: "OTEL_BSP_MAX_QUEUE_SIZE",
+    max_export_batch_size: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+};
+
+const BLRP: BatchVariables = BatchVariables {
+    schedule_delay: "OTEL_BLRP_SCHEDULE_DELAY",
+    export_timeout: "OTEL_BLRP_EXPORT_TIMEOUT",
+    max_queue_size: "OTEL_BLRP_MAX_QUEUE_SIZE",
+    max_export_batch_size: "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+};
+
+/// The variables over the defaults.
+fn batch(env: &mut EnvReader<'_>, names: &BatchVariables, mut config: BatchConfig) -> BatchConfig {
+    let default_size = config.max_export_batch_size.get();
+    config.schedule_delay = env.millis(names.schedule_delay, config.schedule_delay);
+    config.export_timeout = env.millis(names.export_timeout, config.export_timeout);
+    let queue = env.u64_or(names.max_queue_size, 1..=COUNT_MAX, &"a bound in bytes only");
     if let Some(queue) = queue {
         config = config.with_max_queue_size(usize::try_from(queue).unwrap_or(usize::MAX));
     }
-    let size = env.usize("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1..=COUNT_MAX as usize, default_size);
+    let size = env.usize(names.max_export_batch_size, 1..=COUNT_MAX as usize, default_size);
     let in_force = config.max_queue_size.map_or(size, |queue| size.min(queue.get()));
-    if in_force < size && env.is_set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") {
+    if in_force < size && env.is_set(names.max_export_batch_size) {
         env.warn(ConfigWarning::new(
-            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-            format!("{size} is more than OTEL_BSP_MAX_QUEUE_SIZE holds"),
+            names.max_export_batch_size,
+            format!("{size} is more than {} holds", names.max_queue_size),
             format!("1 to {in_force}"),
             &in_force,
         ));
@@ -76,6 +99,20 @@ pub fn span_limits(env: &mut EnvReader<'_>) -> SpanLimits {
         attributes_per_event: limit(env, "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", count),
         attributes_per_link: limit(env, "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", count),
     }
+}
+
+/// The limits of log records that the variables ask for, specific over general over default (row L4).
+#[must_use]
+pub fn log_record_limits(env: &mut EnvReader<'_>) -> LogRecordLimits {
+    let defaults = LogRecordLimits::default();
+    let length = limit(env, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", u32::MAX);
+    let count = limit(env, "OTEL_ATTRIBUTE_COUNT_LIMIT", defaults.attributes.count);
+    let value = ValueLimits {
+        length: limit(env, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", length),
+        ..ValueLimits::DEFAULT
+    };
+    let count = limit(env, "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", count);
+    LogRecordLimits { attributes: AttributeLimits { count, value } }
 }
 
 fn limit(env: &mut EnvReader<'_>, name: &str, default: u32) -> u32 {

@@ -288,7 +288,7 @@ impl TelemetryBuilder {
         let sampler = self.sampler.or_else(|| Sampler::from_env(reader)).unwrap_or_default();
         let limits = self.limits.unwrap_or_else(|| config::span_limits(reader));
         let batch = self.batch.unwrap_or_else(|| {
-            let mut batch = config::batch(reader);
+            let mut batch = BatchConfig::from_env(Signal::Traces, reader);
             batch.max_request_bytes = self.max_request_size.unwrap_or(batch.max_request_bytes);
             batch
         });

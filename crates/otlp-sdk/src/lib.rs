@@ -103,10 +103,12 @@ mod clock;
 mod config;
 mod console;
 pub mod context;
+mod current;
 #[cfg(feature = "file")]
 pub mod file;
 mod foreign;
 mod init;
+pub mod logs;
 pub mod metrics;
 mod notice;
 mod pipeline;

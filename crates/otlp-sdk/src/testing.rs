@@ -1,4 +1,4 @@
-//! For tests: an exporter that keeps what it is given, and spans as values to assert on.
+//! For tests: an exporter that keeps what it is given, and spans and log records as values to assert on.
 //!
 //! ```
 //! use opentelemetry::KeyValue;
@@ -25,6 +25,7 @@
 //! ```
 
 mod recorded;
+mod recorded_log;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ use otlp_core::{Payload, Signal};
 use parking_lot::Mutex;
 
 pub use self::recorded::RecordedSpan;
+pub use self::recorded_log::RecordedLogRecord;
 
 /// Keeps the payloads it is given; clones share them (specification row R11).
 ///
@@ -62,11 +64,19 @@ impl InMemoryExporter {
     /// see fewer spans than there were.
     #[must_use]
     pub fn finished_spans(&self) -> Vec<RecordedSpan> {
-        match self.traces().iter().map(recorded::read).collect::<Result<Vec<_>, _>>() {
-            Ok(spans) => spans.concat(),
-            #[expect(clippy::panic, reason = "for tests, and documented")]
-            Err(error) => panic!("a payload that was exported is not valid OTLP: {error}"),
-        }
+        self.read(Signal::Traces, recorded::read)
+    }
+
+    /// All log records so far in the order of their export, as values of the API's types.
+    ///
+    /// Costs a decoding of everything that is kept.
+    ///
+    /// # Panics
+    ///
+    /// As [`finished_spans`](Self::finished_spans).
+    #[must_use]
+    pub fn log_records(&self) -> Vec<RecordedLogRecord> {
+        self.read(Signal::Logs, recorded_log::read)
     }
 
     /// The first finished span of this name.
@@ -94,7 +104,7 @@ impl InMemoryExporter {
     /// A payload is not valid OTLP, which would be a bug of whoever encoded it.
     pub fn spans(&self) -> Result<Vec<EncodedSpan>, WireError> {
         let mut spans = Vec::new();
-        for payload in self.traces() {
+        for payload in self.payloads_of(Signal::Traces) {
             let request = payload.rope().to_bytes();
             for resource in TracesRequestView::parse(&request)?.resources() {
                 for scope in resource?.scopes() {
@@ -112,10 +122,23 @@ impl InMemoryExporter {
         self.kept.lock().payloads.clear();
     }
 
-    fn traces(&self) -> Vec<Payload> {
+    fn payloads_of(&self, signal: Signal) -> Vec<Payload> {
         let mut payloads = self.payloads();
-        payloads.retain(|payload| payload.signal() == Signal::Traces);
+        payloads.retain(|payload| payload.signal() == signal);
         payloads
+    }
+
+    fn read<T: Clone>(
+        &self,
+        signal: Signal,
+        read: impl Fn(&Payload) -> Result<Vec<T>, WireError>,
+    ) -> Vec<T> {
+        let payloads = self.payloads_of(signal);
+        match payloads.iter().map(read).collect::<Result<Vec<_>, _>>() {
+            Ok(items) => items.concat(),
+            #[expect(clippy::panic, reason = "for tests, and documented")]
+            Err(error) => panic!("a payload that was exported is not valid OTLP: {error}"),
+        }
     }
 }
 

@@ -11,7 +11,8 @@ fn read<T>(pairs: &[(&str, &str)], f: impl FnOnce(&mut EnvReader<'_>) -> T) -> (
 
 #[test]
 fn the_defaults_are_the_specifications() {
-    let ((config, limits), warnings) = read(&[], |env| (batch(env), span_limits(env)));
+    let ((config, limits), warnings) =
+        read(&[], |env| (BatchConfig::from_env(Signal::Traces, env), span_limits(env)));
     assert_eq!(config.schedule_delay, Duration::from_secs(5));
     assert_eq!(config.export_timeout, Duration::from_secs(30));
     assert_eq!((config.batch_items(), config.max_queue_size), (512, None));
@@ -28,7 +29,7 @@ fn every_batch_variable_is_honoured() {
             ("OTEL_BSP_MAX_QUEUE_SIZE", "300"),
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "40"),
         ],
-        batch,
+        |env| BatchConfig::from_env(Signal::Traces, env),
     );
     assert_eq!(config.schedule_delay, Duration::from_millis(100));
     assert_eq!(config.export_timeout, Duration::from_millis(200));
@@ -38,11 +39,52 @@ fn every_batch_variable_is_honoured() {
 }
 
 #[test]
+fn logs_have_variables_and_defaults_of_their_own() {
+    let from_env = |env: &mut EnvReader<'_>| BatchConfig::from_env(Signal::Logs, env);
+    // G-L3
+    let (config, _) = read(&[("OTEL_BSP_SCHEDULE_DELAY", "7")], from_env);
+    assert_eq!(config.schedule_delay, Duration::from_secs(1));
+    assert_eq!((config.export_timeout, config.batch_items()), (Duration::from_secs(30), 512));
+    let (config, warnings) = read(
+        &[
+            ("OTEL_BLRP_SCHEDULE_DELAY", "100"),
+            ("OTEL_BLRP_EXPORT_TIMEOUT", "200"),
+            ("OTEL_BLRP_MAX_QUEUE_SIZE", "300"),
+            ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "400"),
+        ],
+        from_env,
+    );
+    assert_eq!(config.schedule_delay, Duration::from_millis(100));
+    assert_eq!(config.export_timeout, Duration::from_millis(200));
+    assert_eq!((config.max_queue_size.unwrap().get(), config.batch_items()), (300, 300));
+    assert!(warnings[0].contains("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"), "{warnings:?}");
+}
+
+#[test]
+fn limits_of_log_records_beat_the_general_ones() {
+    // L4
+    let general =
+        [("OTEL_ATTRIBUTE_COUNT_LIMIT", "10"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20")];
+    let own = [
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "1"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "2"),
+    ];
+    let limits = |pairs: &[(&str, &str)]| {
+        let (limits, warnings) = read(pairs, log_record_limits);
+        assert_eq!(warnings, [""; 0]);
+        (limits.attributes.count, limits.attributes.value.length)
+    };
+    assert_eq!(limits(&[]), (128, u32::MAX));
+    assert_eq!(limits(&general), (10, 20));
+    assert_eq!(limits(&[general, own].concat()), (1, 2));
+}
+
+#[test]
 fn a_batch_larger_than_the_queue_is_cut_with_a_warning() {
     // R7
     let (config, warnings) = read(
         &[("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512")],
-        batch,
+        |env| BatchConfig::from_env(Signal::Traces, env),
     );
     assert_eq!(config.batch_items(), 100);
     assert_eq!(warnings.len(), 1);
@@ -59,8 +101,9 @@ fn numbers_that_make_no_sense_leave_the_default_and_a_warning() {
         ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-5"),
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "1e3"),
     ] {
-        let ((config, limits), warnings) =
-            read(&[(name, value)], |env| (batch(env), span_limits(env)));
+        let ((config, limits), warnings) = read(&[(name, value)], |env| {
+            (BatchConfig::from_env(Signal::Traces, env), span_limits(env))
+        });
         assert_eq!((config.batch_items(), config.max_queue_size), (512, None), "{name}");
         assert_eq!(limits, SpanLimits::default(), "{name}");
         assert_eq!(warnings.len(), 1, "{name}");

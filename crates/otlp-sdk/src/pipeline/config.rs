@@ -3,15 +3,17 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use otlp_core::Signal;
 use otlp_core::export::ExportError;
 use otlp_core::export::retry::RetryPolicy;
 
-/// Settings of a batch processor (specification rows R6, R7; variables `OTEL_BSP_*`).
+/// Settings of a batch processor (specification rows R6, R7; variables `OTEL_BSP_*`, for logs
+/// `OTEL_BLRP_*`).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BatchConfig {
     /// Longest time that an item waits for its batch to fill. Default 5 s
-    /// (`OTEL_BSP_SCHEDULE_DELAY`).
+    /// (`OTEL_BSP_SCHEDULE_DELAY`), of logs 1 s (`OTEL_BLRP_SCHEDULE_DELAY`).
     pub schedule_delay: Duration,
     /// Longest time of one export attempt. Default 30 s (`OTEL_BSP_EXPORT_TIMEOUT`); zero means no
     /// limit. The exporter's own timeout holds as well.
@@ -42,6 +44,15 @@ pub struct BatchConfig {
 }
 
 impl BatchConfig {
+    /// The specification's defaults for a signal: logs wait one second (row G-L3), spans five.
+    #[must_use]
+    pub fn for_signal(signal: Signal) -> Self {
+        match signal {
+            Signal::Logs => Self::default().with_schedule_delay(Duration::from_secs(1)),
+            _ => Self::default(),
+        }
+    }
+
     /// A request per item, one at a time, at once: what a simple processor does (row R5).
     #[must_use]
     pub fn simple() -> Self {

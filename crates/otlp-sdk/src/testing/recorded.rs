@@ -7,9 +7,9 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use otlp_core::Payload;
-use otlp_core::wire::trace::{EventView, LinkView, ScopeSpansView, StatusView};
+use otlp_core::wire::trace::{EventView, LinkView, StatusView};
 use otlp_core::wire::{
-    AnyValueView, Attributes, KeyValueView, ScopeView, SpanView, TracesRequestView, Views,
+    AnyValueView, Attributes, KeyValueView, RequestView, ScopeView, SignalItem, SpanView, Views,
     WireError,
 };
 
@@ -124,33 +124,43 @@ impl RecordedSpan {
 
 /// The spans of a request for traces.
 pub(super) fn read(payload: &Payload) -> Result<Vec<RecordedSpan>, WireError> {
-    let request = payload.rope().to_bytes();
     let mut spans = Vec::with_capacity(payload.items());
-    for envelope in TracesRequestView::parse(&request)?.resources() {
+    for_each_item::<SpanView<'_>>(&payload.rope().to_bytes(), |span, scope, resource| {
+        spans.push(RecordedSpan::read(&span, scope, resource)?);
+        Ok(())
+    })?;
+    Ok(spans)
+}
+
+/// Calls `f` with every item of a request, its scope and its resource.
+pub(super) fn for_each_item<'a, I: SignalItem<'a>>(
+    request: &'a [u8],
+    mut f: impl FnMut(I, &InstrumentationScope, &Resource) -> Result<(), WireError>,
+) -> Result<(), WireError> {
+    for envelope in RequestView::<'_, I>::parse(request)?.resources() {
         let envelope = envelope?;
         let of_resource = envelope.resource().map(|resource| attributes(resource.attributes()));
         let resource = Resource::new(of_resource.transpose()?.unwrap_or_default())
             .with_schema_url(envelope.schema_url().to_owned());
         for envelope in envelope.scopes() {
             let envelope = envelope?;
-            let scope = scope(&envelope)?;
-            for span in envelope.items() {
-                spans.push(RecordedSpan::read(&span?, &scope, &resource)?);
+            let scope = scope(envelope.scope(), envelope.schema_url())?;
+            for item in envelope.items() {
+                f(item?, &scope, &resource)?;
             }
         }
     }
-    Ok(spans)
+    Ok(())
 }
 
-fn scope(envelope: &ScopeSpansView<'_>) -> Result<InstrumentationScope, WireError> {
-    let view = envelope.scope();
+fn scope(view: Option<ScopeView<'_>>, schema_url: &str) -> Result<InstrumentationScope, WireError> {
     let name = view.as_ref().map_or("", ScopeView::name).to_owned();
     let mut scope = InstrumentationScope::builder(name);
     if let Some(version) = view.map(|view| view.version()).filter(|version| !version.is_empty()) {
         scope = scope.with_version(version.to_owned());
     }
-    if !envelope.schema_url().is_empty() {
-        scope = scope.with_schema_url(envelope.schema_url().to_owned());
+    if !schema_url.is_empty() {
+        scope = scope.with_schema_url(schema_url.to_owned());
     }
     if let Some(view) = view {
         scope = scope.with_attributes(attributes(view.attributes())?);
@@ -203,7 +213,7 @@ fn span_id(id: Option<[u8; 8]>) -> SpanId {
 }
 
 /// The low eight bits of the field are the W3C flags (row F1).
-fn flags(wire: u32) -> TraceFlags {
+pub(super) fn flags(wire: u32) -> TraceFlags {
     let [low, ..] = wire.to_le_bytes();
     TraceFlags::new(low)
 }
@@ -217,7 +227,7 @@ fn trace_state(header: &str) -> TraceState {
     header.parse().unwrap_or_default()
 }
 
-fn time(unix_nano: u64) -> SystemTime {
+pub(super) fn time(unix_nano: u64) -> SystemTime {
     // Only a system whose clock ends before 2554 cannot say it.
     UNIX_EPOCH.checked_add(Duration::from_nanos(unix_nano)).unwrap_or(UNIX_EPOCH)
 }
