@@ -35,6 +35,16 @@ pub fn count_items(signal: Signal, request: &Rope) -> Result<usize, WireError> {
     Ok(count)
 }
 
+/// Counts the items of the protocol's count in `item`, the message of one child of a scope envelope: the
+/// data points of a metric; 1 for a span or a log record, which is not looked into.
+///
+/// # Errors
+///
+/// A metric that is not well-formed.
+pub fn count_in_item(signal: Signal, item: &Rope) -> Result<usize, WireError> {
+    weight(signal, Cursor::new(item))
+}
+
 /// How many items of the protocol's count a child of a scope envelope is.
 fn weight(signal: Signal, item: Cursor<'_>) -> Result<usize, WireError> {
     if signal.counts_points() { count_points(item) } else { Ok(1) }

@@ -1,12 +1,13 @@
 //! The worker's queue and the decision what goes into the next request. Pure.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader, ScopeItems, build_request, overhead};
-use otlp_core::wire::varint;
-use otlp_core::{Payload, Signal};
+use otlp_core::wire::{request, varint};
+use otlp_core::{Payload, Rope, Signal};
 
 use super::slot::{Scope, Segment};
 
@@ -59,6 +60,7 @@ impl Queue {
     /// Takes the oldest items up to the limit; at least one, so that it always gets on.
     pub(crate) fn take_batch(
         &mut self,
+        signal: Signal,
         limit: BatchLimit,
         resource: &ResourceHeader,
     ) -> Option<Batch> {
@@ -68,9 +70,11 @@ impl Queue {
             let place = batch.place_of(&segment.scope);
             // The headers, if the scope is new in this batch.
             let extra = place.map_or_else(|| overhead(resource, &segment.scope), |_| 0);
-            let room = limit.bytes.saturating_sub(request_bytes + extra);
-            let (taken, left) =
-                cut(segment, limit.items.max(1) - batch.items, room, batch.items == 0);
+            let room = BatchLimit {
+                items: limit.items.max(1) - batch.items,
+                bytes: limit.bytes.saturating_sub(request_bytes + extra),
+            };
+            let (taken, left) = cut(segment, signal, room, batch.items == 0);
             if let Some(taken) = taken {
                 request_bytes += extra + taken.bytes.len();
                 batch.push(taken, place);
@@ -152,27 +156,28 @@ fn address(scope: &Arc<ScopeHeader>) -> usize {
 /// that does not fit on its own is taken all the same.
 fn cut(
     segment: Segment<ScopeHeader>,
-    items: usize,
-    bytes: usize,
+    signal: Signal,
+    room: BatchLimit,
     at_least_one: bool,
 ) -> (Option<Segment<ScopeHeader>>, Option<Segment<ScopeHeader>>) {
-    if segment.items as usize <= items && segment.bytes.len() <= bytes {
+    if segment.items as usize <= room.items && segment.bytes.len() <= room.bytes {
         return (Some(segment), None);
     }
     let (mut end, mut taken) = (0, 0);
-    while taken < items {
+    while taken < room.items {
         let next = end + item_len(segment.bytes.get(end..).unwrap_or_default());
-        let fits = next <= bytes || (at_least_one && taken == 0);
+        let count = taken + count_in_item(signal, &segment.bytes, end..next);
+        let fits = next <= room.bytes && count <= room.items || (at_least_one && taken == 0);
         if next == end || !fits {
             break;
         }
-        (end, taken) = (next, taken + 1);
+        (end, taken) = (next, count);
     }
     if taken == 0 {
         return (None, Some(segment));
     }
-    let rest = segment.items - taken as u32;
-    if rest == 0 {
+    let rest = segment.items.saturating_sub(taken as u32);
+    if rest == 0 || end == segment.bytes.len() {
         return (Some(segment), None);
     }
     // The scope and the memory behind the bytes stay until the last piece leaves.
@@ -194,6 +199,17 @@ fn item_len(bytes: &[u8]) -> usize {
         Ok((len, used)) => (1 + used).saturating_add(len as usize).min(bytes.len()),
         Err(_) => bytes.len(),
     }
+}
+
+/// How many items the protocol counts in the item at `range`. We wrote it: it can be read.
+fn count_in_item(signal: Signal, bytes: &Bytes, range: Range<usize>) -> usize {
+    if signal != Signal::Metrics {
+        return 1;
+    }
+    let Some(item) = bytes.get(range) else { return 1 };
+    let header = 1 + item.get(1..).map_or(0, |rest| varint::decode(rest).map_or(0, |(_, n)| n));
+    let message = Rope::from(bytes.slice_ref(item.get(header..).unwrap_or_default()));
+    request::count_in_item(signal, &message).unwrap_or(1)
 }
 
 /// A queue of so many segments keeps its memory.

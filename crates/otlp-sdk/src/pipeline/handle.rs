@@ -126,6 +126,11 @@ impl Pipeline {
         self.wake_if(wake);
     }
 
+    /// Has what was appended so far leave, without waiting for a full batch.
+    pub(crate) fn drain(&self) {
+        self.wake_if(self.shared.intake.ask_for_all());
+    }
+
     #[inline]
     fn wake_if(&self, wake: bool) {
         if wake {

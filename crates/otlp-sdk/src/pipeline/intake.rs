@@ -122,6 +122,11 @@ impl<S: Scope> Intake<S> {
         self.append(&self.last_resort, item, scope)
     }
 
+    /// Asks for a collection of everything, whatever there is.
+    pub(crate) fn ask_for_all(&self) -> bool {
+        self.pressure.insist()
+    }
+
     #[cold]
     fn on_dropped(&self, reason: DropReason) -> bool {
         // Room may be reserved by idle threads that do not use it: one call to collect it all.

@@ -21,6 +21,12 @@ pub(crate) use self::segment::{Chunk, Scope, Segment, chunk_overhead, run_overhe
 pub(crate) trait Item {
     fn item_len(&self) -> usize;
     fn put_item(&self, buf: &mut Vec<u8>);
+
+    /// How many items the protocol counts in it: the data points of a metric.
+    #[inline]
+    fn count(&self) -> u32 {
+        1
+    }
 }
 
 /// The lanes of one thread (or, at thread exit, of all threads that have no slot any more).
@@ -230,26 +236,26 @@ impl<S: Scope> Lane<S> {
         limits: &Limits,
         pool: &BufferPool,
     ) -> Appended {
-        self.ended += 1;
-        let len = item.item_len();
+        let (len, count) = (item.item_len(), item.count());
+        self.ended += u64::from(count);
         let admitted = if self.goes_on(len, scope) {
-            let nearly_full = self.reserve(len, limits);
+            let nearly_full = self.reserve(len, count, limits);
             nearly_full.map(|nearly_full| Admitted { sealed: 0, nearly_full })
         } else {
-            self.begin(len, scope, limits, pool)
+            self.begin(len, count, scope, limits, pool)
         };
         let Admitted { mut sealed, nearly_full } = match admitted {
             Ok(admitted) => admitted,
             Err(reason) => {
-                self.drops.add(reason, 1);
+                self.drops.add(reason, count.into());
                 return Appended::Dropped(reason);
             }
         };
         let start = self.buf.len();
         item.put_item(&mut self.buf);
         debug_assert_eq!(self.buf.len() - start, len, "an item knows its length");
-        self.held += 1;
-        self.items += 1;
+        self.held += u64::from(count);
+        self.items += count;
         if self.items >= limits.chunk_items {
             sealed += self.seal();
         }
@@ -273,6 +279,7 @@ impl<S: Scope> Lane<S> {
     fn begin(
         &mut self,
         len: usize,
+        count: u32,
         scope: &Arc<S>,
         limits: &Limits,
         pool: &BufferPool,
@@ -288,7 +295,7 @@ impl<S: Scope> Lane<S> {
         let grows = end > self.buf.capacity();
         let seals = grows && end > limits.chunk_bytes && self.items > 0;
         let overhead = self.overhead_of_run(scope, seals);
-        let nearly_full = self.reserve(len + overhead, limits)?;
+        let nearly_full = self.reserve(len + overhead, count, limits)?;
         let sealed = if seals { self.seal() } else { 0 };
         if grows {
             self.grow(len, limits, pool);
@@ -338,7 +345,7 @@ impl<S: Scope> Lane<S> {
     /// Takes room from the credit, which is filled up from the budget when it is short. Says
     /// whether that has made the queue nearly full.
     #[inline]
-    fn reserve(&mut self, bytes: usize, limits: &Limits) -> Result<bool, DropReason> {
+    fn reserve(&mut self, bytes: usize, count: u32, limits: &Limits) -> Result<bool, DropReason> {
         let mut nearly_full = false;
         if self.bytes_credit < bytes {
             // A thread that writes little reserves little: the room it holds back from others
@@ -350,13 +357,15 @@ impl<S: Scope> Lane<S> {
             nearly_full = grant.nearly_full;
         }
         if let Some(items) = &limits.items {
-            if self.items_credit == 0 {
+            let count = count as usize;
+            if self.items_credit < count {
                 let wanted = limits.items_step.min(self.items as usize / 4);
-                let grant = items.reserve(1, wanted).ok_or(DropReason::QueueFull)?;
-                self.items_credit = grant.amount;
+                let missing = count - self.items_credit;
+                let grant = items.reserve(missing, wanted).ok_or(DropReason::QueueFull)?;
+                self.items_credit += grant.amount;
                 nearly_full |= grant.nearly_full;
             }
-            self.items_credit -= 1;
+            self.items_credit -= count;
         }
         self.bytes_credit -= bytes;
         Ok(nearly_full)

@@ -18,20 +18,25 @@ use super::slot::{Item, Segment};
 
 /// An encoded span with its key and length, as it stands in a `ScopeSpans`.
 #[derive(Clone, Debug)]
-pub(crate) struct TestItem(Vec<u8>);
+pub(crate) struct TestItem(Vec<u8>, u32);
 
 impl TestItem {
+    /// One that counts as several, as a metric with so many points does.
+    pub(crate) fn counting(self, count: u32) -> Self {
+        Self(self.0, count)
+    }
+
     pub(crate) fn named(name: impl Into<String>) -> Self {
         let span = Span { name: name.into(), ..Span::default() }.encode_to_vec();
         let mut item = vec![0x12];
         prost::encoding::encode_varint(span.len() as u64, &mut item);
         item.extend_from_slice(&span);
-        Self(item)
+        Self(item, 1)
     }
 
     /// Bytes that are no item.
     pub(crate) fn broken() -> Self {
-        Self(vec![0x12, 0xff])
+        Self(vec![0x12, 0xff], 1)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -46,6 +51,10 @@ impl Item for TestItem {
 
     fn put_item(&self, buf: &mut Vec<u8>) {
         buf.extend_from_slice(&self.0);
+    }
+
+    fn count(&self) -> u32 {
+        self.1
     }
 }
 

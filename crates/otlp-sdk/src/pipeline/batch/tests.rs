@@ -12,7 +12,7 @@ fn queue(segments: impl IntoIterator<Item = Segment<ScopeHeader>>) -> Queue {
 }
 
 fn payloads(queue: &mut Queue, limit: BatchLimit) -> Vec<Payload> {
-    std::iter::from_fn(|| queue.take_batch(limit, &resource()))
+    std::iter::from_fn(|| queue.take_batch(Signal::Traces, limit, &resource()))
         .map(|batch| batch.into_payload(Signal::Traces, &resource()))
         .collect()
 }
@@ -110,7 +110,8 @@ fn what_is_reserved_for_a_segment_leaves_with_its_pieces_and_the_rest_with_the_l
     let (len, reserved) = (segment.bytes.len(), segment.reserved);
     assert!(reserved > len);
     let mut queue = queue([segment]);
-    let taken = || queue.take_batch(BatchLimit { items: 3, ..UNLIMITED }, &resource());
+    let taken =
+        || queue.take_batch(Signal::Traces, BatchLimit { items: 3, ..UNLIMITED }, &resource());
     let sizes: Vec<_> =
         std::iter::from_fn(taken).map(|batch| (batch.items(), batch.reserved())).collect();
     assert_eq!(sizes.iter().map(|size| size.0).collect::<Vec<_>>(), [3, 3, 3, 1]);
@@ -123,7 +124,11 @@ fn an_item_that_is_cut_off_alone_over_the_limit_takes_all_of_its_reserve() {
     let a = scope("a");
     let segment = segment(&a, ["x".repeat(500)]);
     let reserved = segment.reserved;
-    let batch = queue([segment]).take_batch(BatchLimit { items: 9, bytes: 100 }, &resource());
+    let batch = queue([segment]).take_batch(
+        Signal::Traces,
+        BatchLimit { items: 9, bytes: 100 },
+        &resource(),
+    );
     assert_eq!(batch.map(|batch| batch.reserved()), Some(reserved));
 }
 
@@ -135,7 +140,7 @@ fn what_is_dropped_is_told_in_items_and_reserved_bytes() {
     let mut queue = queue([first, second]);
     assert_eq!(queue.clear(), (5, reserved));
     assert_eq!((queue.items(), queue.clear()), (0, (0, 0)));
-    assert!(queue.take_batch(UNLIMITED, &resource()).is_none());
+    assert!(queue.take_batch(Signal::Traces, UNLIMITED, &resource()).is_none());
 }
 
 #[test]
@@ -143,8 +148,63 @@ fn the_memory_of_a_long_queue_is_given_back_as_it_empties() {
     let a = scope("a");
     let one = segment(&a, ["1"]);
     let mut queue = queue((0..50_000).map(|_| one.clone()));
-    while queue.take_batch(BatchLimit { items: 100, ..UNLIMITED }, &resource()).is_some() {
+    while queue
+        .take_batch(Signal::Traces, BatchLimit { items: 100, ..UNLIMITED }, &resource())
+        .is_some()
+    {
         let (len, capacity) = (queue.segments.len(), queue.segments.capacity());
         assert!(capacity <= (4 * len).max(KEPT_PLACES), "{capacity} places for {len}");
+    }
+}
+
+/// A gauge with `points` points, as an item.
+fn metric(name: &str, points: usize) -> Vec<u8> {
+    use otlp_core::SplitLimit;
+    use otlp_core::metric::{Gauge, MetricEncoder, MetricIdentity, NumberPoint};
+    let (mut item, point) = (Vec::new(), NumberPoint { time_unix_nano: 1, ..Default::default() });
+    MetricEncoder::new(SplitLimit::NONE).encode(
+        &MetricIdentity { name, ..MetricIdentity::default() },
+        Gauge,
+        &mut |metric| metric.put_item(&mut item),
+        |writer| (0..points).for_each(|_| writer.push(&point)),
+    );
+    item
+}
+
+#[test]
+fn metrics_are_counted_by_their_points_wherever_a_batch_is_cut() {
+    let a = scope("a");
+    let points = [3, 1, 4, 1, 5, 9, 2];
+    let whole: Vec<u8> =
+        points.iter().flat_map(|points| metric(&"m".repeat(*points), *points)).collect();
+    let segment = || Segment {
+        scope: Arc::clone(&a),
+        reserved: whole.len() + 100,
+        bytes: whole.clone().into(),
+        items: 25,
+    };
+    for limit in [
+        BatchLimit { items: 5, ..UNLIMITED },
+        BatchLimit { items: 1, ..UNLIMITED },
+        BatchLimit { items: 24, ..UNLIMITED },
+        BatchLimit { bytes: overhead(&resource(), &a) + 130, ..UNLIMITED },
+        UNLIMITED,
+    ] {
+        let (mut queue, mut reserved, mut items) = (queue([segment()]), 0, Vec::new());
+        while let Some(batch) = queue.take_batch(Signal::Metrics, limit, &resource()) {
+            reserved += batch.reserved();
+            let payload = batch.into_payload(Signal::Metrics, &resource());
+            let counted = Payload::from_request(Signal::Metrics, payload.rope().clone()).unwrap();
+            assert_eq!(payload.items(), counted.items());
+            items.push(payload.items());
+        }
+        assert_eq!((queue.items(), reserved), (0, whole.len() + 100));
+        assert_eq!(items.iter().sum::<usize>(), 25, "{items:?}");
+        match limit.items {
+            1 => assert_eq!(items, points, "a metric is not cut"),
+            5 => assert_eq!(items, [4, 5, 5, 9, 2]),
+            24 => assert_eq!(items, [23, 2]),
+            _ => {}
+        }
     }
 }

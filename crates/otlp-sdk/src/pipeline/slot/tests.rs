@@ -368,3 +368,24 @@ fn pictures_balance_while_threads_append_and_the_worker_collects() {
 }
 
 mod room;
+
+#[test]
+fn an_item_counts_for_as_many_as_it_holds() {
+    let intake = intake(Limits { items: Some(Budget::new(20)), chunk_items: u32::MAX, ..limits() });
+    let (slot, _) = intake.register();
+    for count in [7, 5, 3] {
+        intake.append(&slot, &item("metric").counting(count), &scope("a"));
+    }
+    intake.append(&slot, &item("metric").counting(6), &scope("a"));
+    assert_eq!(dropped(&intake, DropReason::QueueFull), 6, "15 of 20 are taken");
+    intake.append(&slot, &item("metric").counting(5), &scope("a"));
+    let ledger = intake.ledger();
+    assert_eq!((ledger.ended, ledger.held), (26, 20));
+    balanced(ledger);
+    let segments = collect(&intake, Collect::All);
+    assert_eq!(segments.iter().map(|segment| segment.items).sum::<u32>(), 20);
+    intake.delivered(20, reserved(&segments), 0);
+    assert_eq!(intake.ledger().delivered, 20);
+    balanced(intake.ledger());
+    assert_eq!(intake.limits().items.as_ref().map(Budget::used), Some(0));
+}

@@ -58,7 +58,7 @@ impl<E: Exporter> Worker<E> {
     fn cut_batch(&mut self) -> Option<Pending> {
         let limit =
             BatchLimit { items: self.config.batch_items(), bytes: self.config.max_request_bytes };
-        let batch = self.queue.take_batch(limit, &self.resource)?;
+        let batch = self.queue.take_batch(self.signal, limit, &self.resource)?;
         let (first_item, reserved) = (self.left, batch.reserved());
         self.left += batch.items() as u64;
         let payload = batch.into_payload(self.signal, &self.resource);
