@@ -1,4 +1,31 @@
 //! Metrics: the official SDK aggregates, our pipeline delivers.
+//!
+//! A [`PeriodicReader`] belongs into an
+//! [`SdkMeterProvider`](opentelemetry_sdk::metrics::SdkMeterProvider). Instruments, views, cardinality
+//! limits and aggregation are the official SDK's; what it has collected goes straight into OTLP bytes and
+//! through the same pipeline as spans: bounded in bytes, retried, with a ledger that balances.
+//!
+//! ```
+//! use opentelemetry::metrics::MeterProvider as _;
+//! use opentelemetry_sdk::metrics::SdkMeterProvider;
+//! use otlp_sdk::metrics::PeriodicReader;
+//! use otlp_sdk::testing::InMemoryExporter;
+//!
+//! let reader = PeriodicReader::builder(InMemoryExporter::default()).build();
+//! let provider = SdkMeterProvider::builder().with_reader(reader.clone()).build();
+//!
+//! provider.meter("shop").u64_counter("orders").build().add(1, &[]);
+//! reader.force_flush()?;
+//! assert_eq!(reader.ledger().delivered, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-#[allow(dead_code, reason = "the reader and the bridge use it")]
+mod collector;
+mod config;
+#[allow(dead_code, reason = "the bridge uses all of it")]
 pub(crate) mod encode;
+mod reader;
+
+pub use self::config::ReaderConfig;
+pub use self::reader::{PeriodicReader, PeriodicReaderBuilder};
+pub use crate::pipeline::{DropReason, Ledger, PipelineError};

@@ -85,6 +85,11 @@ impl MetricEncoder {
         }
     }
 
+    /// From the next metric on, items keep this limit.
+    pub const fn set_limit(&mut self, limit: SplitLimit) {
+        self.limit = limit;
+    }
+
     /// Encodes a metric: `fill` pushes its points, `sink` gets the items that become of it. A metric
     /// without points becomes none (row W3).
     pub fn encode<D: Data>(

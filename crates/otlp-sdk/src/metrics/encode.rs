@@ -26,11 +26,11 @@ use crate::value::{scope_header, with_wire};
 pub(crate) fn payloads(collected: &ResourceMetrics, max_request_bytes: usize) -> Vec<Payload> {
     let resource = Resource::from(collected.resource()).header();
     let (mut scopes, mut points) = (Vec::new(), 0usize);
+    let mut encoder = Encoder::new(SplitLimit::NONE);
     for metrics in collected.scope_metrics() {
         let header = scope_header(metrics.scope());
         let room = max_request_bytes.saturating_sub(overhead(&resource, &header));
-        let mut encoder =
-            Encoder::new(SplitLimit { bytes: room.min(ITEM_BYTES), ..SplitLimit::NONE });
+        encoder.set_limit(SplitLimit { bytes: room.min(ITEM_BYTES), ..SplitLimit::NONE });
         let mut items = Vec::new();
         encoder.encode(metrics, &mut |item| {
             item.put_item(&mut items);
@@ -72,6 +72,11 @@ impl Encoder {
     /// An encoder whose items keep `limit`.
     pub(crate) fn new(limit: SplitLimit) -> Self {
         Self { metric: MetricEncoder::new(limit), lists: Lists::default() }
+    }
+
+    /// From now on items keep `limit`.
+    pub(crate) fn set_limit(&mut self, limit: SplitLimit) {
+        self.metric.set_limit(limit);
     }
 
     /// Encodes the metrics of a scope; `sink` gets the items.

@@ -185,6 +185,10 @@ pub enum PipelineError {
         /// Most that wait at once.
         limit: usize,
     },
+    /// Metrics could not be collected: a callback of an observable instrument panicked or did not return,
+    /// or the official SDK says why not.
+    #[error("metrics could not be collected: {0}")]
+    Collection(String),
     /// The worker is not there: its thread could not be started, or it is the caller itself.
     #[error("{0}")]
     NoWorker(&'static str),
