@@ -44,5 +44,7 @@ pub use self::environment::{EnvCarrier, inject_command};
 pub(crate) use self::flags::{RANDOM, child_flags};
 #[cfg(feature = "jaeger")]
 pub use self::jaeger::JaegerPropagator;
+#[cfg(feature = "b3")]
+pub(crate) use self::told::is_deferred;
 pub use self::trace_context::TraceContextPropagator;
 pub(crate) use self::trace_state::trace_state_header;

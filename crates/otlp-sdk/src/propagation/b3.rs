@@ -27,8 +27,10 @@ use super::told::{Sampling, with_remote_parent};
 /// [`multi_header`](Self::multi_header). `X-B3-ParentSpanId` is never sent.
 ///
 /// The debug flag implies that the trace is sampled and goes on with every span of the trace, in the
-/// [`Context`]. A decision that was left open ("deferred") counts as not sampled for samplers that
-/// look at the parent alone; as long as no span is started it is handed on as it came.
+/// [`Context`]. A decision that was left open ("deferred") counts as not sampled, as in most of
+/// OpenTelemetry, unless the sampler is told otherwise:
+/// [`with_remote_parent_deferred`](crate::trace::sampler::ParentBasedBuilder::with_remote_parent_deferred).
+/// As long as no span is started it is handed on as it came.
 ///
 /// ```
 /// use std::collections::HashMap;

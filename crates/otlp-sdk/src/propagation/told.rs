@@ -52,6 +52,12 @@ struct Told {
     sampling: Sampling,
 }
 
+/// Whether `parent`, the span of `cx`, came with a decision that is left to its receiver.
+#[cfg(feature = "b3")]
+pub(crate) fn is_deferred(cx: &Context, parent: &SpanContext) -> bool {
+    Sampling::outgoing(cx, parent) == Sampling::Deferred
+}
+
 /// `cx` with this remote parent.
 ///
 /// Where another format told of the same parent already, its trace state and random flag stay: this one

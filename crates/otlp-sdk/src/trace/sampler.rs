@@ -159,7 +159,7 @@ impl Sampler {
     pub(crate) fn is_foreign(&self) -> bool {
         match self {
             Self::Custom(_) => true,
-            Self::ParentBased(sampler) => sampler.delegates().into_iter().any(Self::is_foreign),
+            Self::ParentBased(sampler) => sampler.delegates().any(Self::is_foreign),
             Self::AlwaysRecord(sampler) => sampler.is_foreign(),
             _ => false,
         }

@@ -17,6 +17,9 @@ use super::{Decision, Sampler, SamplingInput, SamplingOutput};
 /// | local, sampled | [`Sampler::AlwaysOn`] |
 /// | local, not sampled | [`Sampler::AlwaysOff`] |
 ///
+/// A sixth can be set for parents whose B3 headers leave the decision to us; see
+/// `ParentBasedBuilder::with_remote_parent_deferred`, which the feature `b3` brings.
+///
 /// A probability threshold (`ot=th:…`) of a remote parent that contradicts the parent's sampled flag
 /// or the decision is removed from the trace state, since counts made from it would be wrong.
 #[derive(Clone, Debug)]
@@ -27,14 +30,24 @@ pub struct ParentBased {
     remote_not_sampled: Sampler,
     local_sampled: Sampler,
     local_not_sampled: Sampler,
+    /// Stands in for `remote_not_sampled` where the parent's process has not decided.
+    remote_deferred: Option<Sampler>,
 }
 
 impl ParentBased {
-    /// The five samplers that it asks.
-    pub(super) fn delegates(&self) -> [&Sampler; 5] {
-        let Self { root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled } =
-            self;
+    /// The samplers that it asks.
+    pub(super) fn delegates(&self) -> impl Iterator<Item = &Sampler> {
+        let Self {
+            root,
+            remote_sampled,
+            remote_not_sampled,
+            local_sampled,
+            local_not_sampled,
+            remote_deferred,
+        } = self;
         [root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled]
+            .into_iter()
+            .chain(remote_deferred)
     }
 
     /// Starts from `root`, the sampler of spans without a parent.
@@ -55,6 +68,7 @@ impl ParentBased {
             remote_not_sampled: Sampler::AlwaysOff,
             local_sampled: Sampler::AlwaysOn,
             local_not_sampled: Sampler::AlwaysOff,
+            remote_deferred: None,
         })
     }
 
@@ -62,19 +76,22 @@ impl ParentBased {
         let Some(parent) = input.parent else {
             return self.root.sample(input);
         };
-        let mut output = self.delegate(parent).sample(input);
+        let deferred = self.remote_deferred.as_ref().filter(|_| is_deferred(input));
+        let mut output = deferred.unwrap_or_else(|| self.delegate(parent)).sample(input);
         if parent.is_remote() {
             remove_false_threshold(&mut output, parent, input.trace_id);
         }
         output
     }
 
-    /// See [`Sampler::at_a_glance`]. The trace state of a remote parent wants a look.
+    /// See [`Sampler::at_a_glance`]. The trace state of a remote parent wants a look, and where it may
+    /// be deferred the context does.
     #[inline]
     pub(super) fn at_a_glance(&self, parent: Option<&SpanContext>) -> Option<Decision> {
         match parent {
             None => self.root.constant(),
             Some(parent) if parent.is_remote() && *parent.trace_state() != TraceState::NONE => None,
+            Some(parent) if self.remote_deferred.is_some() && parent.is_remote() => None,
             Some(parent) => self.delegate(parent).constant(),
         }
     }
@@ -90,14 +107,17 @@ impl ParentBased {
     }
 
     pub(super) fn description(&self) -> String {
+        let deferred = self.remote_deferred.as_ref().map(Sampler::description);
+        let deferred = deferred.map(|deferred| format!(",remoteParentDeferred:{deferred}"));
         format!(
             "ParentBased{{root:{},remoteParentSampled:{},remoteParentNotSampled:{},\
-             localParentSampled:{},localParentNotSampled:{}}}",
+             localParentSampled:{},localParentNotSampled:{}{}}}",
             self.root.description(),
             self.remote_sampled.description(),
             self.remote_not_sampled.description(),
             self.local_sampled.description(),
             self.local_not_sampled.description(),
+            deferred.unwrap_or_default(),
         )
     }
 }
@@ -138,6 +158,25 @@ impl ParentBasedBuilder {
         self
     }
 
+    /// For a parent in another process that has not decided and leaves that to us, which only B3
+    /// headers can say. Default: as a parent that was not sampled, since that is what the span context
+    /// says. Usually the root's sampler:
+    ///
+    /// ```
+    /// use otlp_sdk::trace::sampler::{ParentBased, Sampler};
+    ///
+    /// let root = Sampler::probability(0.1)?;
+    /// let sampler = ParentBased::builder(root.clone()).with_remote_parent_deferred(root).build();
+    /// # Ok::<(), otlp_sdk::trace::sampler::SamplerError>(())
+    /// ```
+    ///
+    /// Cost: for spans under a remote parent, a look into the context.
+    #[cfg(feature = "b3")]
+    pub fn with_remote_parent_deferred(mut self, sampler: impl Into<Sampler>) -> Self {
+        self.0.remote_deferred = Some(sampler.into());
+        self
+    }
+
     /// The finished sampler.
     #[must_use]
     pub fn build(self) -> Sampler {
@@ -149,6 +188,19 @@ impl From<ParentBasedBuilder> for Sampler {
     fn from(builder: ParentBasedBuilder) -> Self {
         builder.build()
     }
+}
+
+/// Whether the parent's process left the decision to us.
+#[cfg(feature = "b3")]
+fn is_deferred(input: &SamplingInput<'_>) -> bool {
+    let deferred = |parent| crate::propagation::is_deferred(input.parent_context, parent);
+    input.parent.is_some_and(deferred)
+}
+
+/// Only B3 can say so.
+#[cfg(not(feature = "b3"))]
+const fn is_deferred(_: &SamplingInput<'_>) -> bool {
+    false
 }
 
 /// Removes an inherited threshold that would be a lie. (Specification: "TraceState: Probability
