@@ -49,6 +49,21 @@ pub(crate) fn is_too_deep() -> bool {
     DEPTH.with(Cell::get) > DEPTH_MAX
 }
 
+/// Whether code that is not ours runs on behalf of a span, possibly while the API's cell with the
+/// thread's current context is borrowed.
+#[cfg(feature = "tracing")]
+#[inline]
+pub(crate) fn is_in_foreign_code() -> bool {
+    DEPTH.with(Cell::get) > 0
+}
+
+/// Whether this thread was told to [`never_record_here`].
+#[cfg(feature = "tracing")]
+#[inline]
+pub(crate) fn records_never() -> bool {
+    DEPTH.with(Cell::get) == u8::MAX
+}
+
 /// Nothing that starts on this thread is recorded from now on.
 pub(crate) fn never_record_here() {
     DEPTH.with(|depth| depth.set(u8::MAX));

@@ -118,6 +118,9 @@ pub mod resource;
 mod sync;
 pub mod testing;
 pub mod trace;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod tracing_layer;
 mod value;
 
 pub use self::console::ConsoleExporter;

@@ -11,6 +11,8 @@ mod seams;
 pub(crate) use self::core::{Core, Stages};
 pub(crate) use self::counters::Counts;
 pub(crate) use self::lifecycle::{FLUSH_TIMEOUT, Handle, Lifecycle, SHUTDOWN_TIMEOUT};
+#[cfg(feature = "tracing")]
+pub(crate) use self::local::uncount;
 pub(crate) use self::local::{append, append_to_all, count};
 pub(crate) use self::scopes::{ScopeEntry, Scopes};
 pub(crate) use self::seams::{Hooks, Seams, SeamsSlot, Stage};

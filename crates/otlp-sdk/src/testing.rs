@@ -36,6 +36,8 @@ use otlp_core::{Payload, Signal};
 use parking_lot::Mutex;
 
 pub use self::recorded::RecordedSpan;
+#[cfg(feature = "tracing")]
+pub(crate) use self::recorded::api_attribute;
 pub use self::recorded_log::RecordedLogRecord;
 
 /// Keeps the payloads it is given; clones share them (specification row R11).

@@ -1,16 +1,16 @@
 //! Traces: provider, tracer and span behind the API traits of `opentelemetry`.
 
-mod counts;
+pub(crate) mod counts;
 pub(crate) mod encode;
 pub mod id_generator;
-mod local;
+pub(crate) mod local;
 mod processor;
 mod provider;
-mod recorder;
+pub(crate) mod recorder;
 pub mod sampler;
 mod seams;
-mod span;
-mod tracer;
+pub(crate) mod span;
+pub(crate) mod tracer;
 
 pub use self::processor::{ActiveSpan, FinishedSpan, SpanProcessor};
 pub use self::provider::{TracerProvider, TracerProviderBuilder};

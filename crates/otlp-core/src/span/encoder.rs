@@ -157,6 +157,43 @@ impl SpanEncoder {
         }
     }
 
+    /// An empty list for attributes of spans that are encoded beforehand, see
+    /// [`begin_with`](Self::begin_with).
+    #[must_use]
+    pub const fn attribute_list() -> AttributeList {
+        AttributeList::new(9)
+    }
+
+    /// An empty list for the attributes of an event, see
+    /// [`add_encoded_event`](Self::add_encoded_event).
+    #[must_use]
+    pub const fn event_attribute_list() -> AttributeList {
+        AttributeList::new(3)
+    }
+
+    /// Begins with attributes that were encoded before, in a list from
+    /// [`attribute_list`](Self::attribute_list) and under the same limits. Ignored if the span has
+    /// attributes already.
+    #[inline]
+    pub fn begin_with(&mut self, prepared: &AttributeList) {
+        self.attributes.0.begin_with(prepared);
+    }
+
+    /// Replaces ids, parent and trace state, as for a parent that becomes known late.
+    pub fn set_identity(&mut self, identity: SpanIdentity) {
+        self.identity = identity;
+    }
+
+    /// Replaces the kind.
+    pub fn set_kind(&mut self, kind: SpanKind) {
+        self.kind = kind;
+    }
+
+    /// Counts attributes as discarded that could not be set.
+    pub fn add_dropped_attributes(&mut self, dropped: u32) {
+        self.attributes.0.add_dropped(dropped);
+    }
+
     /// Sets an attribute; the last value of a key wins (row T12).
     #[inline]
     pub fn set_attribute<'k>(
@@ -217,17 +254,27 @@ impl SpanEncoder {
             return;
         }
         let list = self.scratch.collect(&limits.event_attributes(), attributes);
-        let dropped = list.dropped().saturating_add(dropped);
-        let len = fixed64_non_zero_len(time_unix_nano)
-            + len_non_empty_len(name.len())
-            + list.as_bytes().len()
-            + varint_non_zero_len(dropped.into());
-        self.events.push(EVENT, len, |buf| {
-            put_fixed64_non_zero(buf, key(1, FIXED64), time_unix_nano);
-            put_len_non_empty(buf, key(2, LEN), name.as_bytes());
-            buf.extend_from_slice(list.as_bytes());
-            put_varint_non_zero(buf, key(4, VARINT), dropped.into());
-        });
+        put_event(&mut self.events, name, time_unix_nano, dropped, list);
+    }
+
+    /// [`add_event`](Self::add_event) with attributes that are encoded already, in a list from
+    /// [`event_attribute_list`](Self::event_attribute_list) under
+    /// [`SpanLimits::event_attributes`](SpanLimits::event_attributes).
+    pub fn add_encoded_event(
+        &mut self,
+        name: &str,
+        time_unix_nano: u64,
+        limits: &SpanLimits,
+        attributes: &AttributeList,
+    ) {
+        if !self.events.is_full(limits.events) {
+            put_event(&mut self.events, name, time_unix_nano, 0, attributes);
+        }
+    }
+
+    /// Counts events as discarded that could not be added.
+    pub fn add_dropped_events(&mut self, dropped: u32) {
+        self.events.dropped = self.events.dropped.saturating_add(dropped);
     }
 
     /// Adds a link. `attributes` is called to set the link's own attributes.
@@ -405,6 +452,27 @@ impl SpanEncoder {
         }
         buf.extend_from_slice(&bytes);
     }
+}
+
+/// Appends an event; `dropped` attributes were lost before the list was made.
+fn put_event(
+    events: &mut Items,
+    name: &str,
+    time_unix_nano: u64,
+    dropped: u32,
+    attributes: &AttributeList,
+) {
+    let dropped = attributes.dropped().saturating_add(dropped);
+    let len = fixed64_non_zero_len(time_unix_nano)
+        + len_non_empty_len(name.len())
+        + attributes.as_bytes().len()
+        + varint_non_zero_len(dropped.into());
+    events.push(EVENT, len, |buf| {
+        put_fixed64_non_zero(buf, key(1, FIXED64), time_unix_nano);
+        put_len_non_empty(buf, key(2, LEN), name.as_bytes());
+        buf.extend_from_slice(attributes.as_bytes());
+        put_varint_non_zero(buf, key(4, VARINT), dropped.into());
+    });
 }
 
 /// Trace id, span id, trace state, parent: fields 1 to 4.

@@ -81,6 +81,23 @@ impl AttributeList {
         self.put_bool(key.name(), key.hash(), value, limits);
     }
 
+    /// Begins with attributes that were encoded before, which costs a copy of their bytes. Does
+    /// nothing unless this list is empty and made for the same field.
+    #[inline]
+    pub fn begin_with(&mut self, prepared: &Self) {
+        if !self.is_empty() || self.field_key != prepared.field_key {
+            return;
+        }
+        self.buf.extend(prepared.buf.as_slice());
+        self.index.copy_from(&prepared.index, self.buf.as_slice());
+        self.dropped = prepared.dropped;
+    }
+
+    /// Counts attributes as discarded that never came here.
+    pub fn add_dropped(&mut self, dropped: u32) {
+        self.dropped = self.dropped.saturating_add(dropped);
+    }
+
     /// Sets an entry of a map value that stands `depth` levels deep. Count limits do not hold in
     /// there (row L2), and if an entry is too large, so is the whole attribute.
     pub(super) fn set_nested(&mut self, key: &str, value: Value<'_>, walk: &Walk<'_>, depth: u8) {

@@ -39,6 +39,18 @@ impl Room {
         true
     }
 
+    /// Appends bytes, into the room that is there if they fit.
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        match self.bytes.get_mut(self.len..end) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.len = end;
+            }
+            None => self.edit(|buf| buf.extend_from_slice(bytes)),
+        }
+    }
+
     /// Makes room for a window, and for some more, so that this happens once in a few fields.
     pub(super) fn make_ready(&mut self) {
         if self.bytes.len() - self.len < WINDOW {
@@ -111,6 +123,18 @@ mod tests {
         room.make_ready();
         assert!(!room.write(|_| None), "what does not fit the window is left alone");
         assert_eq!(room.as_slice(), expected);
+    }
+
+    #[test]
+    fn what_is_appended_stands_in_order_with_room_and_without() {
+        let mut room = Room::new();
+        room.extend(b"no room yet, ");
+        room.make_ready();
+        room.extend(b"room, ");
+        room.extend(&[b'.'; 3 * WINDOW]);
+        let expected = [b"no room yet, room, ".as_slice(), &[b'.'; 3 * WINDOW]].concat();
+        assert_eq!(room.as_slice(), expected);
+        assert_eq!(room.len(), expected.len());
     }
 
     #[test]

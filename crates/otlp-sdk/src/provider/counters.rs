@@ -20,7 +20,7 @@ impl Counters {
     #[inline]
     pub(crate) fn count(&self, at: usize) {
         if let Some(count) = self.0.get(at) {
-            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         }
     }
 
@@ -28,6 +28,22 @@ impl Counters {
     pub(crate) fn count_shared(&self, at: usize) {
         if let Some(count) = self.0.get(at) {
             count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes one back, as the owner. A thread may take back what another one has counted: the sum counts.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn uncount(&self, at: usize) {
+        if let Some(count) = self.0.get(at) {
+            count.store(count.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+        }
+    }
+
+    /// [`uncount`](Self::uncount) where several threads may write at once.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn uncount_shared(&self, at: usize) {
+        if let Some(count) = self.0.get(at) {
+            count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -65,7 +81,9 @@ impl AllCounters {
         let mut threads = self.threads.lock();
         threads.retire_ended();
         let live = threads.live.iter().map(Arc::as_ref).chain([&self.of_no_thread]);
-        live.fold(threads.retired, |sums, counters| add(sums, counters.read()))
+        let sums = live.fold(threads.retired, |sums, counters| add(sums, counters.read()));
+        // One that was taken back may be seen before the one that was counted.
+        sums.map(|sum| if sum > u64::MAX / 2 { 0 } else { sum })
     }
 }
 
@@ -86,7 +104,7 @@ impl Threads {
 
 fn add(mut sums: Counts, counts: Counts) -> Counts {
     for (sum, count) in sums.iter_mut().zip(counts) {
-        *sum += count;
+        *sum = sum.wrapping_add(count);
     }
     sums
 }

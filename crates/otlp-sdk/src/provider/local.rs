@@ -29,6 +29,15 @@ pub(crate) fn count(core: &Core, at: usize) {
     }
 }
 
+/// Takes one back of a count of the provider.
+#[cfg(feature = "tracing")]
+pub(crate) fn uncount(core: &Core, at: usize) {
+    let counted = LOCAL.try_with(|local| local.with(core, |own| own.counters.uncount(at)));
+    if counted.is_err() {
+        core.counters.of_no_thread.uncount_shared(at);
+    }
+}
+
 /// Appends an item to all pipelines of its provider.
 #[inline]
 pub(crate) fn append_to_all(core: &Core, item: &impl Item, scope: &Arc<ScopeHeader>) {

@@ -233,9 +233,12 @@ pub(super) fn time(unix_nano: u64) -> SystemTime {
 }
 
 fn attributes(views: Attributes<'_>) -> Result<Vec<KeyValue>, WireError> {
-    let read =
-        |view: KeyValueView<'_>| Ok(KeyValue::new(view.key().to_owned(), value(view.value())?));
-    views.map(|view| view.and_then(read)).collect()
+    views.map(|view| api_attribute(&view?)).collect()
+}
+
+/// An attribute as the API has it.
+pub(crate) fn api_attribute(view: &KeyValueView<'_>) -> Result<KeyValue, WireError> {
+    Ok(KeyValue::new(view.key().to_owned(), value(view.value())?))
 }
 
 fn value(view: AnyValueView<'_>) -> Result<Value, WireError> {

@@ -94,3 +94,15 @@ pub(crate) fn kind(kind: &SpanKind) -> span::SpanKind {
         SpanKind::Consumer => span::SpanKind::Consumer,
     }
 }
+
+/// The protocol's kind as the API's.
+#[cfg(feature = "tracing")]
+pub(crate) fn api_kind(kind: span::SpanKind) -> SpanKind {
+    match kind {
+        span::SpanKind::Internal => SpanKind::Internal,
+        span::SpanKind::Server => SpanKind::Server,
+        span::SpanKind::Client => SpanKind::Client,
+        span::SpanKind::Producer => SpanKind::Producer,
+        span::SpanKind::Consumer => SpanKind::Consumer,
+    }
+}

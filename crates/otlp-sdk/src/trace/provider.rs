@@ -195,6 +195,20 @@ impl Lifecycle for Provider {
 }
 
 impl Provider {
+    /// Whether no parent could make the sampler keep a span.
+    #[cfg(feature = "tracing")]
+    #[inline]
+    pub(crate) fn always_drops(&self) -> bool {
+        matches!(self.sampler, Some(Sampler::AlwaysOff))
+    }
+
+    /// Whether the sampler runs code that is not ours, which may want to see attributes.
+    #[cfg(feature = "tracing")]
+    #[inline]
+    pub(crate) fn has_foreign_sampler(&self) -> bool {
+        self.sampler.is_none()
+    }
+
     /// The decision where the kind of parent alone makes it.
     #[inline]
     pub(crate) fn at_a_glance(&self, parent: Option<&SpanContext>) -> Option<Decision> {
@@ -230,6 +244,15 @@ impl Provider {
     #[inline]
     pub(crate) fn count(&self, what: Counted) {
         provider::count(&self.core, what.at());
+    }
+
+    /// Counts a span as something else than before: its sampler was asked again.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn recount(&self, before: Counted, now: Counted) {
+        if before != now {
+            provider::uncount(&self.core, before.at());
+            self.count(now);
+        }
     }
 
     fn scope(self: &Arc<Self>, scope: InstrumentationScope) -> Arc<Scope> {

@@ -7,10 +7,15 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, SpanContext, Status};
 use otlp_core::span::{SpanEncoder, SpanSizes};
 
+#[cfg(feature = "tracing")]
+use otlp_core::wire::KeyValueView;
+
 use super::encode;
 use super::provider::Scope;
 use crate::clock::{Clock, Started, unix_nano};
 use crate::pipeline::slot::Item;
+#[cfg(feature = "tracing")]
+use crate::testing::api_attribute;
 
 /// The data of a recording span.
 #[derive(Debug)]
@@ -85,6 +90,21 @@ impl Recorder {
 
     pub(crate) fn set_status(&mut self, status: Status) {
         encode::status(&mut self.encoder, status);
+    }
+
+    /// Replaces the parent that processors may read.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn set_parent(&mut self, parent: Option<&SpanContext>) {
+        if self.scope.provider.core.has_processors {
+            self.parent = parent.cloned().unwrap_or(SpanContext::NONE);
+        }
+    }
+
+    /// The attributes as values of the API, for a sampler that is not ours.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn api_attributes(&self) -> Vec<KeyValue> {
+        let entries = self.encoder.attributes().entries();
+        entries.filter_map(|entry| api_attribute(&KeyValueView::parse(entry).ok()?).ok()).collect()
     }
 
     /// Unix nanoseconds now, on this span's time line.

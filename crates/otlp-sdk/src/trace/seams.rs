@@ -42,7 +42,7 @@ impl Hooks for dyn SpanProcessor {
 impl Provider {
     /// Calls the processors' `on_start`.
     #[cold]
-    pub(super) fn processors_on_start(
+    pub(crate) fn processors_on_start(
         &self,
         recorder: &mut Recorder,
         context: &SpanContext,

@@ -40,23 +40,28 @@ impl Span {
         }
     }
 
-    fn finish_recorded(&self, mut recorder: Box<Recorder>, end: Option<SystemTime>) {
+    fn finish_recorded(&self, recorder: Box<Recorder>, end: Option<SystemTime>) {
         let end = end.map_or_else(|| recorder.now(), |end| told(&recorder, end));
-        // A duration is never negative.
-        recorder.end_unix_nano = Some(end.max(recorder.encoder.start_unix_nano()));
-        let core = &recorder.scope.provider.core;
-        if core.has_processors {
-            let scope = Arc::clone(&recorder.scope);
-            scope.provider.processors_on_end(&mut recorder, &self.context);
-        } else if recorder.sampled {
-            append_to_all(core, &Measured::new(&recorder), &recorder.scope.header);
-        }
-        if recorder.encoder.is_limited() {
-            let core = &recorder.scope.provider.core;
-            core.count_limited(Counted::Limited.at(), recorder.sampled);
-        }
-        local::put_back(recorder);
+        finish(recorder, &self.context, end);
     }
+}
+
+/// Hands an ended span to the processors and pipelines, and its recorder back to the stock.
+pub(crate) fn finish(mut recorder: Box<Recorder>, context: &SpanContext, end_unix_nano: u64) {
+    // A duration is never negative.
+    recorder.end_unix_nano = Some(end_unix_nano.max(recorder.encoder.start_unix_nano()));
+    let core = &recorder.scope.provider.core;
+    if core.has_processors {
+        let scope = Arc::clone(&recorder.scope);
+        scope.provider.processors_on_end(&mut recorder, context);
+    } else if recorder.sampled {
+        append_to_all(core, &Measured::new(&recorder), &recorder.scope.header);
+    }
+    if recorder.encoder.is_limited() {
+        let core = &recorder.scope.provider.core;
+        core.count_limited(Counted::Limited.at(), recorder.sampled);
+    }
+    local::put_back(recorder);
 }
 
 impl trace::Span for Span {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{
-    Event, Link, SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceState,
+    Event, Link, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags,
+    TraceState,
 };
 use opentelemetry::{Context, KeyValue};
 use otlp_core::span::{ParentContext, SpanIdentity};
@@ -13,7 +14,8 @@ use otlp_core::span::{ParentContext, SpanIdentity};
 use super::counts::{Counted, Origin};
 use super::encode;
 use super::local;
-use super::provider::{Handle, Scope};
+use super::provider::{Handle, Provider, Scope};
+use super::recorder::Recorder;
 use super::sampler::{Decision, SamplingInput};
 use super::span::Span;
 use crate::clock::{Clock, unix_nano};
@@ -73,18 +75,18 @@ impl opentelemetry::trace::Tracer for Tracer {
 }
 
 /// What is known of a span before it starts.
-struct NewSpan<'a> {
-    name: Cow<'static, str>,
-    kind: &'a SpanKind,
-    start_time: Option<SystemTime>,
-    attributes: &'a [KeyValue],
-    events: &'a [Event],
-    links: &'a [Link],
+pub(crate) struct NewSpan<'a> {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) kind: &'a SpanKind,
+    pub(crate) start_time: Option<SystemTime>,
+    pub(crate) attributes: &'a [KeyValue],
+    pub(crate) events: &'a [Event],
+    pub(crate) links: &'a [Link],
 }
 
 impl NewSpan<'_> {
     #[inline]
-    const fn named(name: Cow<'static, str>) -> Self {
+    pub(crate) const fn named(name: Cow<'static, str>) -> Self {
         Self {
             name,
             kind: &SpanKind::Internal,
@@ -94,6 +96,14 @@ impl NewSpan<'_> {
             links: &[],
         }
     }
+}
+
+/// What was decided about a span that starts.
+pub(crate) struct Decided {
+    pub(crate) context: SpanContext,
+    pub(crate) decision: Decision,
+    /// What the sampler adds to its attributes.
+    pub(crate) attributes: Option<Box<[KeyValue]>>,
 }
 
 impl Tracer {
@@ -112,10 +122,76 @@ impl Tracer {
 
     #[inline]
     fn start_under(&self, new: NewSpan<'_>, cx: &Context, parent: Option<&SpanContext>) -> Span {
-        let provider = &*self.scope.provider;
-        if !provider.core.is_active() || is_too_deep() {
-            return self.not_recorded(parent);
+        if !self.can_record() {
+            self.count_not_recorded(parent);
+            // The parent's context goes through.
+            return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
         }
+        let decided = self.decide(&new, cx, parent, None);
+        self.provider().count(Counted::Started(Origin::of(parent), decided.decision));
+        match decided.decision {
+            Decision::Drop => Span::new(decided.context, None),
+            _ => self.record(new, cx, parent, decided),
+        }
+    }
+
+    #[inline]
+    fn record(
+        &self,
+        new: NewSpan<'_>,
+        cx: &Context,
+        parent: Option<&SpanContext>,
+        decided: Decided,
+    ) -> Span {
+        let (attributes, events, links) = (new.attributes, new.events, new.links);
+        let Decided { context, attributes: sampler_attributes, .. } = decided;
+        let mut recorder = self.begin(new, cx, parent, &context);
+        for attribute in attributes.iter().chain(sampler_attributes.as_deref().unwrap_or_default())
+        {
+            recorder.set_attribute(attribute);
+        }
+        events.iter().for_each(|event| recorder.add_api_event(event));
+        links.iter().for_each(|link| recorder.add_api_link(link));
+        if self.scope.provider.core.has_processors {
+            self.scope.provider.processors_on_start(&mut recorder, &context, cx);
+        }
+        Span::new(context, Some(recorder))
+    }
+}
+
+/// The steps of a span's start, which the `tracing` layer takes as well.
+impl Tracer {
+    #[inline]
+    pub(crate) fn provider(&self) -> &Provider {
+        &self.scope.provider
+    }
+
+    /// Whether a span that starts now, on this thread, could be recorded.
+    #[inline]
+    pub(crate) fn can_record(&self) -> bool {
+        self.provider().core.is_active() && !is_too_deep()
+    }
+
+    /// Counts a span where none can be recorded.
+    #[cold]
+    pub(crate) fn count_not_recorded(&self, parent: Option<&SpanContext>) {
+        let provider = self.provider();
+        provider.count(match provider.core.is_shut_down() {
+            true => Counted::AfterShutdown,
+            false => Counted::Started(Origin::of(parent), Decision::Drop),
+        });
+    }
+
+    /// Asks the sampler, and makes the ids (row T7). A span that has an id keeps it.
+    #[inline]
+    pub(crate) fn decide(
+        &self,
+        new: &NewSpan<'_>,
+        cx: &Context,
+        parent: Option<&SpanContext>,
+        own_id: Option<SpanId>,
+    ) -> Decided {
+        let provider = self.provider();
         let (trace_id, span_id) = provider.first_ids(parent);
         let sampling = match provider.at_a_glance(parent) {
             Some(decision) => decision.into(),
@@ -129,7 +205,7 @@ impl Tracer {
                 links: new.links,
             }),
         };
-        let span_id = span_id.unwrap_or_else(|| provider.new_span_id());
+        let span_id = own_id.or(span_id).unwrap_or_else(|| provider.new_span_id());
         let sampled = sampling.decision.is_sampled();
         let flags = match parent {
             Some(parent) => child_flags(parent.trace_flags(), sampled),
@@ -141,34 +217,22 @@ impl Tracer {
             (None, Some(parent)) => parent.trace_state().clone(),
             (None, None) => TraceState::NONE,
         };
-        let context = SpanContext::new(trace_id, span_id, flags, false, trace_state);
-        provider.count(Counted::Started(Origin::of(parent), sampling.decision));
-        match sampling.decision {
-            Decision::Drop => Span::new(context, None),
-            _ => self.record(new, cx, parent, context, sampling.attributes.as_deref()),
+        Decided {
+            context: SpanContext::new(trace_id, span_id, flags, false, trace_state),
+            decision: sampling.decision,
+            attributes: sampling.attributes,
         }
     }
 
-    /// A span where none can be recorded: the parent's context goes through.
-    #[cold]
-    fn not_recorded(&self, parent: Option<&SpanContext>) -> Span {
-        let provider = &*self.scope.provider;
-        provider.count(match provider.core.is_shut_down() {
-            true => Counted::AfterShutdown,
-            false => Counted::Started(Origin::of(parent), Decision::Drop),
-        });
-        Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None)
-    }
-
+    /// A recorder for a span that starts now, with all but its attributes, events and links.
     #[inline]
-    fn record(
+    pub(crate) fn begin(
         &self,
         new: NewSpan<'_>,
         cx: &Context,
         parent: Option<&SpanContext>,
-        context: SpanContext,
-        sampler_attributes: Option<&[KeyValue]>,
-    ) -> Span {
+        context: &SpanContext,
+    ) -> Box<Recorder> {
         let started = Clock::global().start();
         let mut recorder = local::take_recorder(&self.scope, started);
         recorder.sampled = context.is_sampled();
@@ -176,32 +240,32 @@ impl Tracer {
         if let Some(parent) = parent.filter(|_| self.scope.provider.core.has_processors) {
             recorder.parent = parent.clone();
         }
-        let NewSpan { name, kind, start_time, attributes, events, links } = new;
-        let identity = SpanIdentity {
-            trace_id: context.trace_id().to_bytes(),
-            span_id: context.span_id().to_bytes(),
-            trace_flags: context.trace_flags().to_u8(),
-            trace_state: match parent {
-                // Nothing was extracted for a trace that starts here.
-                None if context.trace_state() == &TraceState::NONE => Cow::Borrowed(""),
-                _ => trace_state_header(cx, &context).unwrap_or_default().into(),
-            },
-            parent: parent.map(|parent| ParentContext {
-                span_id: parent.span_id().to_bytes(),
-                is_remote: parent.is_remote(),
-            }),
-        };
-        let kind = encode::kind(kind);
-        let start = start_time.map_or(started.unix_nano, unix_nano);
-        recorder.encoder.start(identity, name, kind, start);
-        for attribute in attributes.iter().chain(sampler_attributes.unwrap_or_default()) {
-            recorder.set_attribute(attribute);
-        }
-        events.iter().for_each(|event| recorder.add_api_event(event));
-        links.iter().for_each(|link| recorder.add_api_link(link));
-        if self.scope.provider.core.has_processors {
-            self.scope.provider.processors_on_start(&mut recorder, &context, cx);
-        }
-        Span::new(context, Some(recorder))
+        let start = new.start_time.map_or(started.unix_nano, unix_nano);
+        let kind = encode::kind(new.kind);
+        recorder.encoder.start(identity(cx, parent, context), new.name, kind, start);
+        recorder
+    }
+}
+
+/// Ids and context of a span as they stand in its bytes.
+#[inline]
+pub(crate) fn identity(
+    cx: &Context,
+    parent: Option<&SpanContext>,
+    context: &SpanContext,
+) -> SpanIdentity {
+    SpanIdentity {
+        trace_id: context.trace_id().to_bytes(),
+        span_id: context.span_id().to_bytes(),
+        trace_flags: context.trace_flags().to_u8(),
+        trace_state: match parent {
+            // Nothing was extracted for a trace that starts here.
+            None if context.trace_state() == &TraceState::NONE => Cow::Borrowed(""),
+            _ => trace_state_header(cx, context).unwrap_or_default().into(),
+        },
+        parent: parent.map(|parent| ParentContext {
+            span_id: parent.span_id().to_bytes(),
+            is_remote: parent.is_remote(),
+        }),
     }
 }

@@ -73,6 +73,17 @@ impl KeyIndex {
         }
     }
 
+    /// Takes over the entries of a list whose bytes stand at the front of `buf`. Only for an index
+    /// that has no entries.
+    #[inline]
+    pub(super) fn copy_from(&mut self, other: &Self, buf: &[u8]) {
+        self.seen = other.seen;
+        self.entries.extend_from_slice(&other.entries);
+        if other.table.is_some() {
+            self.index_new(buf);
+        }
+    }
+
     #[inline]
     fn see(&mut self, key: Key<'_>) {
         let [word, bit] = seen_at(key.hash());

@@ -1,0 +1,144 @@
+//! A parent that becomes known after its child was started.
+
+use std::borrow::Cow;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+
+use super::TracingLayer;
+use super::entered;
+use super::open::OpenSpan;
+use super::span_ext::SpanError;
+use super::start::Question;
+use crate::trace::counts::{Counted, Origin};
+use crate::trace::local;
+use crate::trace::recorder::Recorder;
+use crate::trace::sampler::Decision;
+use crate::trace::tracer::{Decided, NewSpan, identity};
+
+impl TracingLayer {
+    /// Gives a span another parent: new trace id and decision, the same span id.
+    ///
+    /// The sampler is asked with nothing locked. Should a child be started meanwhile, the parent stays
+    /// as it was.
+    pub(super) fn set_parent(&self, id: u64, cx: &Context) -> Result<(), SpanError> {
+        let asks = self.tracer.provider().has_foreign_sampler();
+        let known = self.open.with(id, |span| Before::of(span, asks)).ok_or(SpanError::NotFound)?;
+        if known.has_child {
+            return Err(SpanError::HasChildren);
+        }
+        let parent = cx.span();
+        let parent = Some(parent.span_context()).filter(|parent| parent.is_valid());
+        let new = match &known.question {
+            Some(question) => question.asked(),
+            None => NewSpan::named(Cow::Borrowed(known.name)),
+        };
+        let decided = self.tracer.decide(&new, cx, parent, Some(known.context.span_id()));
+        let change = Change { cx, parent, decided, fresh: None };
+        let change = self.with_recorder(change, &known);
+        self.apply(id, change)
+    }
+
+    /// A span that was not recorded so far is from now on, if that is decided.
+    fn with_recorder<'a>(&self, mut change: Change<'a>, known: &Before) -> Change<'a> {
+        if !known.has_recorder && change.decided.decision != Decision::Drop {
+            let new = NewSpan::named(Cow::Borrowed(known.name));
+            let Change { cx, parent, decided, .. } = &change;
+            let mut recorder = self.tracer.begin(new, cx, *parent, &decided.context);
+            self.call_site(known.metadata, |call_site| {
+                recorder.encoder.begin_with(&call_site.attributes);
+            });
+            change.fresh = Some(recorder);
+        }
+        change
+    }
+
+    fn apply(&self, id: u64, mut change: Change<'_>) -> Result<(), SpanError> {
+        let context = change.cx.with_remote_span_context(change.decided.context.clone());
+        let current = context.clone();
+        let decision = change.decided.decision;
+        let counted = Counted::Started(Origin::of(change.parent), decision);
+        let applied = self.open.with(id, |span| {
+            if span.has_child {
+                return Err(SpanError::HasChildren);
+            }
+            change.put_into(span);
+            let before = std::mem::replace(&mut span.decision, decision);
+            let counted_before = std::mem::replace(&mut span.counted, counted);
+            // The old context goes out of the lock: what it carries is not ours.
+            Ok((before, counted_before, std::mem::replace(&mut span.context, context)))
+        });
+        let (before, counted_before, _old_context) = applied.ok_or(SpanError::NotFound)??;
+        change.fresh.into_iter().for_each(local::put_back);
+        self.tracer.provider().recount(counted_before, counted);
+        if before == Decision::Drop && decision != Decision::Drop {
+            self.tell_processors(id, &current, change.cx);
+        }
+        entered::replace(self.id, id, current);
+        Ok(())
+    }
+
+    /// Processors see the start of a span that was none for them so far.
+    fn tell_processors(&self, id: u64, context: &Context, parent: &Context) {
+        let provider = self.tracer.provider();
+        if provider.core.has_processors {
+            let span = context.span();
+            self.open.lend(id, |recorder| {
+                provider.processors_on_start(recorder, span.span_context(), parent);
+            });
+        }
+    }
+}
+
+/// A span before its parent changes.
+struct Before {
+    name: &'static str,
+    metadata: &'static tracing::Metadata<'static>,
+    context: SpanContext,
+    has_child: bool,
+    has_recorder: bool,
+    question: Option<Question>,
+}
+
+impl Before {
+    fn of(span: &OpenSpan, asks: bool) -> Self {
+        let recorder = span.recorder.as_deref();
+        Self {
+            name: span.metadata.name(),
+            metadata: span.metadata,
+            context: span.span_context(),
+            has_child: span.has_child,
+            has_recorder: recorder.is_some(),
+            question: recorder.filter(|_| asks).map(Question::about),
+        }
+    }
+}
+
+/// What a span becomes.
+struct Change<'a> {
+    cx: &'a Context,
+    parent: Option<&'a SpanContext>,
+    decided: Decided,
+    /// For a span that had no recorder.
+    fresh: Option<Box<Recorder>>,
+}
+
+impl Change<'_> {
+    fn put_into(&mut self, span: &mut OpenSpan) {
+        let Self { cx, parent, decided, fresh } = self;
+        let recorder = match (&mut span.recorder, fresh.take()) {
+            (Some(recorder), unused) => {
+                *fresh = unused;
+                recorder
+            }
+            (none, Some(recorder)) => none.insert(recorder),
+            (None, None) => return,
+        };
+        recorder.sampled = decided.context.is_sampled();
+        recorder.encoder.set_identity(identity(cx, *parent, &decided.context));
+        recorder.set_parent(*parent);
+        for attribute in decided.attributes.iter().flatten() {
+            recorder.set_attribute(attribute);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Which spans this thread is in, innermost last, and the contexts that are attached for them.
+//!
+//! One stack for all layers of the process: the API's stack of contexts is one per thread as well.
+
+use std::cell::RefCell;
+
+use opentelemetry::trace::{SpanId, TraceContextExt};
+use opentelemetry::{Context, ContextGuard};
+
+use crate::foreign::{caught, is_in_foreign_code};
+
+/// Where a contextual span finds its parent, and an event its span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Around {
+    /// In the API's current context. `first_child_of` is the layer's span that this context belongs to,
+    /// if nothing was started in it from here yet.
+    Current { first_child_of: Option<u64> },
+    /// In this span of the layer, of which the API's current context does not know.
+    Span(u64),
+}
+
+/// The thread has entered a span. Its context becomes current, if that is wanted and possible.
+pub(super) fn enter(layer: u64, span: u64, context: Context, activate: bool) {
+    let own = context.span().span_context().span_id();
+    // A sampler or processor may run while the cell with the current context is borrowed.
+    let guard = if activate && !is_in_foreign_code() { attach(context) } else { None };
+    let current = if guard.is_some() { own } else { current_span_id() };
+    let entered = Entered { layer, span, current, guard, has_child: false };
+    // Where the stack is gone, at a thread's end, the guard detaches at once.
+    let _ = STACK.try_with(|stack| stack.0.borrow_mut().push(entered));
+}
+
+/// The thread has left a span, perhaps not the innermost.
+pub(super) fn leave(layer: u64, span: u64) {
+    let left = STACK.try_with(|stack| {
+        let mut stack = stack.0.borrow_mut();
+        let at = stack.iter().rposition(|entered| entered.is(layer, span))?;
+        Some(stack.remove(at))
+    });
+    // What a context carries is let go here, and that may run code that is not ours.
+    if let Ok(Some(Entered { guard: Some(guard), .. })) = left {
+        detach(guard);
+    }
+}
+
+/// The context of a span has changed. Replaces it where it is the current one on this thread.
+pub(super) fn replace(layer: u64, span: u64, context: Context) {
+    let Some(guard) = take_top_guard(layer, span) else { return };
+    detach(guard);
+    let guard = attach(context);
+    let _ = STACK.try_with(|stack| {
+        let mut stack = stack.0.borrow_mut();
+        if let Some(top) = stack.last_mut().filter(|top| top.is(layer, span)) {
+            top.guard = guard;
+        }
+    });
+}
+
+/// Where on this thread a span or event that names no parent belongs.
+#[inline]
+pub(super) fn around(layer: u64) -> Around {
+    let in_api = Around::Current { first_child_of: None };
+    let found = STACK.try_with(|stack| {
+        let mut stack = stack.0.borrow_mut();
+        let Some(top) = stack.last_mut() else { return in_api };
+        if top.current != current_span_id() {
+            // Somebody has attached a context since, such as one with a span of the API.
+            return in_api;
+        }
+        if top.layer == layer && top.guard.is_some() {
+            let first = !std::mem::replace(&mut top.has_child, true);
+            return Around::Current { first_child_of: first.then_some(top.span) };
+        }
+        stack.innermost(layer).map_or(in_api, Around::Span)
+    });
+    found.unwrap_or(in_api)
+}
+
+/// The layer's innermost span on this thread.
+#[inline]
+pub(super) fn innermost(layer: u64) -> Option<u64> {
+    STACK.try_with(|stack| stack.0.borrow().innermost(layer)).ok().flatten()
+}
+
+/// Whether the current context wants no telemetry.
+#[inline]
+pub(super) fn is_suppressed() -> bool {
+    caught(Context::is_current_telemetry_suppressed).unwrap_or(true)
+}
+
+/// A span that a thread is in.
+struct Entered {
+    layer: u64,
+    span: u64,
+    /// The span of the API's current context right after.
+    current: SpanId,
+    guard: Option<ContextGuard>,
+    /// Whether a span was started in this one from here.
+    has_child: bool,
+}
+
+impl Entered {
+    fn is(&self, layer: u64, span: u64) -> bool {
+        self.layer == layer && self.span == span
+    }
+}
+
+trait Innermost {
+    fn innermost(&self, layer: u64) -> Option<u64>;
+}
+
+impl Innermost for Vec<Entered> {
+    fn innermost(&self, layer: u64) -> Option<u64> {
+        self.iter().rev().find(|entered| entered.layer == layer).map(|entered| entered.span)
+    }
+}
+
+fn take_top_guard(layer: u64, span: u64) -> Option<ContextGuard> {
+    let taken = STACK.try_with(|stack| {
+        let mut stack = stack.0.borrow_mut();
+        let top = stack.last_mut().filter(|top| top.is(layer, span))?;
+        // Below a context of somebody else's it stays until the span is left.
+        if top.current == current_span_id() { top.guard.take() } else { None }
+    });
+    taken.ok().flatten()
+}
+
+/// The API panics while its cell is borrowed, as within `Context::map_current`. The span then is
+/// entered without being current there.
+fn attach(context: Context) -> Option<ContextGuard> {
+    caught(|| context.attach()).ok()
+}
+
+fn detach(guard: ContextGuard) {
+    let _ = caught(|| drop(guard));
+}
+
+/// The API panics also when it is asked from within its own change of the current context.
+#[inline]
+fn current_span_id() -> SpanId {
+    caught(|| Context::map_current(|cx| cx.span().span_context().span_id()))
+        .unwrap_or(SpanId::INVALID)
+}
+
+#[derive(Default)]
+struct Stack(RefCell<Vec<Entered>>);
+
+impl Drop for Stack {
+    /// The thread ends within spans. Its contexts go with the API's own stack, which may be gone.
+    fn drop(&mut self) {
+        for entered in self.0.get_mut().drain(..) {
+            std::mem::forget(entered.guard);
+        }
+    }
+}
+
+thread_local! {
+    static STACK: Stack = const { Stack(RefCell::new(Vec::new())) };
+}

@@ -1,0 +1,191 @@
+//! What the subscriber tells the layer.
+
+use opentelemetry::trace::TraceContextExt;
+use otlp_core::wire::Key;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Dispatch, Event, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer;
+
+use super::TracingLayer;
+use super::call_site::CallSite;
+use super::entered;
+use super::events::Collected;
+use super::fields::{Fields, Opened};
+use super::open::{OpenSpan, nanos};
+use super::options::EventSink;
+use super::order;
+use crate::clock::Clock;
+use crate::foreign::{is_too_deep, records_never};
+use crate::trace::local;
+use crate::trace::sampler::Decision;
+use crate::trace::span::finish;
+
+impl<S: Subscriber> Layer<S> for TracingLayer {
+    /// Encodes what the call site says of itself. The interest is always there: whoever has none
+    /// would turn the call site off for all other layers as well.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.call_site(metadata, |_| ());
+        Interest::always()
+    }
+
+    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, _ctx: layer::Context<'_, S>) {
+        if records_never() {
+            return;
+        }
+        self.call_site(attrs.metadata(), |call_site| {
+            let started = call_site.is_wanted.then(|| self.start(attrs, call_site)).flatten();
+            if let Some(span) = started {
+                let before = self.open.insert(id.into_u64(), span);
+                before.into_iter().for_each(|span| self.close(span));
+            }
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _ctx: layer::Context<'_, S>) {
+        if values.is_empty() {
+            return order::look(self, id);
+        }
+        let id = id.into_u64();
+        let recorded = self.open.with(id, |span| span.recorder.is_some().then_some(span.metadata));
+        let Some(metadata) = recorded.flatten() else { return };
+        self.call_site(metadata, |call_site| {
+            let (place, exceptions) = (Opened(&self.open, id), self.options.exceptions);
+            let mut fields = Fields { place, call_site, exceptions, panics: 0 };
+            values.record(&mut fields);
+            self.count_panics(fields.panics);
+        });
+    }
+
+    fn on_follows_from(&self, span: &Id, follows: &Id, _ctx: layer::Context<'_, S>) {
+        let cause = self.open.with(follows.into_u64(), |span| span.span_context());
+        if let Some(cause) = cause {
+            self.open.record(span.into_u64(), |recorder| recorder.add_link(&cause, &[]));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, _ctx: layer::Context<'_, S>) {
+        if self.options.events == EventSink::Nothing || records_never() {
+            return;
+        }
+        let span = match event.parent() {
+            Some(id) => Some(id.into_u64()),
+            None if event.is_contextual() => entered::innermost(self.id),
+            None => None,
+        };
+        if let Some(span) = span {
+            self.call_site(event.metadata(), |call_site| {
+                if call_site.is_wanted {
+                    self.span_event(span, event, call_site);
+                }
+            });
+        }
+    }
+
+    fn on_enter(&self, id: &Id, _ctx: layer::Context<'_, S>) {
+        let id = id.into_u64();
+        let tracked = self.options.activity;
+        let context = self.open.with(id, |span| {
+            if let Some(started) = span.started().filter(|_| tracked) {
+                span.activity.enter(Clock::global().since(&started));
+            }
+            span.context.clone()
+        });
+        if let Some(context) = context {
+            entered::enter(self.id, id, context, self.options.activate);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, _ctx: layer::Context<'_, S>) {
+        let id = id.into_u64();
+        let tracked = self.options.activity;
+        self.open.with(id, |span| {
+            let Some(started) = span.started() else { return };
+            span.left_unix_nano = Clock::global().since(&started);
+            if tracked {
+                span.activity.leave(span.left_unix_nano);
+            }
+        });
+        entered::leave(self.id, id);
+    }
+
+    fn on_close(&self, id: Id, _ctx: layer::Context<'_, S>) {
+        if let Some(span) = self.open.remove(id.into_u64()) {
+            self.close(span);
+        }
+    }
+
+    fn on_id_change(&self, old: &Id, new: &Id, _ctx: layer::Context<'_, S>) {
+        if let Some(span) = self.open.remove(old.into_u64()) {
+            let before = self.open.insert(new.into_u64(), span);
+            before.into_iter().for_each(|span| self.close(span));
+        }
+    }
+}
+
+impl TracingLayer {
+    #[inline]
+    pub(super) fn call_site<R>(
+        &self,
+        metadata: &'static Metadata<'static>,
+        f: impl FnOnce(&CallSite) -> R,
+    ) -> R {
+        let limits = &self.tracer.provider().limits;
+        self.call_sites.with(metadata, || CallSite::new(metadata, &self.options, limits), f)
+    }
+
+    fn span_event(&self, span: u64, event: &Event<'_>, call_site: &CallSite) {
+        let Some(Some(started)) = self.open.with(span, |span| span.started()) else { return };
+        if entered::is_suppressed() {
+            return;
+        }
+        if is_too_deep() {
+            // An event in the text of an event in the text of an event.
+            self.open.record(span, |recorder| recorder.encoder.add_dropped_events(1));
+            return;
+        }
+        let now = Clock::global().since(&started);
+        let limits = &self.tracer.provider().limits;
+        let collected = Collected::of(event, call_site, &self.options, limits);
+        self.open.record(span, |recorder| {
+            collected.add_to(recorder, now, call_site, &self.options);
+        });
+        self.count_panics(collected.panics);
+        collected.put_back();
+    }
+
+    /// A span has ended: when it was left last, or now if it was never entered.
+    fn close(&self, span: OpenSpan) {
+        let OpenSpan { context, recorder, decision, left_unix_nano, mut activity, .. } = span;
+        let Some(mut recorder) = recorder else { return };
+        if decision == Decision::Drop {
+            return local::put_back(recorder);
+        }
+        let end = if left_unix_nano == 0 { recorder.now() } else { left_unix_nano };
+        if self.options.activity {
+            activity.enter(recorder.now());
+            let limits = recorder.scope.provider.limits;
+            recorder.encoder.set_i64(BUSY, nanos(activity.busy), &limits);
+            recorder.encoder.set_i64(IDLE, nanos(activity.idle), &limits);
+        }
+        finish(recorder, context.span().span_context(), end);
+    }
+}
+
+/// Spans that are open when the layer goes, as when another one takes its place, end with it.
+impl Drop for TracingLayer {
+    fn drop(&mut self) {
+        order::uncount_layer();
+        let open = self.open.drain();
+        if !open.is_empty() {
+            // Whoever drops a subscriber may hold a lock of it, so processors must not reach it.
+            tracing::dispatcher::with_default(&Dispatch::none(), || {
+                open.into_iter().for_each(|span| self.close(span));
+            });
+        }
+    }
+}
+
+const BUSY: Key<'static> = Key::new("busy_ns");
+const IDLE: Key<'static> = Key::new("idle_ns");

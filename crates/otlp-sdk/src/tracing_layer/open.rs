@@ -1,0 +1,218 @@
+//! The spans that are open, by the ids that the subscriber gave them.
+//!
+//! They are kept here and not in the registry's extensions, which would box them. Under a shard's
+//! lock nothing runs that is not ours: no `Debug` of a field, no sampler, no destructor of a context.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use parking_lot::Mutex;
+use tracing::Metadata;
+
+use crate::clock::Started;
+use crate::trace::counts::Counted;
+use crate::trace::recorder::Recorder;
+use crate::trace::sampler::Decision;
+
+/// A span between its start and its close.
+pub(super) struct OpenSpan {
+    /// What is current inside it.
+    pub(super) context: Context,
+    /// `None` if it is not recorded.
+    pub(super) recorder: Option<Box<Recorder>>,
+    pub(super) decision: Decision,
+    /// What the ledger counts it as.
+    pub(super) counted: Counted,
+    pub(super) metadata: &'static Metadata<'static>,
+    /// Whether a span was started in it: its parent cannot change any more.
+    pub(super) has_child: bool,
+    /// While a processor has the recorder: how much could not be recorded.
+    pub(super) missed: Option<u32>,
+    /// When it was left last; 0 before.
+    pub(super) left_unix_nano: u64,
+    pub(super) activity: Activity,
+}
+
+/// How long a span was entered, and how long it was not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Activity {
+    entered: u32,
+    since_unix_nano: u64,
+    pub(super) busy: u64,
+    pub(super) idle: u64,
+}
+
+/// All open spans of a layer.
+pub(super) struct OpenSpans {
+    shards: Box<[Shard]>,
+}
+
+impl OpenSpan {
+    pub(super) fn span_context(&self) -> SpanContext {
+        self.context.span().span_context().clone()
+    }
+
+    pub(super) fn started(&self) -> Option<Started> {
+        self.recorder.as_ref().map(|recorder| recorder.started)
+    }
+
+    /// The recorder of a span that was sampled out, kept only for a parent that might have become
+    /// known.
+    fn take_provisional(&mut self) -> Option<Box<Recorder>> {
+        if self.decision == Decision::Drop { self.recorder.take() } else { None }
+    }
+}
+
+impl Activity {
+    pub(super) fn starting_at(unix_nano: u64) -> Self {
+        Self { since_unix_nano: unix_nano, ..Self::default() }
+    }
+
+    pub(super) fn enter(&mut self, unix_nano: u64) {
+        if self.entered == 0 {
+            self.idle += self.lap(unix_nano);
+        }
+        self.entered = self.entered.saturating_add(1);
+    }
+
+    pub(super) fn leave(&mut self, unix_nano: u64) {
+        self.entered = self.entered.saturating_sub(1);
+        if self.entered == 0 {
+            self.busy += self.lap(unix_nano);
+        }
+    }
+
+    fn lap(&mut self, unix_nano: u64) -> u64 {
+        unix_nano.saturating_sub(std::mem::replace(&mut self.since_unix_nano, unix_nano))
+    }
+}
+
+impl OpenSpans {
+    pub(super) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+    }
+
+    /// Takes a span in. What had its id before, if its close was not told, comes back.
+    pub(super) fn insert(&self, id: u64, span: OpenSpan) -> Option<OpenSpan> {
+        self.shard(id)?.0.lock().insert(id, span)
+    }
+
+    #[inline]
+    pub(super) fn with<R>(&self, id: u64, call: impl FnOnce(&mut OpenSpan) -> R) -> Option<R> {
+        self.shard(id)?.0.lock().get_mut(&id).map(call)
+    }
+
+    /// [`with`](Self::with) for the recorder, of a span that has one.
+    #[inline]
+    pub(super) fn record<R>(&self, id: u64, call: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
+        let record = |span: &mut OpenSpan| match &mut span.recorder {
+            Some(recorder) => Some(call(recorder)),
+            None => {
+                span.missed = span.missed.map(|missed| missed.saturating_add(1));
+                None
+            }
+        };
+        self.with(id, record).flatten()
+    }
+
+    /// Hands the recorder of an open span to code that is not ours. What others would have recorded
+    /// meanwhile is counted as attributes that were dropped.
+    pub(super) fn lend(&self, id: u64, call: impl FnOnce(&mut Recorder)) {
+        let lent = self.with(id, |span| {
+            span.missed = Some(0);
+            span.recorder.take()
+        });
+        let Some(mut recorder) = lent.flatten() else { return };
+        call(&mut recorder);
+        self.with(id, |span| {
+            recorder.encoder.add_dropped_attributes(span.missed.take().unwrap_or(0));
+            span.recorder = Some(recorder);
+        });
+    }
+
+    #[inline]
+    pub(super) fn remove(&self, id: u64) -> Option<OpenSpan> {
+        self.shard(id)?.0.lock().remove(&id)
+    }
+
+    /// Remembers that a span has a child, and gives the context in which that starts.
+    pub(super) fn parent_context(&self, id: u64) -> Option<Context> {
+        let parent = self.with(id, |span| {
+            span.has_child = true;
+            (span.context.clone(), span.take_provisional())
+        });
+        parent.map(|(context, unused)| {
+            unused.into_iter().for_each(crate::trace::local::put_back);
+            context
+        })
+    }
+
+    /// Remembers that a span has a child.
+    pub(super) fn has_child(&self, id: u64) {
+        let unused = self.with(id, |span| {
+            span.has_child = true;
+            span.take_provisional()
+        });
+        unused.flatten().into_iter().for_each(crate::trace::local::put_back);
+    }
+
+    /// All that is left.
+    pub(super) fn drain(&self) -> Vec<OpenSpan> {
+        let take = |shard: &Shard| shard.0.lock().drain().map(|(_, span)| span).collect::<Vec<_>>();
+        self.shards.iter().flat_map(take).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.0.lock().len()).sum()
+    }
+
+    #[inline]
+    fn shard(&self, id: u64) -> Option<&Shard> {
+        self.shards.get(spread(id) as usize % SHARDS)
+    }
+}
+
+/// On a cache line of its own, so that threads with spans of their own do not meet.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard(Mutex<HashMap<u64, OpenSpan, BuildHasherDefault<IdHasher>>>);
+
+/// Hashes the subscriber's ids, which are small numbers that nobody outside chooses.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, id: u64) {
+        self.0 = (self.0.rotate_left(5) ^ id).wrapping_mul(GOLDEN);
+    }
+}
+
+/// Other bits of the id than the hash within a shard begins with.
+#[inline]
+const fn spread(id: u64) -> u64 {
+    id.wrapping_mul(GOLDEN) >> 40
+}
+
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Several times the threads of a large machine.
+const SHARDS: usize = 128;
+
+/// Nanoseconds as an attribute.
+pub(super) fn nanos(nanos: u64) -> i64 {
+    i64::try_from(Duration::from_nanos(nanos).as_nanos()).unwrap_or(i64::MAX)
+}

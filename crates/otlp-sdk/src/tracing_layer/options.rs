@@ -1,0 +1,179 @@
+//! What can be set on the layer.
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::trace::TracerProvider as _;
+use tracing_subscriber::filter::Targets;
+
+use super::TracingLayer;
+use super::call_site::CallSites;
+use crate::trace::TracerProvider;
+
+/// What becomes of `tracing`'s events. One decision for all of them; see
+/// [`TracingLayer::with_event_filter`] to leave some out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventSink {
+    /// Events of the span they happen in. What happens in no span is left out.
+    SpanEvents,
+    /// Nothing.
+    Nothing,
+}
+
+/// The settings, as they are used.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) events: EventSink,
+    pub(super) location: bool,
+    pub(super) target: bool,
+    pub(super) level: bool,
+    pub(super) threads: bool,
+    pub(super) activity: bool,
+    pub(super) exceptions: bool,
+    pub(super) error_status: bool,
+    pub(super) activate: bool,
+    pub(super) span_filter: Option<Targets>,
+    pub(super) event_filter: Option<Targets>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            events: EventSink::SpanEvents,
+            location: true,
+            target: true,
+            level: false,
+            threads: false,
+            activity: false,
+            exceptions: true,
+            error_status: true,
+            activate: true,
+            span_filter: None,
+            event_filter: None,
+        }
+    }
+}
+
+/// Settings. What is known of a place in the code is encoded once, so they hold from the layer's
+/// beginning.
+impl TracingLayer {
+    /// Sets the instrumentation scope of the spans. Default: `tracing`, without a version.
+    ///
+    /// ```
+    /// use opentelemetry::InstrumentationScope;
+    /// use otlp_sdk::trace::TracerProvider;
+    /// use otlp_sdk::tracing_layer::TracingLayer;
+    ///
+    /// let provider = TracerProvider::builder().build();
+    /// let scope = InstrumentationScope::builder("checkout").with_version("1.2.0").build();
+    /// let layer = TracingLayer::new(&provider).with_scope(&provider, scope);
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn with_scope(mut self, provider: &TracerProvider, scope: InstrumentationScope) -> Self {
+        self.tracer = provider.tracer_with_scope(scope);
+        self
+    }
+
+    /// Sets what becomes of events. Default: [`EventSink::SpanEvents`].
+    #[must_use]
+    pub fn with_events(self, events: EventSink) -> Self {
+        self.with(|options| options.events = events)
+    }
+
+    /// Whether spans and events say where in the code they are, as `code.file.path`,
+    /// `code.line.number` and `code.module.name`. Default: yes. Encoded once per place.
+    #[must_use]
+    pub fn with_location(self, location: bool) -> Self {
+        self.with(|options| options.location = location)
+    }
+
+    /// Whether spans and events have their target as the attribute `target`. Default: yes.
+    #[must_use]
+    pub fn with_target(self, target: bool) -> Self {
+        self.with(|options| options.target = target)
+    }
+
+    /// Whether spans have their level as the attribute `level`. Default: no. Events have it always.
+    #[must_use]
+    pub fn with_level(self, level: bool) -> Self {
+        self.with(|options| options.level = level)
+    }
+
+    /// Whether spans say on which thread they were started, as `thread.id` and `thread.name`.
+    /// Default: no.
+    #[must_use]
+    pub fn with_threads(self, threads: bool) -> Self {
+        self.with(|options| options.threads = threads)
+    }
+
+    /// Whether spans say for how many nanoseconds they were entered and for how many they were not,
+    /// as `busy_ns` and `idle_ns`. Default: no. Costs two clock reads for each time a span is
+    /// entered.
+    #[must_use]
+    pub fn with_tracked_inactivity(self, tracked: bool) -> Self {
+        self.with(|options| options.activity = tracked)
+    }
+
+    /// Whether errors also become `exception.message` and `exception.stacktrace`. Default: yes.
+    ///
+    /// An error recorded as `&dyn Error` always becomes its text, and the list of its causes as
+    /// `<field>.chain`. With this setting it also sets those two attributes, `exception.stacktrace`
+    /// to the causes; on an event, the event's span gets them as well. An event without a message
+    /// and with a field `error`, as `#[instrument(err)]` makes it, is named `exception`.
+    #[must_use]
+    pub fn with_exceptions(self, exceptions: bool) -> Self {
+        self.with(|options| options.exceptions = exceptions)
+    }
+
+    /// Whether an event sets the status of its span to an error: one of level ERROR, without a
+    /// description, and one without a message and with a field `error`, with that as the
+    /// description. Default: yes. A status `Ok` stays.
+    #[must_use]
+    pub fn with_error_status(self, error_status: bool) -> Self {
+        self.with(|options| options.error_status = error_status)
+    }
+
+    /// Whether the API's current `Context` is the span's while the span is entered. Default: yes.
+    ///
+    /// Propagators, spans of the API, correlated logs and exemplars depend on it.
+    #[must_use]
+    pub fn with_context_activation(self, activate: bool) -> Self {
+        self.with(|options| options.activate = activate)
+    }
+
+    /// Which spans become ours, by target and level. Default: all that reach the layer.
+    ///
+    /// Decided once per place in the code. Other layers still see the span: it is the children and
+    /// events in it that belong to the next span outside. To have a span not be made at all, filter
+    /// the subscriber, or this layer with its `with_filter`.
+    ///
+    /// ```
+    /// use otlp_sdk::trace::TracerProvider;
+    /// use otlp_sdk::tracing_layer::TracingLayer;
+    ///
+    /// let provider = TracerProvider::builder().build();
+    /// let layer = TracingLayer::new(&provider)
+    ///     .with_span_filter("info,hyper=off".parse()?)
+    ///     .with_event_filter("warn".parse()?);
+    /// # drop(layer);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_span_filter(self, filter: Targets) -> Self {
+        self.with(|options| options.span_filter = Some(filter))
+    }
+
+    /// Which events are taken, by target and level. Default: all that reach the layer. Decided once
+    /// per place in the code.
+    #[must_use]
+    pub fn with_event_filter(self, filter: Targets) -> Self {
+        self.with(|options| options.event_filter = Some(filter))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        // Nothing was encoded under the old settings, unless somebody changes a layer in use.
+        self.call_sites = CallSites::default();
+        self
+    }
+}

@@ -1,0 +1,275 @@
+//! The start of a span: where it belongs, whether it is recorded, and its first fields.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+use otlp_core::wire::Key;
+use tracing::span::Attributes;
+
+use super::TracingLayer;
+use super::call_site::CallSite;
+use super::entered::{self, Around};
+use super::fields::Fields;
+use super::open::{Activity, OpenSpan};
+use crate::foreign::caught;
+use crate::trace::counts::{Counted, Origin};
+use crate::trace::recorder::Recorder;
+use crate::trace::sampler::Decision;
+use crate::trace::tracer::{Decided, NewSpan, identity};
+use crate::trace::{encode, local};
+
+/// A span about which everything is decided.
+struct Begun {
+    /// What is current inside it.
+    context: Context,
+    decision: Decision,
+    counted: Counted,
+    recorder: Option<Box<Recorder>>,
+    sampler_attributes: Option<Box<[KeyValue]>>,
+    /// Processors see the parent's whole context.
+    parent: Option<Context>,
+    /// Whether its fields are recorded already.
+    has_fields: bool,
+}
+
+impl TracingLayer {
+    /// Starts a span. `None` where none can be recorded; it is counted.
+    pub(super) fn start(&self, attrs: &Attributes<'_>, call_site: &CallSite) -> Option<OpenSpan> {
+        let mut begun = self.begin(attrs, call_site)?;
+        let mut started = 0;
+        if let Some(recorder) = &mut begun.recorder {
+            if !begun.has_fields {
+                self.record_first(recorder, attrs, call_site);
+            }
+            for attribute in begun.sampler_attributes.iter().flatten() {
+                recorder.set_attribute(attribute);
+            }
+            if let Some(parent) = begun.parent.filter(|_| begun.decision != Decision::Drop) {
+                let context = begun.context.span();
+                let provider = self.tracer.provider();
+                provider.processors_on_start(recorder, context.span_context(), &parent);
+            }
+            started = recorder.started.unix_nano;
+        }
+        Some(OpenSpan {
+            context: begun.context,
+            recorder: begun.recorder,
+            decision: begun.decision,
+            counted: begun.counted,
+            metadata: call_site.metadata,
+            has_child: false,
+            missed: None,
+            left_unix_nano: 0,
+            activity: Activity::starting_at(started),
+        })
+    }
+
+    /// The parent is the span that is named, else the API's current context if somebody has attached
+    /// one since the innermost span was entered, else that span.
+    fn begin(&self, attrs: &Attributes<'_>, call_site: &CallSite) -> Option<Begun> {
+        if let Some(parent) = attrs.parent() {
+            let parent = self.open.parent_context(parent.into_u64());
+            return self.begin_in(&parent.unwrap_or_default(), attrs, call_site);
+        }
+        if attrs.is_root() {
+            return self.begin_in(&Context::new(), attrs, call_site);
+        }
+        match entered::around(self.id) {
+            Around::Span(parent) => {
+                let parent = self.open.parent_context(parent);
+                self.begin_in(&parent.unwrap_or_default(), attrs, call_site)
+            }
+            Around::Current { first_child_of } => {
+                first_child_of.into_iter().for_each(|parent| self.open.has_child(parent));
+                if self.tracer.provider().has_foreign_sampler() {
+                    return self.begin_asking(&Context::current(), attrs, call_site);
+                }
+                // Borrowed rather than cloned: nothing of the user's attaches a context in there. The
+                // API panics when it is asked from within its own change of the current context.
+                let begin = || Context::map_current(|cx| self.begin_known(cx, call_site));
+                caught(begin).ok().flatten()
+            }
+        }
+    }
+
+    fn begin_in(&self, cx: &Context, attrs: &Attributes<'_>, site: &CallSite) -> Option<Begun> {
+        if entered::is_suppressed() {
+            return self.suppressed();
+        }
+        if self.tracer.provider().has_foreign_sampler() {
+            return self.begin_asking(cx, attrs, site);
+        }
+        self.begin_known(cx, site)
+    }
+
+    /// With a sampler of ours, which looks at the parent and the trace id.
+    #[inline]
+    fn begin_known(&self, cx: &Context, call_site: &CallSite) -> Option<Begun> {
+        let span = cx.span();
+        let parent = self.parent_in(cx, span.span_context())?;
+        let new = NewSpan::named(Cow::Borrowed(call_site.metadata.name()));
+        let decided = self.tracer.decide(&new, cx, parent, None);
+        let counted = self.count_started(parent, decided.decision);
+        let kept = decided.decision != Decision::Drop || self.is_provisional(parent);
+        let recorder =
+            if kept { Some(self.tracer.begin(new, cx, parent, &decided.context)) } else { None };
+        Some(self.begun(cx, decided, counted, recorder, false))
+    }
+
+    /// With a sampler that is not ours. It may want to see the attributes, so they come first.
+    #[cold]
+    fn begin_asking(
+        &self,
+        cx: &Context,
+        attrs: &Attributes<'_>,
+        call_site: &CallSite,
+    ) -> Option<Begun> {
+        let span = cx.span();
+        let parent = self.parent_in(cx, span.span_context())?;
+        let new = NewSpan::named(Cow::Borrowed(call_site.metadata.name()));
+        let mut recorder = self.tracer.begin(new, cx, parent, &SpanContext::NONE);
+        self.record_first(&mut recorder, attrs, call_site);
+        let question = Question::about(&recorder);
+        let decided = self.tracer.decide(&question.asked(), cx, parent, None);
+        let counted = self.count_started(parent, decided.decision);
+        if decided.decision == Decision::Drop && !self.is_provisional(parent) {
+            local::put_back(recorder);
+            return Some(self.begun(cx, decided, counted, None, true));
+        }
+        recorder.sampled = decided.context.is_sampled();
+        recorder.encoder.set_identity(identity(cx, parent, &decided.context));
+        Some(self.begun(cx, decided, counted, Some(recorder), true))
+    }
+
+    /// The parent in a context; `None` where nothing can be recorded.
+    #[inline]
+    #[expect(clippy::option_option, reason = "whether there is a parent, and whether to go on")]
+    fn parent_in<'a>(
+        &self,
+        cx: &Context,
+        parent: &'a SpanContext,
+    ) -> Option<Option<&'a SpanContext>> {
+        if cx.is_telemetry_suppressed() {
+            return self.suppressed();
+        }
+        if !self.tracer.can_record() {
+            self.tracer.count_not_recorded(Some(parent).filter(|parent| parent.is_valid()));
+            return None;
+        }
+        Some(parent.is_valid().then_some(parent))
+    }
+
+    #[cold]
+    fn suppressed<T>(&self) -> Option<T> {
+        self.count_started(None, Decision::Drop);
+        None
+    }
+
+    #[inline]
+    fn count_started(&self, parent: Option<&SpanContext>, decision: Decision) -> Counted {
+        let counted = Counted::Started(Origin::of(parent), decision);
+        self.tracer.provider().count(counted);
+        counted
+    }
+
+    /// Whether a span that was sampled out is recorded nevertheless: its parent may become known later,
+    /// as that of a request which a middleware reads from its headers. It stays so until it has a child.
+    fn is_provisional(&self, parent: Option<&SpanContext>) -> bool {
+        parent.is_none() && !self.tracer.provider().always_drops()
+    }
+
+    #[inline]
+    fn begun(
+        &self,
+        cx: &Context,
+        decided: Decided,
+        counted: Counted,
+        recorder: Option<Box<Recorder>>,
+        has_fields: bool,
+    ) -> Begun {
+        let Decided { context, decision, attributes } = decided;
+        Begun {
+            context: cx.with_remote_span_context(context),
+            decision,
+            counted,
+            recorder,
+            sampler_attributes: attributes,
+            parent: self.tracer.provider().core.has_processors.then(|| cx.clone()),
+            has_fields,
+        }
+    }
+
+    /// The attributes of the call site, and the fields that have a value already.
+    #[inline]
+    fn record_first(&self, recorder: &mut Recorder, attrs: &Attributes<'_>, call_site: &CallSite) {
+        recorder.encoder.begin_with(&call_site.attributes);
+        if self.options.threads {
+            record_thread(recorder);
+        }
+        let exceptions = self.options.exceptions;
+        let mut fields = Fields { place: recorder, call_site, exceptions, panics: 0 };
+        attrs.record(&mut fields);
+        self.count_panics(fields.panics);
+    }
+
+    pub(super) fn count_panics(&self, panics: u32) {
+        (0..panics).for_each(|_| self.tracer.provider().core.count_panic());
+    }
+}
+
+/// What a sampler that is not ours is asked.
+pub(super) struct Question {
+    name: String,
+    kind: SpanKind,
+    attributes: Vec<KeyValue>,
+}
+
+impl Question {
+    pub(super) fn about(recorder: &Recorder) -> Self {
+        Self {
+            name: recorder.encoder.name().to_owned(),
+            kind: encode::api_kind(recorder.encoder.kind()),
+            attributes: recorder.api_attributes(),
+        }
+    }
+
+    pub(super) fn asked(&self) -> NewSpan<'_> {
+        NewSpan {
+            kind: &self.kind,
+            attributes: &self.attributes,
+            ..NewSpan::named(Cow::Owned(self.name.clone()))
+        }
+    }
+}
+
+/// The thread that a span starts on.
+fn record_thread(recorder: &mut Recorder) {
+    let limits = recorder.scope.provider.limits;
+    let thread = std::thread::current();
+    recorder.encoder.set_i64(THREAD_ID, thread_id(), &limits);
+    if let Some(name) = thread.name() {
+        recorder.encoder.set_str(THREAD_NAME, name, &limits);
+    }
+}
+
+/// The thread's number, which the standard library shows in its `Debug` text only.
+fn thread_id() -> i64 {
+    let known = THREAD.get();
+    if known != 0 {
+        return known;
+    }
+    let text = format!("{:?}", std::thread::current().id());
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let number = digits.parse().unwrap_or(0);
+    THREAD.set(number);
+    number
+}
+
+thread_local! {
+    static THREAD: Cell<i64> = const { Cell::new(0) };
+}
+
+const THREAD_ID: Key<'static> = Key::new("thread.id");
+const THREAD_NAME: Key<'static> = Key::new("thread.name");
