@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write};
 
-use crate::foreign::{caught, in_foreign_code};
+use crate::foreign::{caught, in_foreign_code, is_too_deep};
 
 /// Formats a value into a buffer of this thread and hands the text on. Says whether the value's code
 /// panicked, in which case the text says so.
@@ -19,6 +19,10 @@ pub(super) fn with_text(value: &dyn fmt::Debug, f: impl FnOnce(&str)) -> Result<
 
 /// Appends the text of a value.
 pub(super) fn push(text: &mut String, value: &dyn fmt::Debug) -> Result<(), Panicked> {
+    if is_too_deep() {
+        text.push_str(TOO_DEEP);
+        return Ok(());
+    }
     let start = text.len();
     let mut bounded = Bounded { text, end: start.saturating_add(TEXT_BYTES_MAX) };
     // A text that was cut ends in an error, which says nothing new.
@@ -106,6 +110,9 @@ thread_local! {
 
 /// What stands for a value whose code has panicked.
 const PANICKED: &str = "<panicked while being formatted>";
+/// What stands for a value that is recorded by the code of a value that is recorded by the code of a
+/// value: one that records itself would never end.
+const TOO_DEEP: &str = "<recorded by the code of another value>";
 /// Longest text of one value. Attributes are also cut by the limits of the provider.
 pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 const CAUSES_MAX: usize = 64;
