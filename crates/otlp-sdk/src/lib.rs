@@ -49,6 +49,7 @@
 //! | `jaeger` | no | Jaeger's own headers in `OTEL_PROPAGATORS`, and [`JaegerPropagator`](propagation) |
 //! | `file` | no | [`FileExporter`](mod@file): OTLP/JSON lines to a file, a writer or standard output; `otlp/stdout` for [`init()`] |
 //! | `tls` | no | TLS and mTLS in the exporters that are enabled, by `rustls` with `ring`. A program that uses `rustls` or `reqwest` itself should install a provider first thing in `main`: with two compiled in, or none chosen, those panic |
+//! | `tracing` | no | [`tracing_layer`]: spans and events of `tracing` straight into OTLP bytes |
 //!
 //! Features only add: which transport is used is decided at run time, by code or by
 //! `OTEL_EXPORTER_OTLP_PROTOCOL`.

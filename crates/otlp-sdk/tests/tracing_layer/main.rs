@@ -12,7 +12,6 @@ mod bad_values;
 mod contexts;
 mod events;
 mod late_parents;
-mod same_data;
 mod set_ups;
 mod spans;
 mod threads;
