@@ -37,7 +37,7 @@ fn what_is_in_the_form_of_the_writer_comes_back_unchanged() {
     let everything = [
         (
             TRACES,
-            r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a \"shop\"\n"}}],"droppedAttributesCount":1,"entityRefs":[{"type":"service","idKeys":["service.name","x"]}]},"scopeSpans":[{"scope":{"name":"lib","version":"1"},"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","traceState":"a=b","parentSpanId":"eee19b7ec3c1b173","name":"I'm a span","kind":2,"startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"18446744073709551615","attributes":[{"key":"int","value":{"intValue":"-9223372036854775808"}},{"key":"list","value":{"arrayValue":{"values":[{"boolValue":true},{"boolValue":false},{}]}}},{"key":"map","value":{"kvlistValue":{"values":[{"key":"bytes","value":{"bytesValue":"AP8+Pw=="}}]}}}],"droppedAttributesCount":2,"events":[{"timeUnixNano":"1","name":"e"},{"timeUnixNano":"2","name":"f"}],"droppedEventsCount":3,"links":[{"traceId":"00","flags":768}],"droppedLinksCount":4,"status":{"message":"no","code":2},"flags":257}],"schemaUrl":"https://a"}],"schemaUrl":"https://b"},{}]}"#,
+            r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a \"shop\"\n"}}],"droppedAttributesCount":1,"entityRefs":[{"type":"service","idKeys":["service.name","x"],"schemaUrl":"","descriptionKeys":[]}]},"scopeSpans":[{"scope":{"name":"lib","version":"1"},"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","traceState":"a=b","parentSpanId":"eee19b7ec3c1b173","name":"I'm a span","kind":2,"startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"18446744073709551615","attributes":[{"key":"int","value":{"intValue":"-9223372036854775808"}},{"key":"list","value":{"arrayValue":{"values":[{"boolValue":true},{"boolValue":false},{}]}}},{"key":"map","value":{"kvlistValue":{"values":[{"key":"bytes","value":{"bytesValue":"AP8+Pw=="}}]}}}],"droppedAttributesCount":2,"events":[{"timeUnixNano":"1","name":"e"},{"timeUnixNano":"2","name":"f"}],"droppedEventsCount":3,"links":[{"traceId":"00","flags":768}],"droppedLinksCount":4,"status":{"message":"no","code":2},"flags":257}],"schemaUrl":"https://a"}],"schemaUrl":"https://b"},{}]}"#,
         ),
         (
             LOGS,
@@ -242,6 +242,7 @@ fn empty_lists_and_keys_are_written_for_readers_that_insist() {
             r#"{"key":"a","value":{"kvlistValue":{"values":[{}]}}}"#,
             r#"{"key":"a","value":{"kvlistValue":{"values":[{"key":""}]}}}"#,
         ),
+        (r#"{"value":{"boolValue":true}}"#, r#"{"value":{"boolValue":true},"key":""}"#),
     ] {
         let bytes = read(TRACES, span(&format!(r#""attributes":[{text}]"#)).as_bytes()).unwrap();
         assert_eq!(text_of(TRACES, &bytes), span(&format!(r#""attributes":[{written}]"#)));

@@ -107,45 +107,68 @@ impl DerefMut for Text<'_> {
 fn put_message(fields: Reader<'_>, message: Type, out: &mut Text<'_>) -> Result<(), WriteError> {
     out.check()?;
     let definition = message.definition();
+    let standing = Standing::of(fields, definition)?;
     out.push(b'{');
-    if fields.rest().is_empty() {
-        out.extend_from_slice(always_there(message));
-    } else if is_orderly(fields, definition)? {
+    if standing.in_runs {
         put_in_order(fields, definition, out)?;
     } else {
         put_by_field(fields, definition, out)?;
     }
+    put_insisted_on(message, standing.seen, out);
     out.push(b'}');
     Ok(())
 }
 
-/// What some readers insist on, although it may be left out as every default may: the official Rust
-/// types refuse a whole request for a list of values without its members.
-const fn always_there(empty: Type) -> &'static [u8] {
-    match empty {
-        Type::ArrayValue | Type::KeyValueList => br#""values":[]"#,
-        Type::KeyValue => br#""key":"""#,
-        _ => b"",
+/// Writes what some readers insist on, although it may be left out as every default may: the official
+/// Rust types refuse a whole request for an attribute without a key.
+fn put_insisted_on(message: Type, seen: u64, out: &mut Vec<u8>) {
+    let fields: &[(u32, &[u8])] = match message {
+        Type::KeyValue => &[(1, br#""key":"""#)],
+        Type::ArrayValue | Type::KeyValueList => &[(1, br#""values":[]"#)],
+        Type::EntityRef => &[
+            (1, br#""schemaUrl":"""#),
+            (2, br#""type":"""#),
+            (3, br#""idKeys":[]"#),
+            (4, br#""descriptionKeys":[]"#),
+        ],
+        _ => &[],
+    };
+    for (number, default) in fields {
+        if seen & (1 << number) == 0 {
+            if out.last() != Some(&b'{') {
+                out.push(b',');
+            }
+            out.extend_from_slice(default);
+        }
     }
 }
 
-/// Whether every field stands in one run, and singular fields and those of a oneof stand once.
-fn is_orderly(fields: Reader<'_>, definition: &Definition) -> Result<bool, WireError> {
-    let (mut seen, mut last, mut one_set) = (0_u64, 0, false);
-    for field in fields {
-        let number = field?.number;
-        let Some(known) = definition.field(number) else { continue };
-        let bit = 1 << (number & 63);
-        let again = seen & bit != 0;
-        let in_oneof = definition.is_in_oneof(number);
-        if again && (number != last || !is_list(known.kind)) || in_oneof && one_set {
-            return Ok(false);
+/// How the fields of a message stand.
+struct Standing {
+    /// Every field stands in one run, and singular fields and those of a oneof stand once.
+    in_runs: bool,
+    /// The known fields that are there, a bit for each number.
+    seen: u64,
+}
+
+impl Standing {
+    fn of(fields: Reader<'_>, definition: &Definition) -> Result<Self, WireError> {
+        let (mut in_runs, mut seen, mut last, mut one_set) = (true, 0_u64, 0, false);
+        for field in fields {
+            let number = field?.number;
+            let Some(known) = definition.field(number) else { continue };
+            let bit = 1 << (number & 63);
+            let again = seen & bit != 0;
+            let in_oneof = definition.is_in_oneof(number);
+            if again && (number != last || !is_list(known.kind)) || in_oneof && one_set {
+                in_runs = false;
+            }
+            one_set |= in_oneof;
+            seen |= bit;
+            last = number;
         }
-        one_set |= in_oneof;
-        seen |= bit;
-        last = number;
+        Ok(Self { in_runs, seen })
     }
-    Ok(true)
 }
 
 fn put_in_order(
