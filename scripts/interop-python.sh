@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proves that the exporters deliver to the official Python protobuf classes: every field of every
-# span, over HTTP and gRPC, plain and compressed, with a refusal and a partial rejection among them.
+# span, over HTTP in protobuf and JSON and over gRPC, plain and compressed, with a refusal and a partial
+# rejection among them; and every field of every message of all three signals in JSON.
 #
 # Needs Python 3.9 or newer with `venv`, and a package index; the packages go to target/interop-python.
 set -euo pipefail
@@ -15,19 +16,10 @@ if ! cmp -s "$requirements" "$venv/requirements.txt"; then
     cp "$requirements" "$venv/requirements.txt"
 fi
 
-# The path of the binary is asked from Cargo: it depends on the target folder and the platform.
 # With the features of the whole workspace, so that a test run's artifacts serve here too.
-client=$(cargo build --locked --quiet --workspace --all-features --example interop_client \
-    --message-format json |
-    python3 -c '
-import json, sys
-for line in sys.stdin:
-    message = json.loads(line)
-    if message.get("reason") == "compiler-artifact" and message["target"]["name"] == "interop_client":
-        print(message["executable"])
-')
-if [ -z "$client" ]; then
-    echo "the interop client was not built" >&2
-    exit 1
-fi
+# shellcheck source=scripts/example-path.sh
+. scripts/example-path.sh
+client=$(example_path interop_client)
+json=$(example_path interop_json)
 "$venv/bin/python" interop/python/check.py "$client"
+"$venv/bin/python" interop/python/check_json.py "$json"

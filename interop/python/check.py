@@ -4,7 +4,7 @@ Starts an HTTP and a gRPC server that read OTLP with the official Python protobu
 client against them once per scenario, and compares every field of every span that arrived with what
 the client says that it meant to send.
 
-    check.py CLIENT [ARG…]     CLIENT is called with: http|grpc ENDPOINT none|gzip|zstd
+    check.py CLIENT [ARG…]     CLIENT is called with: http|json|grpc ENDPOINT none|gzip|zstd
 
 Exit code 0 when all scenarios hold. Listens on loopback, on ports that the system picks.
 """
@@ -21,12 +21,15 @@ from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
+import otlp_json
 import zstandard
+from google.protobuf import json_format
 from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 CLIENT_TIMEOUT_SECONDS = 60
+MEDIA_JSON = "application/json"
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
 USER_AGENT = re.compile(r"(^|\s)OTel-OTLP-Exporter-Rust/\d+\.\d+")
 
@@ -37,6 +40,10 @@ SCENARIOS = [
     ("http zstd", "http", "zstd", "take"),
     ("http, first request refused for now", "http", "gzip", "refuse"),
     ("http, one span rejected", "http", "none", "reject one"),
+    ("json", "json", "none", "take"),
+    ("json gzip", "json", "gzip", "take"),
+    ("json, first request refused for now", "json", "gzip", "refuse"),
+    ("json, one span rejected", "json", "none", "reject one"),
     ("grpc", "grpc", "none", "take"),
     ("grpc gzip", "grpc", "gzip", "take"),
     ("grpc, first request refused for now", "grpc", "gzip", "refuse"),
@@ -47,8 +54,9 @@ SCENARIOS = [
 class Received:
     """What the servers saw in one scenario."""
 
-    def __init__(self, compression="none", treat="take"):
+    def __init__(self, compression="none", treat="take", media="application/x-protobuf"):
         self.lock = threading.Lock()
+        self.media = media
         self.compression = compression
         self.treat = treat
         self.requests = []
@@ -81,7 +89,7 @@ class Received:
 
 
 class Http(BaseHTTPRequestHandler):
-    """OTLP over HTTP with protobuf bodies."""
+    """OTLP over HTTP, in protobuf or JSON."""
 
     protocol_version = "HTTP/1.1"
 
@@ -96,6 +104,8 @@ class Http(BaseHTTPRequestHandler):
         response = received.take(request)
         if response is None:
             return self.answer(503, b"", {"Retry-After": "1"})
+        if received.media == MEDIA_JSON:
+            return self.answer(200, json_format.MessageToJson(response).encode())
         return self.answer(200, response.SerializeToString())
 
     def read_body(self):
@@ -103,7 +113,7 @@ class Http(BaseHTTPRequestHandler):
         received.check_headers({name.lower(): value for name, value in self.headers.items()})
         if self.path != "/v1/traces":
             raise ValueError(f"path {self.path!r}")
-        if self.headers.get("Content-Type") != "application/x-protobuf":
+        if self.headers.get("Content-Type") != received.media:
             raise ValueError(f"content type {self.headers.get('Content-Type')!r}")
         length = int(self.headers["Content-Length"])
         if not 0 <= length <= BODY_LIMIT_BYTES:
@@ -119,11 +129,13 @@ class Http(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         elif encoding == "zstd":
             body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        if received.media == MEDIA_JSON:
+            return otlp_json.parse(body, trace_service_pb2.ExportTraceServiceRequest)
         return trace_service_pb2.ExportTraceServiceRequest.FromString(body)
 
     def answer(self, status, body, headers=()):
         self.send_response(status)
-        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Type", self.server.received.media)
         self.send_header("Content-Length", str(len(body)))
         for name, value in dict(headers).items():
             self.send_header(name, value)
@@ -359,6 +371,7 @@ def start_servers():
     grpc_server.start()
     endpoints = {
         "http": f"http://127.0.0.1:{http_server.server_port}",
+        "json": f"http://127.0.0.1:{http_server.server_port}",
         "grpc": f"http://127.0.0.1:{grpc_port}",
     }
     return http_server, grpc_service, grpc_server, endpoints
@@ -367,7 +380,8 @@ def start_servers():
 def run_scenario(command, scenario, servers):
     _, transport, compression, treat = scenario
     http_server, grpc_service, _, endpoints = servers
-    received = Received(compression, treat)
+    media = MEDIA_JSON if transport == "json" else "application/x-protobuf"
+    received = Received(compression, treat, media)
     http_server.received = grpc_service.received = received
     try:
         sent = run_client(command, transport, endpoints[transport], compression)

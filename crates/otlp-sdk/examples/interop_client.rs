@@ -1,7 +1,7 @@
 //! Sends a known set of spans, with every field that the API can fill, to a server that is not
 //! ours, and prints as one JSON object what the server must have received.
 //!
-//! `interop_client http|grpc ENDPOINT none|gzip|zstd`; driven by `scripts/interop-python.sh`.
+//! `interop_client http|json|grpc ENDPOINT none|gzip|zstd`; driven by `scripts/interop-python.sh`.
 //!
 //! The JSON is written by hand beside the calls, not derived from what the SDK holds: it says what
 //! was meant. A 64-bit float stands as the hexadecimal digits of its bits, so that none is rounded.
@@ -16,7 +16,7 @@ use opentelemetry::trace::{
     TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Array, Context, InstrumentationScope, KeyValue, StringValue, Value};
-use otlp_core::export::{BoxedExporter, Compression, Exporter};
+use otlp_core::export::{BoxedExporter, Compression, Exporter, Protocol};
 use otlp_core::{AttributeLimits, Signal, SpanLimits};
 use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
@@ -51,12 +51,16 @@ fn main() -> Result<()> {
 
 fn exporter(args: &[String]) -> Result<BoxedExporter> {
     let [transport, endpoint, compression] = args else {
-        return Err("usage: interop_client http|grpc ENDPOINT none|gzip|zstd".into());
+        return Err("usage: interop_client http|json|grpc ENDPOINT none|gzip|zstd".into());
     };
     let compression: Compression = compression.parse()?;
     match transport.as_str() {
-        "http" => Ok(HttpExporter::builder(Signal::Traces)
+        "http" | "json" => Ok(HttpExporter::builder(Signal::Traces)
             .with_endpoint(endpoint)
+            .with_protocol(match transport.as_str() {
+                "json" => Protocol::HttpJson,
+                _ => Protocol::HttpProtobuf,
+            })
             .with_header("x-interop", "1")
             .with_compression(compression)
             .build()?
@@ -67,7 +71,7 @@ fn exporter(args: &[String]) -> Result<BoxedExporter> {
             .with_compression(compression)
             .build()?
             .boxed()),
-        other => Err(format!("transport {other:?}: http or grpc").into()),
+        other => Err(format!("transport {other:?}: http, json or grpc").into()),
     }
 }
 
