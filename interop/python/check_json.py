@@ -72,8 +72,7 @@ def set_field(message, field, variant, nesting):
     if otlp_json.is_repeated(field):
         members = getattr(message, field.name)
         if field.type == Field.TYPE_MESSAGE:
-            # Twice, so that no field has its default each time when its oneof's turn comes.
-            for number in range(2 * variants(field.message_type)):
+            for number in range(variants(field.message_type)):
                 fill(members.add(), number, inner)
             members.add()  # one in which nothing is set
         else:
@@ -92,6 +91,10 @@ def variants(descriptor, outer=()):
         return 1
     outer = (*outer, descriptor.full_name)
     counts = [len(oneof.fields) for oneof in descriptor.oneofs]
+    # Twice where members are messages, so that no field in them has its default each time.
+    for oneof in descriptor.oneofs:
+        if all(field.type == Field.TYPE_MESSAGE for field in oneof.fields):
+            counts.append(2 * len(oneof.fields))
     for field in descriptor.fields:
         if field.type == Field.TYPE_MESSAGE and not otlp_json.is_repeated(field):
             counts.append(variants(field.message_type, outer))
