@@ -125,7 +125,9 @@ pub mod tracing_layer;
 mod value;
 
 pub use self::console::ConsoleExporter;
-pub use self::init::{InitError, ShutdownError, TelemetryBuilder, TelemetryGuard, builder, init};
+pub use self::init::{
+    FlushError, InitError, Ledgers, ShutdownError, TelemetryBuilder, TelemetryGuard, builder, init,
+};
 
 /// The API that the SDK implements, so that both come in one version.
 pub use opentelemetry;

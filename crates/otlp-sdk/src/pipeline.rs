@@ -20,7 +20,7 @@ mod worker;
 
 pub use self::account::{DropReason, Ledger};
 pub use self::config::{BatchConfig, PipelineError};
-pub(crate) use self::handle::{Pipeline, ThreadSlot};
+pub(crate) use self::handle::{Asked, Pipeline, ThreadSlot};
 #[cfg(feature = "file")]
 pub(crate) use self::thread::suppress_for_good;
 pub(crate) use self::worker::made_here;

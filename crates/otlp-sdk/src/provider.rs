@@ -10,7 +10,7 @@ mod seams;
 
 pub(crate) use self::core::{Core, Stages};
 pub(crate) use self::counters::Counts;
-pub(crate) use self::lifecycle::{FLUSH_TIMEOUT, Handle, Lifecycle, SHUTDOWN_TIMEOUT};
+pub(crate) use self::lifecycle::{FLUSH_TIMEOUT, Handle, Lifecycle, SHUTDOWN_TIMEOUT, Underway};
 #[cfg(feature = "tracing")]
 pub(crate) use self::local::uncount;
 pub(crate) use self::local::{append, append_to_all, count};

@@ -19,8 +19,8 @@ fn an_export_makes_no_spans_of_its_own() {
     let http = HttpExporter::builder(Signal::Traces).with_endpoint(server.http_endpoint());
     let telemetry = otlp_sdk::builder()
         .with_env(Env::empty())
-        .with_exporter(grpc.build().unwrap())
-        .with_exporter(http.build().unwrap())
+        .with_span_exporter(grpc.build().unwrap())
+        .with_span_exporter(http.build().unwrap())
         .without_globals()
         .init()
         .unwrap();

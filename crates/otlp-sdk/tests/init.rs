@@ -48,7 +48,7 @@ fn the_environment_alone_is_enough() {
 fn a_shutdown_with_losses_shows_the_account_and_reads_well_from_main() {
     let telemetry = otlp_sdk::builder()
         .with_env(Env::empty())
-        .with_exporter(InMemoryExporter::default())
+        .with_span_exporter(InMemoryExporter::default())
         .with_max_request_size(400)
         .without_globals()
         .init()
@@ -61,27 +61,27 @@ fn a_shutdown_with_losses_shows_the_account_and_reads_well_from_main() {
     for said in ["1 item was not delivered (too_large 1)", "ended 2 = delivered 1", "too_large 1"] {
         assert!(text.contains(said), "{said} in {text}");
     }
-    assert_eq!((format!("{error:?}"), error.ledger.delivered), (text, 1));
+    assert_eq!((format!("{error:?}"), error.ledgers.traces.delivered), (text, 1));
 }
 
 #[tokio::test]
 async fn a_shutdown_may_be_awaited() {
     let telemetry = otlp_sdk::builder()
         .with_env(Env::empty())
-        .with_exporter(InMemoryExporter::default())
+        .with_span_exporter(InMemoryExporter::default())
         .without_globals()
         .init()
         .unwrap();
     one_span(&telemetry, "hello");
-    assert_eq!(telemetry.ledgers().len(), 1);
-    assert_eq!(telemetry.shutdown_async().await.unwrap().delivered, 1);
+    assert_eq!(telemetry.tracer_provider().ledgers().len(), 1);
+    assert_eq!(telemetry.shutdown_async().await.unwrap().traces.delivered, 1);
 }
 
 #[test]
 fn a_guard_of_nothing_records_nothing() {
     let telemetry = otlp_sdk::TelemetryGuard::disabled();
     assert!(!telemetry.tracer_provider().tracer("test").start("span").is_recording());
-    assert_eq!(telemetry.shutdown().unwrap().created, 1);
+    assert_eq!(telemetry.shutdown().unwrap().traces.created, 1);
 }
 
 #[cfg(feature = "grpc")]
@@ -142,7 +142,7 @@ fn a_disabled_sdk_records_nothing_and_reaches_nobody() {
         assert!(!span.is_recording());
         drop(span);
         telemetry.force_flush().unwrap();
-        assert_eq!(telemetry.ledger().ended, 0);
+        assert_eq!(telemetry.ledger().traces.ended, 0);
     }
     assert_eq!(server.connections(), 0);
 }
@@ -193,7 +193,7 @@ fn the_start_up_line_says_where_it_sends_and_what_it_ignored() {
         "OTEL_TRACES_SAMPLER_ARG",
         "lots",
         "TraceIdRatioBased{1",
-        "protocol=\"http/protobuf\"",
+        "/v1/traces over http/protobuf",
         "telemetry.sdk.name=otlp-rs",
     ] {
         assert!(all.contains(said), "{said} in:\n{all}");
@@ -235,7 +235,7 @@ async fn an_asynchronous_flush_waits_without_blocking() {
     one_span(&telemetry, "hello");
     telemetry.force_flush_async(LONG).await.unwrap();
     assert_eq!(server.spans().len(), 1);
-    assert_eq!(telemetry.ledger().delivered, 1);
+    assert_eq!(telemetry.ledger().traces.delivered, 1);
 }
 
 /// Runs `f` and collects the messages that it writes through `tracing`.

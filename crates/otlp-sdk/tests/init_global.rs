@@ -159,6 +159,6 @@ fn without_globals_nothing_is_installed() {
         let span = global::tracer("shop").start("check out");
         assert!(!span.is_recording() && !span.span_context().is_valid());
         assert_eq!(injected(&remote()), HashMap::new());
-        assert_eq!(telemetry.shutdown().unwrap().created, 0);
+        assert_eq!(telemetry.shutdown().unwrap().traces.created, 0);
     });
 }

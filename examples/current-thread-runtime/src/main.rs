@@ -61,7 +61,7 @@ async fn serve(telemetry: TelemetryGuard) -> Result<Ledger, Box<dyn Error>> {
     telemetry.force_flush_async(Duration::from_secs(5)).await?;
 
     handle(&tracer, 4).await;
-    Ok(telemetry.shutdown_async().await?)
+    Ok(telemetry.shutdown_async().await?.traces)
 }
 
 /// One request: one trace, whichever task a part of it runs in.

@@ -30,7 +30,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     open_the_shop(&storefront, &orders)?;
 
     // Ends telemetry and delivers what is held; a real program just lets the guards go.
-    let ledgers = [("storefront", storefront.shutdown()?), ("orders", orders.shutdown()?)];
+    let ledgers =
+        [("storefront", storefront.shutdown()?.traces), ("orders", orders.shutdown()?.traces)];
     let exact = report::print(&server, &ledgers)?;
     Ok(if exact { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-#[cfg(feature = "file")]
 use otlp_core::Signal;
 use otlp_core::export::{
     BoxedExporter, ConfigError, ConfigWarning, Env, EnvReader, Exporter as _, ExporterConfig,
@@ -11,42 +10,50 @@ use otlp_core::export::{
 
 use crate::config::{self, ExporterKind};
 use crate::console::ConsoleExporter;
-use crate::pipeline::BatchConfig;
 
-/// What the settings have led to.
+/// An exporter that the settings ask for.
 pub(super) struct Made {
-    pub(super) exporters: Vec<(BoxedExporter, BatchConfig)>,
+    pub(super) exporter: BoxedExporter,
+    /// Most bytes of a request that it takes.
+    pub(super) max_request_bytes: usize,
+    /// How it speaks to a server, if it does.
     pub(super) protocol: Option<Protocol>,
-    pub(super) warnings: Vec<ConfigWarning>,
+    /// Whether it prints for somebody who is looking, at once (row R11).
+    pub(super) prints: bool,
 }
 
-/// The exporters that the settings ask for.
+impl Made {
+    pub(super) const fn without_limit(exporter: BoxedExporter) -> Self {
+        Self { exporter, max_request_bytes: usize::MAX, protocol: None, prints: false }
+    }
+}
+
+/// The exporters of a signal that the settings ask for.
 pub(super) fn exporters(
     settings: &ExporterConfigBuilder,
+    signal: Signal,
     env: &Env,
     reader: &mut EnvReader<'_>,
-    batch: &BatchConfig,
-) -> Result<Made, InitError> {
-    let mut made = Made { exporters: Vec::new(), protocol: None, warnings: Vec::new() };
-    for kind in config::exporters(reader, "OTEL_TRACES_EXPORTER") {
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<Vec<Made>, InitError> {
+    let mut made = Vec::new();
+    for kind in config::exporters(reader, &format!("OTEL_{}_EXPORTER", signal.env_infix())) {
         match kind {
             ExporterKind::None => {}
             ExporterKind::Console => {
-                made.exporters.push((ConsoleExporter::new().boxed(), config::console_batch()));
+                let exporter = ConsoleExporter::new().boxed();
+                made.push(Made { prints: true, ..Made::without_limit(exporter) });
             }
             // With a batch as for every server (row X5).
             #[cfg(feature = "file")]
-            ExporterKind::OtlpStdout => {
-                made.exporters.push((stdout_exporter(Signal::Traces)?, batch.clone()));
-            }
+            ExporterKind::OtlpStdout => made.push(Made::without_limit(stdout_exporter(signal)?)),
             ExporterKind::Otlp => {
                 let configured = settings.clone().build(env)?;
-                made.warnings.extend(configured.warnings);
-                let mut batch = batch.clone();
-                batch.max_request_bytes =
-                    batch.max_request_bytes.min(configured.config.max_request_size);
-                made.protocol = Some(configured.config.protocol);
-                made.exporters.push((otlp_exporter(configured.config)?, batch));
+                warnings.extend(configured.warnings);
+                let max_request_bytes = configured.config.max_request_size;
+                let protocol = Some(configured.config.protocol);
+                let exporter = otlp_exporter(configured.config)?;
+                made.push(Made { exporter, max_request_bytes, protocol, prints: false });
             }
         }
     }

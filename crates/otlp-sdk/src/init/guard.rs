@@ -1,9 +1,16 @@
 //! The guard: what keeps telemetry running, and what it says at its end.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::{join, join_all};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use otlp_core::Signal;
+
+use super::ledgers::Ledgers;
 use super::start_up::StartUp;
+use crate::logs::LoggerProvider;
+use crate::metrics::PeriodicReader;
 use crate::pipeline::{Ledger, PipelineError};
 use crate::trace::TracerProvider;
 
@@ -19,9 +26,19 @@ use crate::trace::TracerProvider;
 #[must_use = "telemetry ends when the guard is dropped: bind it to a name that lives as long as main"]
 #[derive(Debug)]
 pub struct TelemetryGuard {
-    pub(super) provider: TracerProvider,
+    pub(super) providers: Providers,
     pub(super) timeout: Duration,
     pub(super) start_up: StartUp,
+}
+
+/// The providers of all signals.
+#[derive(Debug)]
+pub(super) struct Providers {
+    pub(super) tracer: TracerProvider,
+    pub(super) logger: LoggerProvider,
+    pub(super) meter: SdkMeterProvider,
+    /// What delivers for the meter provider.
+    pub(super) readers: Vec<PeriodicReader>,
 }
 
 impl TelemetryGuard {
@@ -29,47 +46,57 @@ impl TelemetryGuard {
     /// [`global::tracer`](opentelemetry::global::tracer).
     #[must_use]
     pub fn tracer_provider(&self) -> &TracerProvider {
-        &self.provider
+        &self.providers.tracer
+    }
+
+    /// The provider of loggers, for a bridge from `tracing` or `log`. The API has no global place for it.
+    #[must_use]
+    pub fn logger_provider(&self) -> &LoggerProvider {
+        &self.providers.logger
+    }
+
+    /// The meter provider that was installed: the official SDK's, which our readers collect from.
+    #[must_use]
+    pub fn meter_provider(&self) -> &SdkMeterProvider {
+        &self.providers.meter
     }
 
     /// Says once more, through `tracing`, what was set up and what was wrong with the settings.
     ///
-    /// [`init`](crate::init()) says it too. But a subscriber with a layer of
-    /// `tracing-opentelemetry` can only be installed after it, since the layer needs a tracer;
-    /// then call this to see the messages.
+    /// [`init`](crate::init()) says it too. But a subscriber with a layer that needs a provider can only be
+    /// installed after it; then call this to see the messages.
     pub fn announce(&self) {
         self.start_up.announce();
     }
 
-    /// What became of every span that was owed to each exporter; see [`TracerProvider::ledgers`].
+    /// What became of every span, data point and log record, at this moment.
     #[must_use]
-    pub fn ledgers(&self) -> Vec<Ledger> {
-        self.provider.ledgers()
+    pub fn ledger(&self) -> Ledgers {
+        self.providers.ledgers()
     }
 
-    /// What became of every span, at this moment. With two exporters each span is owed to both, and
-    /// counts twice; [`ledgers`](Self::ledgers) tells them apart.
-    #[must_use]
-    pub fn ledger(&self) -> Ledger {
-        self.provider.ledger()
-    }
-
-    /// Delivers every span that ended before the call, and waits for it, 30 s at most.
+    /// Delivers every span that ended and every record that was emitted before the call, and what the
+    /// instruments show now, and waits for it, 30 s at most.
     ///
     /// # Errors
     ///
     /// Says what was not delivered and why; see [`TracerProvider::force_flush`].
-    pub fn force_flush(&self) -> Result<(), PipelineError> {
-        self.provider.force_flush()
+    pub fn force_flush(&self) -> Result<(), FlushError> {
+        FlushError::of(self.providers.force_flush(crate::provider::FLUSH_TIMEOUT))
     }
 
-    /// [`force_flush`](Self::force_flush) without blocking the thread.
+    /// [`force_flush`](Self::force_flush) within a time limit, without blocking the thread.
     ///
     /// # Errors
     ///
     /// As for `force_flush`.
-    pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        self.provider.force_flush_async(timeout).await
+    pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), FlushError> {
+        let Providers { tracer, logger, readers, .. } = &self.providers;
+        let spans_and_logs =
+            join(tracer.force_flush_async(timeout), logger.force_flush_async(timeout));
+        let metrics = join_all(readers.iter().map(|reader| reader.force_flush_async(timeout)));
+        let ((traces, logs), metrics) = join(spans_and_logs, metrics).await;
+        FlushError::of([traces, metrics.into_iter().collect(), logs])
     }
 
     /// Ends telemetry now, within
@@ -80,9 +107,9 @@ impl TelemetryGuard {
     ///
     /// Says what was not delivered and why, with the whole account. It is not logged then: handle the
     /// error, or drop the guard, which logs it.
-    pub fn shutdown(self) -> Result<Ledger, ShutdownError> {
-        let result = self.provider.shutdown_with_timeout(self.timeout);
-        self.account(result)
+    pub fn shutdown(self) -> Result<Ledgers, ShutdownError> {
+        let answers = self.providers.shutdown(self.timeout);
+        self.account(answers)
     }
 
     /// [`shutdown`](Self::shutdown) without blocking the thread.
@@ -90,20 +117,24 @@ impl TelemetryGuard {
     /// # Errors
     ///
     /// As for `shutdown`.
-    pub async fn shutdown_async(self) -> Result<Ledger, ShutdownError> {
-        let result = self.provider.shutdown_async(self.timeout).await;
-        self.account(result)
+    pub async fn shutdown_async(self) -> Result<Ledgers, ShutdownError> {
+        let Providers { tracer, logger, readers, .. } = &self.providers;
+        let spans_and_logs =
+            join(tracer.shutdown_async(self.timeout), logger.shutdown_async(self.timeout));
+        let metrics = join_all(readers.iter().map(|reader| reader.shutdown_async(self.timeout)));
+        let ((traces, logs), metrics) = join(spans_and_logs, metrics).await;
+        self.account([traces, metrics.into_iter().collect(), logs])
     }
 
-    fn account(&self, result: Result<(), PipelineError>) -> Result<Ledger, ShutdownError> {
-        let ledger = self.provider.ledger();
-        match result {
-            Ok(()) => Ok(ledger),
-            Err(error) => Err(ShutdownError { error, ledger: Box::new(ledger) }),
+    fn account(&self, answers: Answers) -> Result<Ledgers, ShutdownError> {
+        let ledgers = self.providers.ledgers();
+        match FlushError::of(answers) {
+            Ok(()) => Ok(ledgers),
+            Err(error) => Err(ShutdownError { error, ledgers: Box::new(ledgers) }),
         }
     }
 
-    /// A guard of nothing: spans are not recorded and nothing is sent. For a program that prefers to
+    /// A guard of nothing: nothing is recorded and nothing is sent. For a program that prefers to
     /// run without telemetry when it cannot be set up:
     ///
     /// ```no_run
@@ -115,10 +146,104 @@ impl TelemetryGuard {
     /// ```
     pub fn disabled() -> Self {
         Self {
-            provider: TracerProvider::builder().build(),
+            providers: Providers {
+                tracer: TracerProvider::builder().build(),
+                logger: LoggerProvider::builder().build(),
+                meter: SdkMeterProvider::builder().build(),
+                readers: Vec::new(),
+            },
             timeout: Duration::ZERO,
-            start_up: StartUp::default(),
+            start_up: StartUp { disabled: true, ..StartUp::default() },
         }
+    }
+}
+
+/// What the signals have answered, in the order of [`Signal::ALL`].
+type Answers = [Result<(), PipelineError>; Signal::ALL.len()];
+
+impl Providers {
+    /// All at the same time, within one limit: what is away must not use up the time of what is there.
+    fn force_flush(&self, timeout: Duration) -> Answers {
+        let begun = Instant::now();
+        let left = || timeout.saturating_sub(begun.elapsed());
+        let traces = self.tracer.start_flush(timeout);
+        let logs = self.logger.start_flush(left());
+        let metrics = self.readers.iter().map(|reader| reader.force_flush_with_timeout(left()));
+        let metrics = first_error(metrics);
+        [traces.finish(), metrics, logs.finish()]
+    }
+
+    fn shutdown(&self, timeout: Duration) -> Answers {
+        let begun = Instant::now();
+        let left = || timeout.saturating_sub(begun.elapsed());
+        let traces = self.tracer.start_shutdown(timeout);
+        let logs = self.logger.start_shutdown(left());
+        let metrics = self.readers.iter().map(|reader| reader.shutdown_with_timeout(left()));
+        let metrics = first_error(metrics);
+        let finish = |underway: Result<crate::provider::Underway<'_>, PipelineError>| {
+            underway.and_then(crate::provider::Underway::finish)
+        };
+        [finish(traces), metrics, finish(logs)]
+    }
+
+    fn ledgers(&self) -> Ledgers {
+        let mut metrics = Ledger::default();
+        self.readers.iter().for_each(|reader| metrics.add(&reader.ledger()));
+        Ledgers { traces: self.tracer.ledger(), metrics, logs: self.logger.ledger() }
+    }
+}
+
+/// Every answer is waited for.
+fn first_error(
+    answers: impl Iterator<Item = Result<(), PipelineError>>,
+) -> Result<(), PipelineError> {
+    answers.fold(Ok(()), Result::and)
+}
+
+/// What a flush could not do, signal by signal.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FlushError {
+    /// The signals that failed, and how; at least one.
+    pub errors: Vec<(Signal, PipelineError)>,
+}
+
+impl FlushError {
+    fn of(answers: Answers) -> Result<(), Self> {
+        let answers = Signal::ALL.into_iter().zip(answers);
+        let errors: Vec<_> =
+            answers.filter_map(|(signal, answer)| Some((signal, answer.err()?))).collect();
+        if errors.is_empty() { Ok(()) } else { Err(Self { errors }) }
+    }
+
+    /// What went wrong with one signal.
+    #[must_use]
+    pub fn of_signal(&self, signal: Signal) -> Option<&PipelineError> {
+        self.errors.iter().find(|(of, _)| *of == signal).map(|(_, error)| error)
+    }
+
+    /// Whether nothing is wrong but that it was done before.
+    fn is_repeated(&self) -> bool {
+        self.errors.iter().all(|(_, error)| matches!(error, PipelineError::AlreadyShutdown))
+    }
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (signal, error) in &self.errors {
+            write!(f, "{separator}{signal}: {error}")?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FlushError {
+    /// That of the first signal.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let (_, error) = self.errors.first()?;
+        Some(error)
     }
 }
 
@@ -128,13 +253,13 @@ impl TelemetryGuard {
 /// `main` returns it.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
-#[error("telemetry ended with losses: {error}; {ledger}")]
+#[error("telemetry ended with losses: {error}; {ledgers}")]
 pub struct ShutdownError {
     /// What went wrong.
     #[source]
-    pub error: PipelineError,
-    /// What became of every span.
-    pub ledger: Box<Ledger>,
+    pub error: FlushError,
+    /// What became of everything.
+    pub ledgers: Box<Ledgers>,
 }
 
 impl fmt::Debug for ShutdownError {
@@ -145,11 +270,12 @@ impl fmt::Debug for ShutdownError {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        match self.provider.shutdown_with_timeout(self.timeout) {
-            Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
+        match FlushError::of(self.providers.shutdown(self.timeout)) {
+            Ok(()) => {}
+            Err(error) if error.is_repeated() => {}
             Err(error) => {
-                let ledger = self.provider.ledger();
-                tracing::warn!(target: "otlp_sdk", %error, %ledger, "telemetry ended with losses");
+                let ledgers = self.providers.ledgers();
+                tracing::warn!(target: "otlp_sdk", %error, %ledgers, "telemetry ended with losses");
             }
         }
     }

@@ -16,7 +16,7 @@ use super::targets::Targets;
 use crate::pipeline::{Ledger, PipelineError};
 use crate::provider::{
     self, Core, Counts, FLUSH_TIMEOUT, Lifecycle, SHUTDOWN_TIMEOUT, ScopeEntry, Scopes, SeamsSlot,
-    Stage,
+    Stage, Underway,
 };
 use crate::resource::Resource;
 
@@ -97,6 +97,14 @@ impl LoggerProvider {
     /// As for `force_flush`.
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
         self.handle.provider.force_flush_async(timeout).await
+    }
+
+    pub(crate) fn start_flush(&self, timeout: Duration) -> Underway<'_> {
+        self.handle.provider.start_flush(timeout)
+    }
+
+    pub(crate) fn start_shutdown(&self, timeout: Duration) -> Result<Underway<'_>, PipelineError> {
+        self.handle.provider.start_shutdown(|_| timeout)
     }
 
     /// Delivers what is held and ends the pipelines, within 5 s. Records that are emitted later are not

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::core::Core;
 use super::seams::{Hooks, SeamsSlot};
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::{Asked, Pipeline, PipelineError};
 
 /// A provider of some signal, as far as flush and shutdown are concerned.
 pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
@@ -24,10 +24,15 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
     fn seams(&self) -> &SeamsSlot<Self::Processor, Self::Others>;
 
     fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
+        self.start_flush(timeout).finish()
+    }
+
+    /// Asks for a flush without waiting for the pipelines.
+    fn start_flush(&self, timeout: Duration) -> Underway<'_> {
         let begun = Instant::now();
         let first = self.ask_processors(false, timeout, begun);
         let left = |_: &Pipeline| timeout.saturating_sub(begun.elapsed());
-        first.and(self.ask_pipelines(false, left).into_iter().collect())
+        Underway { first: Some(first), asked: self.ask_pipelines(false, left) }
     }
 
     async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
@@ -39,12 +44,20 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
     }
 
     fn shutdown(&self, timeout: impl Fn(&Pipeline) -> Duration) -> Result<(), PipelineError> {
+        self.start_shutdown(timeout)?.finish()
+    }
+
+    /// Asks for a shutdown without waiting for the pipelines.
+    fn start_shutdown(
+        &self,
+        timeout: impl Fn(&Pipeline) -> Duration,
+    ) -> Result<Underway<'_>, PipelineError> {
         let begun = Instant::now();
         let pipelines = &self.core().pipelines;
         let longest = pipelines.iter().map(&timeout).max().unwrap_or(SHUTDOWN_TIMEOUT);
         let first = self.begin_shutdown(longest, begun)?;
         let left = |pipeline: &Pipeline| timeout(pipeline).saturating_sub(begun.elapsed());
-        end_shutdown(first, self.ask_pipelines(true, left))
+        Ok(Underway { first, asked: self.ask_pipelines(true, left) })
     }
 
     async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
@@ -52,7 +65,7 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
         let first = self.begin_shutdown(timeout, begun)?;
         let left = timeout.saturating_sub(begun.elapsed());
         let asked = self.core().pipelines.iter().map(|pipeline| pipeline.shutdown_async(left));
-        end_shutdown(first, join_all(asked).await)
+        end(first, join_all(asked).await)
     }
 
     /// Nothing is recorded from here on, and the processors are shut down, once. The answer is theirs;
@@ -80,23 +93,37 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
         self.seams().ask_processors(self.core(), shutdown, timeout, begun)
     }
 
-    /// Asks every pipeline, then waits for every answer: a destination that is away must not use up
+    /// Asks every pipeline before anybody waits for an answer: a destination that is away must not use up
     /// the time of one that is there (row W8).
     fn ask_pipelines(
         &self,
         shutdown: bool,
         timeout: impl Fn(&Pipeline) -> Duration,
-    ) -> Vec<Result<(), PipelineError>> {
+    ) -> Vec<Result<Asked<'_>, PipelineError>> {
         let ask = |pipeline| Pipeline::ask(pipeline, timeout(pipeline), shutdown);
-        let asked: Vec<_> = self.core().pipelines.iter().map(ask).collect();
-        // All answers first: the error of one must not hide that another is still at work.
-        asked.into_iter().map(|asked| asked?.answer()).collect()
+        self.core().pipelines.iter().map(ask).collect()
     }
 }
 
-/// What a shutdown answers: the first error. The second call has waited for the first, if that was
+/// A flush or shutdown of a provider at work.
+pub(crate) struct Underway<'a> {
+    /// What the processors have answered, if they were asked.
+    first: Option<Result<(), PipelineError>>,
+    asked: Vec<Result<Asked<'a>, PipelineError>>,
+}
+
+impl Underway<'_> {
+    /// Waits for every answer.
+    pub(crate) fn finish(self) -> Result<(), PipelineError> {
+        // All answers first: the error of one must not hide that another is still at work.
+        let answers = self.asked.into_iter().map(|asked| asked?.answer()).collect();
+        end(self.first, answers)
+    }
+}
+
+/// What is answered: the first error. A second shutdown has waited for the first, if that was
 /// still at work; otherwise every pipeline, if there is one, says that it was shut down before.
-fn end_shutdown(
+fn end(
     first: Option<Result<(), PipelineError>>,
     answers: Vec<Result<(), PipelineError>>,
 ) -> Result<(), PipelineError> {

@@ -19,7 +19,9 @@ use super::sampler::{Decision, Sampler, SamplingInput, SamplingOutput};
 use super::seams;
 use super::tracer::Tracer;
 use crate::pipeline::{Ledger, PipelineError};
-use crate::provider::{self, Core, FLUSH_TIMEOUT, Lifecycle, SHUTDOWN_TIMEOUT, ScopeEntry, Scopes};
+use crate::provider::{
+    self, Core, FLUSH_TIMEOUT, Lifecycle, SHUTDOWN_TIMEOUT, ScopeEntry, Scopes, Underway,
+};
 use crate::resource::Resource;
 
 /// Makes tracers and delivers their spans.
@@ -112,6 +114,14 @@ impl TracerProvider {
     /// As for `force_flush`.
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
         self.handle.provider.force_flush_async(timeout).await
+    }
+
+    pub(crate) fn start_flush(&self, timeout: Duration) -> Underway<'_> {
+        self.handle.provider.start_flush(timeout)
+    }
+
+    pub(crate) fn start_shutdown(&self, timeout: Duration) -> Result<Underway<'_>, PipelineError> {
+        self.handle.provider.start_shutdown(|_| timeout)
     }
 
     /// Delivers what is held and ends the pipelines, within 5 s. Spans that end later are counted as

@@ -6,7 +6,7 @@ use otlp_core::export::retry::RetryPolicy;
 use otlp_sdk::trace::{BatchConfig, DropReason, PipelineError};
 use otlp_testing::{Direction, FaultProxy, RawAnswer, RawServer, Reply, Script, Server};
 
-use super::{End, Over, Setup};
+use super::{End, Over, Setup, of_spans};
 
 /// Sends two spans to a server that always answers like this, once.
 fn answered(over: Over, reply: Reply) -> (End, String, Server) {
@@ -173,7 +173,7 @@ fn a_hostile_delay_is_capped_and_holds_up_no_shutdown() {
         case.ear.wait();
 
         let error = case.telemetry.shutdown().unwrap_err();
-        assert!(matches!(error.error, PipelineError::Timeout { held: 2, .. }), "{error:?}");
+        assert!(matches!(of_spans(&error), PipelineError::Timeout { held: 2, .. }), "{error:?}");
         assert!(error.to_string().contains("come back later"), "{error}");
         let ledger = case.provider.ledger();
         assert_eq!(ledger.drops().collect::<Vec<_>>(), [(DropReason::ShutdownTimeout, 2)]);

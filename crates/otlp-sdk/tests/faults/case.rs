@@ -1,10 +1,11 @@
 //! One fault: set-up from variables as a user does it, spans, and what came of them.
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use otlp_core::Signal;
 use otlp_core::export::retry::RetryPolicy;
 use otlp_core::export::{Env, TlsConfig};
 use otlp_sdk::trace::{BatchConfig, DropReason, Ledger, PipelineError, TracerProvider};
-use otlp_sdk::{InitError, TelemetryGuard};
+use otlp_sdk::{InitError, ShutdownError, TelemetryGuard};
 
 use super::messages::Message;
 use super::{Ear, Over, PATIENCE};
@@ -184,4 +185,9 @@ impl End {
         };
         message
     }
+}
+
+/// What a shutdown said of the spans.
+pub(crate) fn of_spans(error: &ShutdownError) -> &PipelineError {
+    error.error.of_signal(Signal::Traces).unwrap()
 }

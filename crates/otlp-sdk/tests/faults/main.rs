@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use otlp_testing::Server;
 
-use self::case::{End, Setup};
+use self::case::{End, Setup, of_spans};
 use self::messages::Ear;
 
 /// How long a test waits for what must happen.

@@ -7,7 +7,7 @@ use otlp_sdk::trace::{BatchConfig, DropReason, Ledger, PipelineError};
 use otlp_testing::{RawAnswer, RawServer, Reply, Script, Server};
 
 use super::addresses::Nobody;
-use super::{Over, PATIENCE, Setup};
+use super::{Over, PATIENCE, Setup, of_spans};
 
 fn quick() -> RetryPolicy {
     let delay = Duration::from_millis(20);
@@ -68,7 +68,7 @@ fn shutdown_while_the_server_is_away_ends_in_time_and_says_why() {
         let begun = Instant::now();
         let error = case.telemetry.shutdown().unwrap_err();
         assert!(begun.elapsed() < AT_MOST, "{:?}", begun.elapsed());
-        assert!(matches!(error.error, PipelineError::Timeout { held: 5, .. }), "{error:?}");
+        assert!(matches!(of_spans(&error), PipelineError::Timeout { held: 5, .. }), "{error:?}");
         let text = error.to_string();
         for said in ["5 items", &over.tried(&nobody.endpoint()), "Connection refused"] {
             assert!(text.contains(said), "{said} is not in {text}");
@@ -87,7 +87,7 @@ fn shutdown_while_the_server_is_silent_ends_in_time_and_says_why() {
         let begun = Instant::now();
         let error = case.telemetry.shutdown().unwrap_err();
         assert!(begun.elapsed() < AT_MOST, "{:?}", begun.elapsed());
-        assert!(matches!(error.error, PipelineError::Timeout { held: 5, .. }), "{error:?}");
+        assert!(matches!(of_spans(&error), PipelineError::Timeout { held: 5, .. }), "{error:?}");
         let text = error.to_string();
         for said in ["5 items", &over.tried(&endpoint), "the deadline passed before the server"] {
             assert!(text.contains(said), "{said} is not in {text}");
@@ -111,8 +111,8 @@ fn shut_down_in_flight(over: Over) -> (PipelineError, String) {
     let error = case.telemetry.shutdown().unwrap_err();
     assert!(begun.elapsed() < AT_MOST, "{:?}", begun.elapsed());
     lost_at_shutdown(&case.provider.ledger(), 5);
-    assert_eq!(*error.ledger, case.provider.ledger());
-    (error.error, endpoint)
+    assert_eq!(error.ledgers.traces, case.provider.ledger());
+    (of_spans(&error).clone(), endpoint)
 }
 
 #[test]

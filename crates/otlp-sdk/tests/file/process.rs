@@ -53,7 +53,7 @@ fn standard_output_child() {
     for name in ["one", "two"] {
         tracer.start(name).end();
     }
-    assert_eq!(telemetry.shutdown().unwrap().delivered, 2);
+    assert_eq!(telemetry.shutdown().unwrap().traces.delivered, 2);
 }
 
 /// A limit on the size of files is the one way to have a line cut in its middle by the system without

@@ -66,6 +66,12 @@ impl ExporterConfigBuilder {
         self
     }
 
+    /// The same settings for another signal, as far as they are not of one signal alone.
+    pub fn for_signal(mut self, signal: Signal) -> Self {
+        self.signal = signal;
+        self
+    }
+
     /// The base URL of the server; over HTTP the signal's path (`/v1/traces`) is appended.
     /// Default `http://localhost:4318`, for gRPC `http://localhost:4317`.
     ///

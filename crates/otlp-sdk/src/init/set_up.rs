@@ -1,0 +1,233 @@
+//! From settings to running providers.
+
+use opentelemetry::global;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use otlp_core::Signal;
+use otlp_core::export::{BoxedExporter, ConfigWarning, Env, EnvReader, ExporterConfigBuilder};
+
+use super::builder::{Change, TelemetryBuilder};
+use super::exporters::{InitError, Made, exporters};
+use super::guard::{Providers, TelemetryGuard};
+use super::start_up::{Destination, StartUp, one_line};
+use crate::config;
+use crate::logs::{LoggerProvider, LoggerProviderBuilder};
+use crate::metrics::{PeriodicReader, ReaderConfig};
+use crate::pipeline::BatchConfig;
+use crate::propagation::Propagators;
+use crate::resource::Resource;
+use crate::trace::sampler::Sampler;
+use crate::trace::{TracerProvider, TracerProviderBuilder};
+
+impl TelemetryBuilder {
+    /// Sets everything up and says through `tracing`, once, what it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`init`](crate::init()).
+    pub fn init(self) -> Result<TelemetryGuard, InitError> {
+        let env = self.env.clone().unwrap_or_else(Env::from_process);
+        let mut reader = env.reader();
+        let mut guard = self.set_up(&env, &mut reader)?;
+        let mut warnings = reader.into_warnings();
+        warnings.append(&mut guard.start_up.warnings);
+        guard.start_up.warnings = without_repetition(warnings);
+        guard.start_up.unused = Some(env.unused().join(",")).filter(|unused| !unused.is_empty());
+        guard.announce();
+        Ok(guard)
+    }
+
+    fn set_up(self, env: &Env, reader: &mut EnvReader<'_>) -> Result<TelemetryGuard, InitError> {
+        let disabled = reader.bool("OTEL_SDK_DISABLED").unwrap_or(false);
+        let disabled = self.disabled.unwrap_or(disabled);
+        let propagators = match self.propagators {
+            Some(propagators) => propagators,
+            None => Propagators::from_env(reader),
+        };
+        let (resource, warnings) = self.resource.with_env(env.clone()).build_with_warnings();
+        let sampler = self.sampler.or_else(|| Sampler::from_env(reader)).unwrap_or_default();
+        let start_up = StartUp {
+            disabled,
+            sampler: Some(sampler.description().into_owned()).filter(|_| !disabled),
+            resource: Some(one_line(&resource)).filter(|_| !disabled),
+            warnings,
+            ..StartUp::default()
+        };
+        let mut plan = Plan {
+            settings: self.exporter,
+            changes: self.changes,
+            given: self.exporters,
+            left_out: if disabled { Signal::ALL.to_vec() } else { self.left_out },
+            max_request_size: self.max_request_size,
+            resource,
+            start_up,
+        };
+        let limits = self.limits.unwrap_or_else(|| config::span_limits(reader));
+        let batch = self.batch.unwrap_or_else(|| plan.batch(Signal::Traces, reader));
+        let tracer = self.tracer.with_sampler(sampler).with_span_limits(limits);
+        let tracer = plan.tracer_provider(tracer, &batch, env, reader)?;
+
+        let limits = self.log_limits.unwrap_or_else(|| config::log_record_limits(reader));
+        let batch = self.log_batch.unwrap_or_else(|| plan.batch(Signal::Logs, reader));
+        let logger = self.logger.with_log_record_limits(limits);
+        let logger = plan.logger_provider(logger, &batch, env, reader)?;
+
+        let config = self.reader.unwrap_or_else(|| plan.reader_config(reader));
+        let (meter, readers) = plan.meter_provider(self.meter, &config, env, reader)?;
+        if self.install {
+            global::set_text_map_propagator(propagators);
+            global::set_tracer_provider(tracer.clone());
+            global::set_meter_provider(meter.clone());
+        }
+        Ok(TelemetryGuard {
+            providers: Providers { tracer, logger, meter, readers },
+            timeout: self.shutdown_timeout,
+            start_up: plan.start_up,
+        })
+    }
+}
+
+/// What goes where, and what is said of it.
+struct Plan {
+    settings: ExporterConfigBuilder,
+    changes: Vec<(Signal, Change<ExporterConfigBuilder>)>,
+    given: Vec<(Signal, BoxedExporter)>,
+    left_out: Vec<Signal>,
+    max_request_size: Option<usize>,
+    resource: Resource,
+    start_up: StartUp,
+}
+
+impl Plan {
+    fn tracer_provider(
+        &mut self,
+        mut builder: TracerProviderBuilder,
+        batch: &BatchConfig,
+        env: &Env,
+        reader: &mut EnvReader<'_>,
+    ) -> Result<TracerProvider, InitError> {
+        let made = self.exporters(Signal::Traces, env, reader)?;
+        if self.is_left_out(Signal::Traces) {
+            return Ok(TracerProvider::builder().build());
+        }
+        builder = builder.with_resource(self.resource.clone());
+        for made in made {
+            let config = batch_for(&made, batch);
+            builder = builder.with_batch_exporter_config(made.exporter, config);
+        }
+        Ok(builder.build())
+    }
+
+    fn logger_provider(
+        &mut self,
+        mut builder: LoggerProviderBuilder,
+        batch: &BatchConfig,
+        env: &Env,
+        reader: &mut EnvReader<'_>,
+    ) -> Result<LoggerProvider, InitError> {
+        let made = self.exporters(Signal::Logs, env, reader)?;
+        if self.is_left_out(Signal::Logs) {
+            return Ok(LoggerProvider::builder().build());
+        }
+        builder = builder.with_resource(self.resource.clone());
+        for made in made {
+            let config = batch_for(&made, batch);
+            builder = builder.with_batch_exporter_config(made.exporter, config);
+        }
+        Ok(builder.build())
+    }
+
+    fn meter_provider(
+        &mut self,
+        change: Option<Change<opentelemetry_sdk::metrics::MeterProviderBuilder>>,
+        config: &ReaderConfig,
+        env: &Env,
+        reader: &mut EnvReader<'_>,
+    ) -> Result<(SdkMeterProvider, Vec<PeriodicReader>), InitError> {
+        let made = self.exporters(Signal::Metrics, env, reader)?;
+        let mut readers = Vec::new();
+        let mut builder = SdkMeterProvider::builder();
+        if self.is_left_out(Signal::Metrics) {
+            return Ok((SdkMeterProvider::builder().build(), readers));
+        }
+        builder = builder.with_resource((&self.resource).into());
+        if let Some(Change(change)) = change {
+            builder = change(builder);
+        }
+        for made in made {
+            let most = config.max_request_bytes.min(made.max_request_bytes);
+            let config = config.clone().with_max_request_bytes(most);
+            let reader = PeriodicReader::builder(made.exporter).with_config(config).build();
+            builder = builder.with_reader(reader.clone());
+            readers.push(reader);
+        }
+        Ok((builder.build(), readers))
+    }
+
+    fn is_left_out(&self, signal: Signal) -> bool {
+        self.left_out.contains(&signal)
+    }
+
+    /// The exporters of a signal: those that were given, or those that the settings describe.
+    fn exporters(
+        &mut self,
+        signal: Signal,
+        env: &Env,
+        reader: &mut EnvReader<'_>,
+    ) -> Result<Vec<Made>, InitError> {
+        if self.is_left_out(signal) {
+            return Ok(Vec::new());
+        }
+        let mut made = self.given(signal);
+        if made.is_empty() {
+            let settings = self.settings_of(signal);
+            let warnings: &mut Vec<ConfigWarning> = &mut self.start_up.warnings;
+            made = exporters(&settings, signal, env, reader, warnings)?;
+        }
+        let destinations =
+            made.iter().map(|made| Destination::of(signal, &made.exporter, made.protocol));
+        self.start_up.destinations.extend(destinations);
+        Ok(made)
+    }
+
+    fn given(&mut self, signal: Signal) -> Vec<Made> {
+        let given = self.given.extract_if(.., |(of, _)| *of == signal);
+        given.map(|(_, exporter)| Made::without_limit(exporter)).collect()
+    }
+
+    fn settings_of(&mut self, signal: Signal) -> ExporterConfigBuilder {
+        let changes = self.changes.extract_if(.., |(of, _)| *of == signal);
+        let settings = self.settings.clone().for_signal(signal);
+        changes.fold(settings, |settings, (_, Change(change))| change(settings))
+    }
+
+    fn batch(&self, signal: Signal, reader: &mut EnvReader<'_>) -> BatchConfig {
+        let batch = BatchConfig::from_env(signal, reader);
+        match self.max_request_size {
+            Some(bytes) => batch.with_max_request_bytes(bytes),
+            None => batch,
+        }
+    }
+
+    fn reader_config(&self, reader: &mut EnvReader<'_>) -> ReaderConfig {
+        let config = ReaderConfig::from_env(reader);
+        match self.max_request_size {
+            Some(bytes) => config.with_max_request_bytes(bytes),
+            None => config,
+        }
+    }
+}
+
+/// A variable that all signals read is reported once.
+fn without_repetition(mut warnings: Vec<ConfigWarning>) -> Vec<ConfigWarning> {
+    let mut told = std::collections::HashSet::new();
+    warnings.retain(|warning| told.insert(warning.to_string()));
+    warnings
+}
+
+fn batch_for(made: &Made, batch: &BatchConfig) -> BatchConfig {
+    if made.prints {
+        return config::console_batch();
+    }
+    let most = batch.max_request_bytes.min(made.max_request_bytes);
+    batch.clone().with_max_request_bytes(most)
+}

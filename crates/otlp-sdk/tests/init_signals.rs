@@ -1,0 +1,225 @@
+//! `init()` brings traces, metrics and logs up, each with its own settings.
+
+#![cfg(feature = "http")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod child;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _};
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use opentelemetry::{KeyValue, global};
+use otlp_core::Signal;
+use otlp_core::export::Env;
+use otlp_sdk::testing::InMemoryExporter;
+use otlp_sdk::trace::PipelineError;
+use otlp_sdk::{TelemetryBuilder, TelemetryGuard};
+use otlp_testing::{Message, RawAnswer, RawServer, Server};
+
+fn env<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> TelemetryBuilder {
+    otlp_sdk::builder().with_env(Env::from_pairs(pairs)).without_globals()
+}
+
+/// One item of each signal.
+fn one_of_each(telemetry: &TelemetryGuard) {
+    telemetry.tracer_provider().tracer("all").start("span").end();
+    let logger = telemetry.logger_provider().logger("all");
+    let mut record = logger.create_log_record();
+    record.set_body("log".into());
+    logger.emit(record);
+    let meter = telemetry.meter_provider().meter("all");
+    meter.u64_counter("count").build().add(1, &[KeyValue::new("k", "v")]);
+}
+
+/// Items that have arrived, of each signal.
+fn arrived(server: &Server) -> [u64; 3] {
+    assert_eq!(server.problems(), [""; 0]);
+    Signal::ALL.map(|signal| server.items(signal))
+}
+
+fn service_of(message: &Message) -> String {
+    let resource = match message {
+        Message::Traces(request) => &request.resource_spans[0].resource,
+        Message::Metrics(request) => &request.resource_metrics[0].resource,
+        Message::Logs(request) => &request.resource_logs[0].resource,
+        other => panic!("{other:?}"),
+    };
+    let attributes = &resource.as_ref().unwrap().attributes;
+    let name = attributes.iter().find(|attribute| attribute.key == "service.name").unwrap();
+    format!("{:?}", name.value)
+}
+
+#[test]
+fn everything_arrives_with_no_more_than_an_endpoint() {
+    let server = Server::start();
+    let endpoint = server.http_endpoint();
+    let telemetry =
+        env([("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_SERVICE_NAME", "one")]);
+    let telemetry = telemetry.init().unwrap();
+    one_of_each(&telemetry);
+    let ledgers = telemetry.shutdown().unwrap();
+    assert_eq!(arrived(&server), [1, 1, 1]);
+    assert_eq!(Signal::ALL.map(|signal| ledgers.of(signal).delivered), [1, 1, 1], "{ledgers}");
+    assert_eq!(ledgers.unaccounted(), 0);
+    let paths: BTreeMap<_, _> =
+        server.requests().iter().map(|it| (it.path.clone(), service_of(&it.message))).collect();
+    let services: Vec<_> = paths.values().collect();
+    assert!(services.windows(2).all(|two| two[0] == two[1] && two[0].contains("one")), "{paths:?}");
+    assert_eq!(Vec::from_iter(paths.keys()), ["/v1/logs", "/v1/metrics", "/v1/traces"]);
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn everything_arrives_over_grpc_too() {
+    let server = Server::start();
+    let endpoint = server.grpc_endpoint();
+    let telemetry =
+        env([("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")])
+            .init()
+            .unwrap();
+    one_of_each(&telemetry);
+    telemetry.force_flush().unwrap();
+    assert_eq!(arrived(&server), [1, 1, 1]);
+}
+
+#[test]
+fn each_signal_is_switched_off_by_its_variable_and_in_code() {
+    for (at, signal) in Signal::ALL.into_iter().enumerate() {
+        let server = Server::start();
+        let endpoint = server.http_endpoint();
+        let variable = format!("OTEL_{}_EXPORTER", signal.env_infix());
+        let base = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)];
+        let by_variable = env(base.into_iter().chain([(&*variable, "none")]));
+        for builder in [by_variable, env(base).without(signal)] {
+            server.clear();
+            let telemetry = builder.init().unwrap();
+            one_of_each(&telemetry);
+            telemetry.shutdown().unwrap();
+            let mut expected = [1, 1, 1];
+            expected[at] = 0;
+            assert_eq!(arrived(&server), expected, "without {signal}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_may_have_settings_of_its_own() {
+    let (all, logs) = (Server::start(), Server::start());
+    let endpoint = logs.http_endpoint();
+    let telemetry = env([])
+        .with_endpoint(all.http_endpoint())
+        .with_header("x-team", "shop")
+        .with_signal_settings(Signal::Logs, |it| it.with_endpoint(endpoint))
+        .init()
+        .unwrap();
+    one_of_each(&telemetry);
+    telemetry.shutdown().unwrap();
+    assert_eq!((arrived(&all), arrived(&logs)), ([1, 1, 0], [0, 0, 1]));
+    assert_eq!(logs.requests()[0].header("x-team"), Some("shop"), "what holds for all holds here");
+}
+
+#[test]
+fn each_signal_takes_exporters_of_the_users() {
+    let memory = [(); 3].map(|()| InMemoryExporter::default());
+    let [spans, metrics, logs] = memory.clone();
+    let telemetry = env([])
+        .with_span_exporter(spans)
+        .with_metric_exporter(metrics)
+        .with_log_exporter(logs)
+        .init()
+        .unwrap();
+    one_of_each(&telemetry);
+    telemetry.shutdown().unwrap();
+    let signals: Vec<_> = memory.iter().map(|it| it.payloads()[0].signal()).collect();
+    assert_eq!(signals, Signal::ALL);
+}
+
+#[test]
+fn a_disabled_sdk_records_no_signal_and_starts_no_thread() {
+    let server = Server::start();
+    let endpoint = server.http_endpoint();
+    let telemetry =
+        env([("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_SDK_DISABLED", "true")])
+            .init()
+            .unwrap();
+    assert!(!telemetry.logger_provider().logger("all").enabled());
+    one_of_each(&telemetry);
+    telemetry.force_flush().unwrap();
+    telemetry.shutdown().unwrap();
+    assert_eq!((arrived(&server), server.connections()), ([0; 3], 0));
+}
+
+#[test]
+fn the_error_of_each_signal_is_told_and_all_of_them_keep_one_deadline() {
+    let (server, silent) = (Server::start(), RawServer::start(RawAnswer::Silent));
+    let dead = silent.endpoint("http");
+    let telemetry = env([])
+        .with_endpoint(dead)
+        .with_signal_settings(Signal::Metrics, {
+            let endpoint = server.http_endpoint();
+            move |it| it.with_endpoint(endpoint)
+        })
+        .with_shutdown_timeout(Duration::from_secs(1))
+        .init()
+        .unwrap();
+    one_of_each(&telemetry);
+    let begun = Instant::now();
+    let error = telemetry.shutdown().unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(4), "not one after the other");
+    for signal in [Signal::Traces, Signal::Logs] {
+        let told = error.error.of_signal(signal);
+        assert!(matches!(told, Some(PipelineError::Timeout { held: 1, .. })), "{signal}: {error}");
+    }
+    assert!(error.error.of_signal(Signal::Metrics).is_none());
+    assert_eq!((arrived(&server), error.ledgers.unaccounted()), ([0, 1, 0], 0));
+    let text = error.to_string();
+    assert!(text.contains("traces: 1 item was not delivered in time"), "{text}");
+    assert!(text.contains("logs: 1 item was not delivered in time"), "{text}");
+}
+
+#[test]
+fn a_setting_that_all_signals_read_is_reported_once() {
+    let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let writer = Captured(std::sync::Arc::clone(&warnings));
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        drop(env([("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")]).init().unwrap());
+    });
+    let text = String::from_utf8(warnings.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches("OTEL_EXPORTER_OTLP_TIMEOUT").count(), 1, "{text}");
+}
+
+#[derive(Clone)]
+struct Captured(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Captured {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_global_meter_provider_is_installed() {
+    let server = Server::start();
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*server.http_endpoint())];
+    let parent = child::run("the_global_meter_provider_is_installed", &variables, || {
+        let _telemetry = otlp_sdk::init().unwrap();
+        global::meter("shop").u64_counter("orders").build().add(2, &[]);
+    });
+    if parent {
+        assert_eq!(arrived(&server), [0, 1, 0]);
+    }
+}
