@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks each published crate on its own with each combination of its features: none may need what
-# another crate of the workspace happens to turn on, and none may leave dead code behind.
+# another crate of the workspace happens to turn on, and none may leave dead code behind. Of a crate with
+# more than five features: none, each, each pair, all but one, all.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,9 +14,9 @@ for package in json.load(sys.stdin)["packages"]:
     if package["publish"] == []:
         continue
     features = sorted(set(package["features"]) - {"default"})
-    if len(features) > 5:
-        sys.exit("{}: {} features make too many combinations".format(package["name"], len(features)))
-    for size in range(len(features) + 1):
+    count = len(features)
+    sizes = range(count + 1) if count <= 5 else (0, 1, 2, count - 1, count)
+    for size in sizes:
         for chosen in itertools.combinations(features, size):
             print(package["name"], ",".join(chosen) or "-")
 '

@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
+mod child;
 mod trace_support;
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::mpsc;
 use std::thread;
@@ -328,30 +330,38 @@ fn a_detached_context_has_the_span_as_parent_and_does_not_hold_it_open() {
 
 #[test]
 fn a_future_may_be_dropped_while_its_thread_ends() {
-    // The API's own storage is gone by then, and panics; a panic there would end the process.
-    thread_local! {
-        static KEPT: RefCell<Option<Box<dyn std::any::Any>>> = const { RefCell::new(None) };
-    }
-    struct Told(mpsc::Sender<()>);
-    impl Drop for Told {
-        fn drop(&mut self) {
-            self.0.send(()).unwrap();
+    // The API's own storage is gone by then, and panics, which ends a program that aborts on a panic.
+    child::run("a_future_may_be_dropped_while_its_thread_ends", &[], || {
+        thread_local! {
+            static KEPT: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
         }
-    }
-    let (sender, dropped) = mpsc::channel();
-    thread::spawn(move || {
-        KEPT.with(|kept| {
-            // Registered before the API's storage, so dropped after it.
-            let _borrowed = kept.borrow_mut();
-        });
+        panic::set_hook(Box::new(|panic| {
+            eprintln!("{panic}");
+            std::process::abort();
+        }));
+        let (sender, dropped) = mpsc::channel();
         let told = Told(sender);
-        let future = async move {
-            pending::<()>().await;
-            drop(told);
-        };
-        KEPT.set(Some(Box::new(future.in_current_context())));
-    })
-    .join()
-    .unwrap();
-    dropped.recv().unwrap();
+        let ending = thread::spawn(move || {
+            // Made known before the API's storage, so dropped after it.
+            drop(KEPT.with(RefCell::take));
+            let future = async move {
+                pending::<()>().await;
+                drop(told);
+            };
+            let mut future = Box::pin(future.in_current_context());
+            assert!(future.as_mut().now_or_never().is_none());
+            KEPT.set(Some(Box::new(future)));
+        });
+        ending.join().unwrap();
+        dropped.recv().unwrap();
+    });
+}
+
+/// Tells that it was dropped.
+struct Told(mpsc::Sender<()>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap();
+    }
 }

@@ -109,4 +109,4 @@ fn show_messages() {
 /// What the platform allows for one event.
 const TIME_OF_AN_EVENT: Duration = Duration::from_secs(3);
 /// What of it telemetry may take where the server is away.
-const TIME_OF_A_FLUSH: Duration = Duration::from_secs(1);
+const TIME_OF_A_FLUSH: Duration = Duration::from_secs(2);

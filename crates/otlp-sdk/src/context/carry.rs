@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 
 use futures_util::Stream;
-use opentelemetry::Context;
+use opentelemetry::{Context, ContextGuard};
 use pin_project_lite::pin_project;
 
 use crate::foreign::caught;
@@ -46,9 +46,8 @@ pin_project! {
     impl<T> PinnedDrop for InContext<T> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // A thread that is ending may have no current context any more. The API panics then, and
-            // a panic in a destructor could end the process.
-            let _guard = caught(|| this.context.clone().attach());
+            // A panic in a destructor could end the process.
+            let _guard = caught(|| attach(this.context));
             this.inner.set(None);
         }
     }
@@ -67,7 +66,7 @@ impl<F: Future> Future for InContext<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _guard = this.context.clone().attach();
+        let _guard = attach(this.context);
         match this.inner.as_pin_mut() {
             Some(future) => future.poll(task),
             None => Poll::Pending,
@@ -80,7 +79,7 @@ impl<S: Stream> Stream for InContext<S> {
 
     fn poll_next(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
-        let _guard = this.context.clone().attach();
+        let _guard = attach(this.context);
         match this.inner.as_pin_mut() {
             Some(stream) => stream.poll_next(task),
             None => Poll::Ready(None),
@@ -90,4 +89,30 @@ impl<S: Stream> Stream for InContext<S> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.inner.as_ref().map_or((0, Some(0)), S::size_hint)
     }
+}
+
+/// Makes `cx` the current context, unless this thread is ending and may have none any more: the API
+/// panics then.
+fn attach(cx: &Context) -> Option<ContextGuard> {
+    THREAD.try_with(|_| ()).ok().map(|()| cx.clone().attach())
+}
+
+thread_local! {
+    static THREAD: Alive = Alive::as_the_api();
+}
+
+/// Is gone, as far as a thread can tell, when the API's storage of the thread may be: destructors run in
+/// the reverse order in which they were made known.
+struct Alive;
+
+impl Alive {
+    fn as_the_api() -> Self {
+        drop(Context::current());
+        Self
+    }
+}
+
+impl Drop for Alive {
+    // Without a destructor it would never be gone.
+    fn drop(&mut self) {}
 }
