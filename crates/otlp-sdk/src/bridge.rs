@@ -35,12 +35,20 @@
 //! halves, and what it has rejected is not sent again. What was not delivered is an error with the
 //! cause in it, and a count in the [`Account`].
 //!
+//! # Our SDK with exporters that others made for the official one
+//!
+//! [`ForeignSpanExporter`] is the way back: Zipkin, Datadog or standard output behind our
+//! [`TracerProvider`](crate::trace::TracerProvider).
+//!
+//! # Feedback
+//!
 //! Nothing that happens on the export thread reaches a `tracing` subscriber, so that a bridge from
 //! `tracing` cannot export its own exports.
 
 mod account;
 mod config;
 mod courier;
+mod foreign;
 mod gate;
 mod groups;
 mod hosted;
@@ -50,5 +58,6 @@ mod worker;
 
 pub use self::account::Account;
 pub use self::config::ExportConfig;
+pub use self::foreign::ForeignSpanExporter;
 pub use self::hosted::Hosted;
 pub use self::spans::{SpanExporter, Spans};

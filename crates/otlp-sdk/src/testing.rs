@@ -38,6 +38,7 @@ use parking_lot::Mutex;
 pub use self::recorded::RecordedSpan;
 #[cfg(feature = "tracing")]
 pub(crate) use self::recorded::api_attribute;
+pub(crate) use self::recorded::read as read_spans;
 pub use self::recorded_log::RecordedLogRecord;
 
 /// Keeps the payloads it is given; clones share them (specification row R11).

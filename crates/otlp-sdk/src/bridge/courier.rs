@@ -127,7 +127,13 @@ impl<E: Exporter> Courier<E> {
                 trip.reject(items, rejected, &message);
             }
             Outcome::TooLarge { error } => trip.halve(&pending, error),
-            Outcome::Permanent { error } => trip.lose(items, DropReason::PermanentError, error),
+            Outcome::Permanent { error } => {
+                let reason = delivery::reason_of(&error);
+                if reason == DropReason::ExporterPanic {
+                    self.account.count_panic();
+                }
+                trip.lose(items, reason, error);
+            }
             other => {
                 let text = format!("the exporter gave an outcome that is not known: {other:?}");
                 let error = ExportError::new(ErrorKind::Other, text);

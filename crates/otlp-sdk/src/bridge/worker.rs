@@ -162,7 +162,8 @@ impl<E: Exporter> Worker<E> {
         let (mut oldest, until) = (self.oldest.subscribe(), self.next);
         let (courier, account) = (Rc::clone(&self.courier), self.account.clone());
         self.work.push(Box::pin(async move {
-            let all = by(deadline, oldest.wait_for(|oldest| *oldest >= until)).await.is_some();
+            let all =
+                delivery::by(deadline, oldest.wait_for(|oldest| *oldest >= until)).await.is_some();
             let exporter = &*courier.exporter;
             let result = match shutdown {
                 true => delivery::shutdown(exporter, deadline).await,
@@ -182,14 +183,6 @@ impl<E: Exporter> Worker<E> {
         let (reply, _) = std::sync::mpsc::sync_channel(1);
         let deadline = Deadline::after(now(), self.shutdown_timeout);
         Settle { deadline, shutdown: true, reply }
-    }
-}
-
-/// The result, unless the deadline comes first.
-async fn by<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
-    match deadline.instant() {
-        Some(at) => tokio::time::timeout_at(at.into(), work).await.ok(),
-        None => Some(work.await),
     }
 }
 

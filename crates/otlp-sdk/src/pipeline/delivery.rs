@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use otlp_core::Payload;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
 
+use super::account::DropReason;
 use crate::foreign::{caught, discard};
 use crate::notice::printable;
 
@@ -89,6 +90,14 @@ pub(crate) async fn attempt<E: Exporter>(
     Done { pending, started, result }
 }
 
+/// The result, unless the deadline comes first.
+pub(crate) async fn by<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
+    match deadline.instant() {
+        Some(at) => tokio::time::timeout_at(at.into(), work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
 /// Calls the exporter's own flush.
 pub(crate) async fn force_flush<E: Exporter>(
     exporter: &E,
@@ -104,6 +113,15 @@ pub(crate) async fn shutdown<E: Exporter>(
     deadline: Deadline,
 ) -> Result<(), ExportError> {
     settle(guarded(async { exporter.shutdown(deadline).await }, deadline).await)
+}
+
+/// Why a request that has failed for good is dropped. An exporter may have caught a panic itself, of one
+/// that it wraps.
+pub(crate) fn reason_of(error: &ExportError) -> DropReason {
+    match error.kind() {
+        ErrorKind::Panic => DropReason::ExporterPanic,
+        _ => DropReason::PermanentError,
+    }
 }
 
 enum Failure {
@@ -126,17 +144,15 @@ async fn guarded<T>(
     deadline: Deadline,
 ) -> Result<T, Failure> {
     let mut call = Box::pin(AssertUnwindSafe(call).catch_unwind());
-    let result = match deadline.instant().and_then(|at| at.checked_add(GRACE)) {
-        None => Ok(call.as_mut().await),
-        Some(at) => tokio::time::timeout_at(at.into(), call.as_mut()).await,
-    };
+    let late = deadline.instant().and_then(|at| at.checked_add(GRACE));
+    let result = by(late.map_or(Deadline::NEVER, Deadline::at), call.as_mut()).await;
     // What the exporter keeps across its waits has destructors, which may panic as well.
     let dropped = caught(|| drop(call));
     match (result, dropped) {
-        (Ok(Ok(value)), _) => Ok(value),
-        (Ok(Err(panic)), _) => Err(Failure::Panicked(panicked(&discard(panic)))),
-        (Err(_), Err(text)) => Err(Failure::Panicked(panicked(&text))),
-        (Err(_), Ok(())) => Err(Failure::TimedOut),
+        (Some(Ok(value)), _) => Ok(value),
+        (Some(Err(panic)), _) => Err(Failure::Panicked(panicked(&discard(panic)))),
+        (None, Err(text)) => Err(Failure::Panicked(panicked(&text))),
+        (None, Ok(())) => Err(Failure::TimedOut),
     }
 }
 

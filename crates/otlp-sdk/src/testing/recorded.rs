@@ -123,7 +123,7 @@ impl RecordedSpan {
 }
 
 /// The spans of a request for traces.
-pub(super) fn read(payload: &Payload) -> Result<Vec<RecordedSpan>, WireError> {
+pub(crate) fn read(payload: &Payload) -> Result<Vec<RecordedSpan>, WireError> {
     let mut spans = Vec::with_capacity(payload.items());
     for_each_item::<SpanView<'_>>(&payload.rope().to_bytes(), |span, scope, resource| {
         spans.push(RecordedSpan::read(&span, scope, resource)?);

@@ -120,7 +120,11 @@ impl<E: Exporter> Worker<E> {
             }
             Outcome::TooLarge { error } => self.on_too_large(&pending, error),
             Outcome::Permanent { error } => {
-                self.give_up(&pending, DropReason::PermanentError, error);
+                let reason = delivery::reason_of(&error);
+                if reason == DropReason::ExporterPanic {
+                    self.shared.count_panic();
+                }
+                self.give_up(&pending, reason, error);
             }
             other => {
                 let text = format!("the exporter gave an outcome that is not known: {other:?}");
