@@ -10,6 +10,7 @@
 
 mod contexts;
 mod failures;
+mod foreign;
 mod lifecycle;
 mod same_data;
 mod support;
