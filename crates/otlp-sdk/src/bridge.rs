@@ -2,8 +2,8 @@
 //!
 //! # The official SDK with our exporters
 //!
-//! [`SpanExporter`] makes any [`Exporter`](otlp_core::export::Exporter) one that the official SDK
-//! takes. A batch is encoded on the SDK's thread, before anything is awaited; a thread with a runtime of its own
+//! [`SpanExporter`], [`LogExporter`] and [`PushMetricExporter`] make any
+//! [`Exporter`](otlp_core::export::Exporter) one that the official SDK takes. A batch is encoded on the SDK's thread, before anything is awaited; a thread with a runtime of its own
 //! sends it. So it works under the batch and the simple processor, on any runtime and on none, and with
 //! several calls at a time.
 //!
@@ -53,6 +53,9 @@ mod gate;
 mod groups;
 mod hosted;
 mod link;
+mod logs;
+mod metrics;
+mod room;
 mod spans;
 mod worker;
 
@@ -60,4 +63,6 @@ pub use self::account::Account;
 pub use self::config::ExportConfig;
 pub use self::foreign::ForeignSpanExporter;
 pub use self::hosted::Hosted;
+pub use self::logs::{LogExporter, Logs};
+pub use self::metrics::{Metrics, PushMetricExporter};
 pub use self::spans::{SpanExporter, Spans};

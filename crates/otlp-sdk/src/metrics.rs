@@ -22,10 +22,10 @@
 
 mod collector;
 mod config;
-#[allow(dead_code, reason = "the bridge uses all of it")]
 pub(crate) mod encode;
 mod reader;
 
 pub use self::config::ReaderConfig;
+pub(crate) use self::config::temporality as temporality_from_env;
 pub use self::reader::{PeriodicReader, PeriodicReaderBuilder};
 pub use crate::pipeline::{DropReason, Ledger, PipelineError};

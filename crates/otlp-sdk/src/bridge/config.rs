@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use otlp_core::Signal;
+use otlp_core::export::EnvReader;
 use otlp_core::export::retry::RetryPolicy;
-use otlp_core::export::{Env, EnvReader};
 
 /// Settings of an exporter for the official SDK.
 #[derive(Clone, Debug)]
@@ -55,17 +55,6 @@ impl ExportConfig {
             _ => return defaults,
         };
         Self { timeout: env.millis(timeout, defaults.timeout), ..defaults }
-    }
-
-    /// From the environment of this process; what cannot be used is said through `tracing`.
-    pub(super) fn of_process(signal: Signal) -> Self {
-        let env = Env::from_process();
-        let mut reader = env.reader();
-        let config = Self::from_env(&mut reader, signal);
-        for warning in reader.into_warnings() {
-            tracing::warn!(target: "otlp_sdk", "{warning}");
-        }
-        config
     }
 
     /// Sets [`timeout`](Self::timeout).

@@ -7,7 +7,32 @@ use opentelemetry::InstrumentationScope;
 use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader, ScopeItems, build_request};
 use otlp_core::{Payload, Signal};
 
-use crate::value::scope_header;
+use crate::value::{scope_header, scope_header_named};
+
+/// What an item stands under in a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Heading<'a> {
+    pub(super) scope: &'a InstrumentationScope,
+    /// The module that has logged: it takes the place of the scope's name, as the official exporter has
+    /// it.
+    pub(super) target: Option<&'a str>,
+}
+
+impl Heading<'_> {
+    fn header(self) -> ScopeHeader {
+        match self.target {
+            Some(target) => scope_header_named(self.scope, target),
+            None => scope_header(self.scope),
+        }
+    }
+}
+
+/// A batch in OTLP bytes.
+pub(super) struct Encoded {
+    pub(super) payload: Payload,
+    /// Items that no request could hold.
+    pub(super) too_large: usize,
+}
 
 /// The scopes of a batch, and its items in the order in which they are written: scope by scope, each
 /// in the order of the batch.
@@ -19,20 +44,20 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Scopes are compared, not cloned; one that comes twice in a row is not looked up.
-    pub(super) fn of<'a>(scopes: impl Iterator<Item = &'a InstrumentationScope>) -> Self {
+    pub(super) fn of<'a>(headings: impl Iterator<Item = Heading<'a>>) -> Self {
         let mut headers = Vec::new();
         let mut known = HashMap::new();
-        let mut last: Option<(&InstrumentationScope, usize)> = None;
-        let mut items = Vec::with_capacity(scopes.size_hint().0);
-        for (place, scope) in scopes.enumerate() {
+        let mut last: Option<(Heading<'_>, usize)> = None;
+        let mut items = Vec::with_capacity(headings.size_hint().0);
+        for (place, heading) in headings.enumerate() {
             let group = match last {
-                Some((same, group)) if same == scope => group,
-                _ => *known.entry(scope).or_insert_with(|| {
-                    headers.push(scope_header(scope));
+                Some((same, group)) if same == heading => group,
+                _ => *known.entry(heading).or_insert_with(|| {
+                    headers.push(heading.header());
                     headers.len() - 1
                 }),
             };
-            last = Some((scope, group));
+            last = Some((heading, group));
             items.push((group, place));
         }
         if headers.len() > 1 {
@@ -42,20 +67,19 @@ impl Groups {
     }
 
     /// The request, its items in one buffer of about `capacity` bytes. `put` writes the item at a
-    /// place of the batch.
-    pub(super) fn request(
+    /// place of the batch, or nothing if it is too large.
+    pub(super) fn encode(
         self,
         signal: Signal,
         resource: &ResourceHeader,
         capacity: usize,
-        mut put: impl FnMut(usize, &mut Vec<u8>),
-    ) -> Payload {
+        mut put: impl FnMut(usize, &mut Vec<u8>) -> bool,
+    ) -> Encoded {
         let mut buf = Vec::with_capacity(capacity);
         let mut ends = Vec::with_capacity(self.headers.len());
+        let mut written = 0;
         for of_scope in self.items.chunk_by(|(a, _), (b, _)| a == b) {
-            for (_, place) in of_scope {
-                put(*place, &mut buf);
-            }
+            written += of_scope.iter().filter(|(_, place)| put(*place, &mut buf)).count();
             ends.push(buf.len());
         }
         let mut bytes = Bytes::from(buf);
@@ -66,6 +90,7 @@ impl Groups {
             ScopeItems { scope, items }
         });
         let scopes: Vec<_> = scopes.collect();
-        build_request(signal, resource, &scopes, self.items.len())
+        let payload = build_request(signal, resource, &scopes, written);
+        Encoded { payload, too_large: self.items.len() - written }
     }
 }

@@ -1,7 +1,7 @@
 //! What the exporters of all signals have in common.
 
 use otlp_core::Signal;
-use otlp_core::export::Exporter;
+use otlp_core::export::{Env, EnvReader, Exporter};
 use otlp_core::wire::envelope::ResourceHeader;
 
 use super::account::Account;
@@ -25,15 +25,27 @@ pub struct Hosted<S> {
 /// A signal that the official SDK exports.
 pub(super) trait Exported: Default {
     const SIGNAL: Signal;
+
+    /// With the settings that only this signal has.
+    fn from_env(_: &mut EnvReader<'_>) -> Self {
+        Self::default()
+    }
 }
 
 #[expect(private_bounds, reason = "the signals are a closed set, which aliases name")]
 impl<S: Exported> Hosted<S> {
-    /// Wraps an exporter and starts its thread, with the settings of
-    /// [`ExportConfig::from_env`].
+    /// Wraps an exporter and starts its thread, with the settings of [`ExportConfig::from_env`]. A
+    /// variable that cannot be used is told through `tracing`.
     #[must_use]
     pub fn new(exporter: impl Exporter) -> Self {
-        Self::with_config(exporter, ExportConfig::of_process(S::SIGNAL))
+        let env = Env::from_process();
+        let mut reader = env.reader();
+        let config = ExportConfig::from_env(&mut reader, S::SIGNAL);
+        let signal = S::from_env(&mut reader);
+        for warning in reader.into_warnings() {
+            tracing::warn!(target: "otlp_sdk", "{warning}");
+        }
+        Self { signal, ..Self::with_config(exporter, config) }
     }
 
     /// Wraps an exporter and starts its thread; the environment is not read.

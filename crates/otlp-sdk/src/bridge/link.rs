@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::account::Account;
 use super::config::ExportConfig;
 use super::courier::{Job, Report};
+use super::groups::Encoded;
 use super::worker::{self, Command, Plan, Settle};
 use crate::foreign::caught;
 use crate::notice::{ServerWarnings, line, printable};
@@ -73,18 +74,30 @@ impl Link {
         &self.shared.account
     }
 
+    pub(super) fn max_request_bytes(&self) -> usize {
+        self.shared.config.max_request_bytes
+    }
+
     /// Hands a batch in; the future is its outcome. It is on its way whether or not that is awaited.
     pub(super) fn export(
         &self,
-        payload: Payload,
+        encoded: Encoded,
     ) -> impl Future<Output = OTelSdkResult> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
-        let items = payload.items();
+        let Encoded { payload, too_large } = encoded;
+        let (shared, items) = (Arc::clone(&self.shared), payload.items());
+        if too_large > 0 {
+            shared.account.refuse(too_large, DropReason::TooLarge);
+        }
         let outcome = self.hand_in(payload);
         async move {
-            match outcome? {
-                Some(outcome) => shared.answer(items, outcome).await,
-                None => Ok(()),
+            if let Some(outcome) = outcome? {
+                shared.answer(items, outcome).await?;
+            }
+            match too_large {
+                0 => Ok(()),
+                lost => {
+                    Err(shared.lost(lost, DropReason::TooLarge.name(), &larger_than_any_request()))
+                }
             }
         }
     }
@@ -245,6 +258,10 @@ fn own_thread() -> OTelSdkError {
 fn queue_full(max: usize) -> ExportError {
     let text = format!("earlier batches hold the {max} bytes that may be held");
     ExportError::new(ErrorKind::Other, text)
+}
+
+fn larger_than_any_request() -> ExportError {
+    ExportError::new(ErrorKind::RequestTooLarge, "the body alone is larger than any request")
 }
 
 fn overdue(limit: Duration) -> OTelSdkError {

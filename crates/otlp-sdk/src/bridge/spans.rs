@@ -9,11 +9,12 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::SpanData;
 use otlp_core::span::{ParentContext, SpanEncoder, SpanIdentity};
 use otlp_core::wire::envelope::ResourceHeader;
-use otlp_core::{AttributeLimits, Payload, Signal, SpanLimits};
+use otlp_core::{AttributeLimits, Signal, SpanLimits};
 use parking_lot::Mutex;
 
-use super::groups::Groups;
+use super::groups::{Encoded, Groups, Heading};
 use super::hosted::{Exported, Hosted};
+use super::room::Room;
 use crate::clock::unix_nano;
 use crate::trace::encode;
 
@@ -55,9 +56,9 @@ impl Exported for Spans {
 impl opentelemetry_sdk::trace::SpanExporter for Hosted<Spans> {
     fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
         let mut desk = self.signal.desk.lock().take().unwrap_or_default();
-        let payload = desk.encode(batch, &self.resource);
+        let encoded = desk.encode(batch, &self.resource);
         *self.signal.desk.lock() = Some(desk);
-        self.link.export(payload)
+        self.link.export(encoded)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -77,23 +78,24 @@ impl opentelemetry_sdk::trace::SpanExporter for Hosted<Spans> {
 #[derive(Debug, Default)]
 struct Desk {
     encoder: SpanEncoder,
-    /// What a span of the last batch took.
-    bytes_per_span: usize,
+    room: Room,
 }
 
 impl Desk {
-    fn encode(&mut self, mut batch: Vec<SpanData>, resource: &ResourceHeader) -> Payload {
-        let groups = Groups::of(batch.iter().map(|span| &span.instrumentation_scope));
-        let capacity = self.bytes_per_span.saturating_mul(batch.len()).min(CAPACITY_MAX);
-        let payload = groups.request(Signal::Traces, resource, capacity, |place, buf| {
-            if let Some(span) = batch.get_mut(place) {
-                put_span(&mut self.encoder, span, buf);
-            }
+    fn encode(&mut self, mut batch: Vec<SpanData>, resource: &ResourceHeader) -> Encoded {
+        let groups = Groups::of(batch.iter().map(heading));
+        let capacity = self.room.of(batch.len());
+        let encoded = groups.encode(Signal::Traces, resource, capacity, |place, buf| {
+            let span = batch.get_mut(place);
+            span.map(|span| put_span(&mut self.encoder, span, buf)).is_some()
         });
-        // A little more than before, so that about the same again does not grow the buffer.
-        self.bytes_per_span = payload.len() / batch.len().max(1) * 17 / 16;
-        payload
+        self.room.learn(&encoded.payload);
+        encoded
     }
+}
+
+fn heading(span: &SpanData) -> Heading<'_> {
+    Heading { scope: &span.instrumentation_scope, target: None }
 }
 
 /// Writes a span as an item of its scope. What it does not need any more moves out of `span`.
@@ -141,5 +143,3 @@ const NO_LIMITS: SpanLimits = SpanLimits {
     attributes_per_event: u32::MAX,
     attributes_per_link: u32::MAX,
 };
-/// Most that is reserved before anything is written.
-const CAPACITY_MAX: usize = 8 * 1024 * 1024;

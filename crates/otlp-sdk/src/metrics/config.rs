@@ -164,7 +164,7 @@ impl Default for ReaderConfig {
 }
 
 /// Row M11, in any case.
-fn temporality(env: &mut EnvReader<'_>) -> Option<Temporality> {
+pub(crate) fn temporality(env: &mut EnvReader<'_>) -> Option<Temporality> {
     let accepted = [
         ("cumulative", Temporality::Cumulative),
         ("delta", Temporality::Delta),

@@ -80,11 +80,11 @@ fn ours(exporter: impl OfficialExporter + 'static) -> TracerProvider {
 }
 
 /// Ids are random; everything else must be the same.
-fn without_ids(spans: Vec<SpanData>) -> Vec<SpanData> {
+fn without_ids(spans: &[SpanData]) -> Vec<SpanData> {
     let parents: Vec<_> = spans.iter().map(|span| span.span_context.span_id()).collect();
     let place =
         |id| parents.iter().position(|it| *it == id).map_or(id, |at| (at as u64 + 1).into());
-    let renamed = spans.clone().into_iter().map(|mut span| {
+    let renamed = spans.iter().cloned().map(|mut span| {
         let context = &span.span_context;
         span.span_context = SpanContext::new(
             context.trace_id(),
@@ -109,7 +109,7 @@ fn an_exporter_of_others_gets_from_us_what_the_official_sdk_gives_it() {
     program(&official.tracer_with_scope(scope()));
     official.force_flush().unwrap();
     let [ours, theirs] =
-        [of_ours, of_theirs].map(|kept| without_ids(kept.get_finished_spans().unwrap()));
+        [of_ours, of_theirs].map(|kept| without_ids(&kept.get_finished_spans().unwrap()));
     assert_eq!(ours.len(), 2);
     assert_eq!(ours, theirs);
 }

@@ -12,5 +12,6 @@ mod contexts;
 mod failures;
 mod foreign;
 mod lifecycle;
+mod logs_and_metrics;
 mod same_data;
 mod support;
