@@ -1,7 +1,7 @@
 //! Metrics: the official SDK aggregates, our pipeline delivers.
 //!
-//! A [`PeriodicReader`] belongs into an
-//! [`SdkMeterProvider`](opentelemetry_sdk::metrics::SdkMeterProvider). Instruments, views, cardinality
+//! [`MeterProvider`] is the official one with readers of ours. Where an application has an
+//! [`SdkMeterProvider`](opentelemetry_sdk::metrics::SdkMeterProvider) already, a [`PeriodicReader`] goes into that. Instruments, views, cardinality
 //! limits and aggregation are the official SDK's; what it has collected goes straight into OTLP bytes and
 //! through the same pipeline as spans: bounded in bytes, retried, with a ledger that balances.
 //!
@@ -23,9 +23,12 @@
 mod collector;
 mod config;
 pub(crate) mod encode;
+mod guarded;
+mod provider;
 mod reader;
 
 pub use self::config::ReaderConfig;
 pub(crate) use self::config::temporality as temporality_from_env;
+pub use self::provider::{HistogramAggregation, MeterProvider, MeterProviderBuilder};
 pub use self::reader::{PeriodicReader, PeriodicReaderBuilder};
 pub use crate::pipeline::{DropReason, Ledger, PipelineError};

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::reader::MetricReader as _;
 use otlp_core::SplitLimit;
 use otlp_core::metric::MetricItem;
 use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader, overhead};
@@ -35,7 +34,9 @@ pub(super) struct Collector {
     /// Kept for its memory.
     collected: ResourceMetrics,
     scopes: HashMap<InstrumentationScope, Arc<ScopeHeader>>,
-    /// Whether people were told that nothing can be collected.
+    /// Panics of guarded callbacks of which people were told.
+    panics_seen: u64,
+    /// Whether people were told what is wrong with collecting.
     told: bool,
 }
 
@@ -54,6 +55,7 @@ impl Collector {
             encoder: Encoder::new(SplitLimit::NONE),
             collected: ResourceMetrics::default(),
             scopes: HashMap::new(),
+            panics_seen: 0,
             told: false,
         };
         (Running::new(pipeline, sender), collector)
@@ -112,7 +114,8 @@ impl Collector {
     fn collect(&mut self, slot: &ThreadSlot) -> Result<(), String> {
         let result = self.ask_source().and_then(|()| {
             // A panic in here is a bug of ours; the thread must go on all the same.
-            caught(|| self.append(slot)).inspect_err(|_| self.shared.count_panic())
+            caught(|| self.append(slot)).inspect_err(|_| self.shared.count_panic())?;
+            self.survived_panics()
         });
         match &result {
             Ok(()) => self.told = false,
@@ -128,14 +131,24 @@ impl Collector {
     /// Has the SDK collect, which runs the user's callbacks.
     fn ask_source(&mut self) -> Result<(), String> {
         let Self { shared, collected, .. } = self;
-        match caught(|| shared.source.collect(collected)) {
+        match caught(|| shared.collect(collected)) {
             Ok(result) => result.map_err(|error| printable(&error.to_string())),
             Err(panic) => {
                 shared.count_panic();
+                shared.collected();
                 // What it had in its hands may be half of something.
                 *collected = ResourceMetrics::default();
                 Err(format!("a callback panicked: {}", printable(&panic)))
             }
+        }
+    }
+
+    /// The observations of some callbacks may be missing in what was collected.
+    fn survived_panics(&mut self) -> Result<(), String> {
+        let panics = self.shared.callbacks.get();
+        match panics.and_then(|panics| panics.since(&mut self.panics_seen)) {
+            Some(text) => Err(format!("a callback panicked: {text}")),
+            None => Ok(()),
         }
     }
 
@@ -160,7 +173,7 @@ impl Collector {
     /// The subscriber is the user's code.
     fn tell(&self, error: &str) {
         let told = caught(|| {
-            tracing::error!(target: "otlp_sdk", error, "metrics could not be collected; measurements are kept by the SDK for the next time, if it can collect then");
+            tracing::error!(target: "otlp_sdk", error, "metrics could not be collected, or not all of them");
         });
         if told.is_err() {
             self.shared.count_panic();

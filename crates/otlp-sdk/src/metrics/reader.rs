@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -19,9 +19,10 @@ use otlp_core::export::Exporter;
 use otlp_core::wire::envelope::ResourceHeader;
 use parking_lot::Mutex;
 
-pub(super) use self::ask::{ASKED_MAX, Request, Running};
+pub(super) use self::ask::{ASKED_MAX, Request, Running, settle, settle_async};
 use super::collector;
 use super::config::ReaderConfig;
+use super::guarded::Panics;
 use crate::pipeline::{Ledger, Pipeline, PipelineError};
 use crate::provider::FLUSH_TIMEOUT;
 use crate::resource::Resource;
@@ -50,7 +51,7 @@ struct Handle(Arc<Shared>);
 /// What the reader and its threads share.
 pub(super) struct Shared {
     /// Does what only the SDK's own code can do: it knows how to ask the SDK's pipeline.
-    pub(super) source: ManualReader,
+    source: ManualReader,
     config: ReaderConfig,
     start: Mutex<Option<Start>>,
     running: OnceLock<Running>,
@@ -58,6 +59,10 @@ pub(super) struct Shared {
     /// Nothing more is to be collected.
     pub(super) ended: AtomicBool,
     panics: AtomicU64,
+    /// Of callbacks that are guarded; those that are not end the SDK's collecting.
+    pub(super) callbacks: OnceLock<Arc<Panics>>,
+    /// Since when the SDK is collecting, and whether people were told that it takes too long.
+    collecting: Mutex<Option<(Instant, bool)>>,
 }
 
 /// Starts the pipeline, once the resource is known.
@@ -93,7 +98,7 @@ impl PeriodicReader {
     ///
     /// As for `force_flush`.
     pub fn force_flush_with_timeout(&self, timeout: Duration) -> Result<(), PipelineError> {
-        self.shared().force_flush(timeout)
+        settle(&[self.shared()], timeout, false)
     }
 
     /// [`force_flush_with_timeout`](Self::force_flush_with_timeout) without blocking the thread.
@@ -102,7 +107,7 @@ impl PeriodicReader {
     ///
     /// As for `force_flush`.
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        self.shared().force_flush_async(timeout).await
+        settle_async(&[self.shared()], timeout, false).await
     }
 
     /// Collects once more, delivers what is held and ends, within [`ReaderConfig::shutdown_timeout`].
@@ -123,7 +128,7 @@ impl PeriodicReader {
     ///
     /// As for `shutdown`.
     pub fn shutdown_with_timeout(&self, timeout: Duration) -> Result<(), PipelineError> {
-        self.shared().shutdown(timeout)
+        settle(&[self.shared()], timeout, true)
     }
 
     /// [`shutdown_with_timeout`](Self::shutdown_with_timeout) without blocking the thread.
@@ -132,7 +137,7 @@ impl PeriodicReader {
     ///
     /// As for `shutdown`.
     pub async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        self.shared().shutdown_async(timeout).await
+        settle_async(&[self.shared()], timeout, true).await
     }
 
     /// What became of every data point that was collected, at this moment: `ended` is their number.
@@ -144,7 +149,12 @@ impl PeriodicReader {
         ledger
     }
 
-    fn shared(&self) -> &Shared {
+    /// Lets the reader tell of panics that its collections have caused and survived.
+    pub(super) fn share_panics(&self, panics: &Arc<Panics>) {
+        self.shared().callbacks.get_or_init(|| Arc::clone(panics));
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
         &self.handle.0
     }
 }
@@ -193,6 +203,8 @@ impl<E: Exporter> PeriodicReaderBuilder<E> {
             shut_down: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             panics: AtomicU64::new(0),
+            callbacks: OnceLock::new(),
+            collecting: Mutex::new(None),
         };
         PeriodicReader { handle: Arc::new(Handle(Arc::new(shared))) }
     }
@@ -259,6 +271,12 @@ impl Shared {
         let (pipeline, started) = start(resource.clone());
         let (running, collector) = collector::Collector::new(self, pipeline, resource);
         let running = self.running.get_or_init(|| running);
+        let this = Arc::downgrade(self);
+        running.look_after(move || {
+            if let Some(this) = this.upgrade() {
+                this.tell_of_hanging();
+            }
+        });
         let started = started.and_then(|()| collector.spawn(running));
         if let Err(error) = started {
             tracing::error!(target: "otlp_sdk", %error, "a thread for metrics could not be started; they will not be delivered");
@@ -267,6 +285,36 @@ impl Shared {
 
     pub(super) fn config(&self) -> &ReaderConfig {
         &self.config
+    }
+
+    /// Collects, which runs the user's callbacks. Whoever takes long is told of.
+    pub(super) fn collect(&self, collected: &mut ResourceMetrics) -> OTelSdkResult {
+        *self.collecting.lock() = Some((Instant::now(), false));
+        let result = self.source.collect(collected);
+        self.collected();
+        result
+    }
+
+    /// A collection has ended, if only by a panic.
+    pub(super) fn collected(&self) {
+        *self.collecting.lock() = None;
+    }
+
+    /// A callback that does not return stops all collections, and nobody else would say so.
+    fn tell_of_hanging(&self) {
+        let patience = match self.config.timeout {
+            Duration::ZERO => self.config.interval,
+            timeout => timeout,
+        };
+        let mut collecting = self.collecting.lock();
+        let Some((since, told @ false)) = collecting.as_mut() else { return };
+        let since = since.elapsed();
+        if since <= patience {
+            return;
+        }
+        *told = true;
+        drop(collecting);
+        tracing::error!(target: "otlp_sdk", ?since, "callbacks of observable instruments do not return; no metrics are collected meanwhile");
     }
 
     #[cold]
@@ -286,8 +334,8 @@ impl fmt::Debug for Shared {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let shared = &self.0;
-        match shared.shutdown(shared.config.shutdown_timeout) {
+        let shared = &*self.0;
+        match settle(&[shared], shared.config.shutdown_timeout, true) {
             Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
             // On a thread of ours, which cannot wait for itself.
             Err(PipelineError::NoWorker(_)) => shared.start_shutdown(),

@@ -1,9 +1,10 @@
 //! The caller's half of a pipeline: appending, flushing, shutting down, reading the account.
 
+use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     asked: Arc<AtomicUsize>,
     worker_thread: Mutex<Option<ThreadId>>,
     no_worker: AtomicBool,
+    /// What the worker looks after beside its own work.
+    upkeep: OnceLock<Upkeep>,
     /// How often the worker was woken.
     #[cfg(test)]
     pub(super) wakes: AtomicU64,
@@ -152,6 +155,11 @@ impl Pipeline {
     #[cfg(test)]
     pub(crate) fn wakes(&self) -> u64 {
         self.shared.wakes.load(Ordering::Relaxed)
+    }
+
+    /// Has the worker call `look` now and then.
+    pub(crate) fn look_after(&self, look: impl Fn() + Send + Sync + 'static) {
+        self.shared.upkeep.get_or_init(|| Upkeep(Box::new(look)));
     }
 
     /// How long `Drop` waits.
@@ -265,6 +273,15 @@ impl Pipeline {
     }
 }
 
+/// Something to be looked after.
+struct Upkeep(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Upkeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upkeep")
+    }
+}
+
 /// One call that the worker has not answered yet.
 struct Place(Arc<AtomicUsize>);
 
@@ -313,8 +330,18 @@ impl Shared {
             asked: Arc::default(),
             worker_thread: Mutex::new(None),
             no_worker: AtomicBool::new(false),
+            upkeep: OnceLock::new(),
             #[cfg(test)]
             wakes: AtomicU64::new(0),
+        }
+    }
+
+    /// Calls what [`Pipeline::look_after`] has given. It tells people, by code of the user's.
+    pub(super) fn look_after(&self) {
+        if let Some(Upkeep(look)) = self.upkeep.get()
+            && caught(look).is_err()
+        {
+            self.count_panic();
         }
     }
 

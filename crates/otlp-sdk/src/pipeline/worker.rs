@@ -239,6 +239,7 @@ impl<E: Exporter> Worker<E> {
             self.shared.intake.listen();
             self.shared.intake.trim();
             self.tell(Notices::overdue);
+            self.shared.look_after();
             if now() >= self.look_at {
                 self.look_at = later(now(), REFUSED_EVERY);
                 self.tell_of_refused();

@@ -81,19 +81,19 @@ fn attributes(n: i64) -> [KeyValue; 5] {
 /// Every kind of instrument, with values that are hard to write.
 fn every_instrument(meter: &Meter) {
     let counter =
-        meter.u64_counter("u64 counter").with_unit("By").with_description("bytes").build();
-    let float_counter = meter.f64_counter("f64 counter").build();
-    let up_down = meter.i64_up_down_counter("i64 up-down").build();
-    let float_up_down = meter.f64_up_down_counter("f64 up-down").build();
-    let gauge = meter.i64_gauge("i64 gauge").build();
-    let unsigned_gauge = meter.u64_gauge("u64 gauge").build();
-    let float_gauge = meter.f64_gauge("f64 gauge").build();
-    let histogram = meter.f64_histogram("f64 histogram").build();
+        meter.u64_counter("u64.counter").with_unit("By").with_description("bytes").build();
+    let float_counter = meter.f64_counter("f64.counter").build();
+    let up_down = meter.i64_up_down_counter("i64.up-down").build();
+    let float_up_down = meter.f64_up_down_counter("f64.up-down").build();
+    let gauge = meter.i64_gauge("i64.gauge").build();
+    let unsigned_gauge = meter.u64_gauge("u64.gauge").build();
+    let float_gauge = meter.f64_gauge("f64.gauge").build();
+    let histogram = meter.f64_histogram("f64.histogram").build();
     let unsigned_histogram =
-        meter.u64_histogram("u64 histogram").with_boundaries(vec![1.0, 10.0]).build();
-    let without_bounds = meter.u64_histogram("no bounds").with_boundaries(vec![]).build();
+        meter.u64_histogram("u64.histogram").with_boundaries(vec![1.0, 10.0]).build();
+    let without_bounds = meter.u64_histogram("no.bounds").with_boundaries(vec![]).build();
     let exponential = meter.f64_histogram("exponential").build();
-    let unsigned_exponential = meter.u64_histogram("exponential u64").build();
+    let unsigned_exponential = meter.u64_histogram("exponential.u64").build();
     for n in 0..5_i64 {
         let attributes = attributes(n);
         counter.add(n.unsigned_abs(), &attributes);
@@ -116,16 +116,16 @@ fn every_instrument(meter: &Meter) {
     counter.add(1, &[]);
     let observe = |n: i64| move || n;
     let _ = meter
-        .u64_observable_counter("u64 observable counter")
+        .u64_observable_counter("u64.observable.counter")
         .with_callback(|it| it.observe(7, &attributes(7)))
         .build();
     let value = observe(-7);
     let _ = meter
-        .i64_observable_up_down_counter("i64 observable up-down")
+        .i64_observable_up_down_counter("i64.observable.up-down")
         .with_callback(move |it| it.observe(value(), &[]))
         .build();
     let _ = meter
-        .f64_observable_gauge("f64 observable gauge")
+        .f64_observable_gauge("f64.observable.gauge")
         .with_callback(|it| it.observe(-0.5, &[]))
         .build();
 }
@@ -159,6 +159,7 @@ fn what_is_collected_is_encoded_as_the_official_exporter_does_it() {
         let payloads = payloads(&collected, 1 << 22);
         let [payload] = &payloads[..] else { panic!("{} requests", payloads.len()) };
         assert_eq!(payload.signal(), Signal::Metrics);
+        assert!(payload.items() > 100, "{} points", payload.items());
         assert_eq!(text(&decode(payload)), text(&ExportMetricsServiceRequest::from(&collected)));
         let counted = Payload::from_request(Signal::Metrics, Bytes::from(payload.clone())).unwrap();
         assert_eq!(payload.items(), counted.items());

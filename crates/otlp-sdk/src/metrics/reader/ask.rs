@@ -1,5 +1,5 @@
-//! Flush and shutdown of a reader: a collection by its own thread, then the pipeline's part, both within
-//! one deadline.
+//! Flush and shutdown of readers: a collection by each reader's own thread, then the pipelines' part, all
+//! within one deadline.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -8,9 +8,11 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use futures_timer::Delay;
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::Shared;
+use crate::foreign::caught;
 use crate::pipeline::{Ledger, Pipeline, PipelineError};
 
 /// A reader whose threads have been started.
@@ -31,48 +33,87 @@ pub(in crate::metrics) struct Request {
 
 type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
 
+/// Flushes readers, or shuts them down: all collect, then all deliver at the same time, since a
+/// destination that is away must not use up the time of one that is there (row W8).
+pub(in crate::metrics) fn settle(
+    readers: &[&Shared],
+    timeout: Duration,
+    shutdown: bool,
+) -> Result<(), PipelineError> {
+    let begun = Instant::now();
+    let left = || timeout.saturating_sub(begun.elapsed());
+    refuse_own_threads(readers)?;
+    let mut results = Vec::new();
+    let mut running = Vec::new();
+    for reader in readers {
+        match reader.begin(shutdown) {
+            Ok(found) => running.extend(found),
+            Err(error) => results.push(Err(error)),
+        }
+    }
+    for reader in &running {
+        results.push(reader.collect(patience(left()), shutdown));
+    }
+    let asked: Vec<_> =
+        running.iter().map(|reader| reader.pipeline.ask(left(), shutdown)).collect();
+    // All answers first: the error of one must not hide that another is still at work.
+    results.extend(asked.into_iter().map(|asked| asked?.answer()).collect::<Vec<_>>());
+    readers.iter().for_each(|reader| reader.end(shutdown));
+    results.into_iter().collect()
+}
+
+/// [`settle`] without blocking the thread.
+pub(in crate::metrics) async fn settle_async(
+    readers: &[&Shared],
+    timeout: Duration,
+    shutdown: bool,
+) -> Result<(), PipelineError> {
+    refuse_own_threads(readers)?;
+    let settled = readers.iter().map(|reader| reader.settle_async(timeout, shutdown));
+    join_all(settled).await.into_iter().collect()
+}
+
+fn refuse_own_threads(readers: &[&Shared]) -> Result<(), PipelineError> {
+    match readers.iter().filter_map(|reader| reader.running.get()).any(Running::is_here) {
+        true => Err(PipelineError::WORKERS_THREAD),
+        false => Ok(()),
+    }
+}
+
 impl Shared {
-    pub(super) fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let Some(running) = self.running.get() else { return self.not_running() };
-        running.refuse_own_threads()?;
+    async fn settle_async(&self, timeout: Duration, shutdown: bool) -> Result<(), PipelineError> {
         let begun = Instant::now();
-        let collected = running.collect(self.patience(timeout), false);
+        let Some(running) = self.begin(shutdown)? else { return Ok(()) };
+        let collected = running.collect_async(patience(timeout), shutdown).await;
         let left = timeout.saturating_sub(begun.elapsed());
-        let delivered = running.pipeline.ask(left, false).and_then(|asked| asked.answer());
+        let delivered = match shutdown {
+            true => running.pipeline.shutdown_async(left).await,
+            false => running.pipeline.force_flush_async(left).await,
+        };
+        self.end(shutdown);
         collected.and(delivered)
     }
 
-    pub(super) async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let Some(running) = self.running.get() else { return self.not_running() };
-        running.refuse_own_threads()?;
-        let begun = Instant::now();
-        let collected = running.collect_async(self.patience(timeout), false).await;
-        let left = timeout.saturating_sub(begun.elapsed());
-        collected.and(running.pipeline.force_flush_async(left).await)
+    /// What is to be asked; nothing while no provider has taken the reader.
+    fn begin(&self, shutdown: bool) -> Result<Option<&Running>, PipelineError> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(PipelineError::AlreadyShutdown);
+        }
+        if shutdown {
+            self.shut_down.store(true, Ordering::Release);
+        }
+        // Not before the line above: a provider that takes the reader now must find one or the other.
+        let start = if shutdown { self.start.lock().take() } else { None };
+        if caught(|| drop(start)).is_err() {
+            self.count_panic();
+        }
+        Ok(self.running.get())
     }
 
-    pub(super) fn shutdown(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let Some(running) = self.running.get() else { return self.shut_down_idle() };
-        running.refuse_own_threads()?;
-        self.shut_down.store(true, Ordering::Release);
-        let begun = Instant::now();
-        let collected = running.collect(self.patience(timeout), true);
-        let left = timeout.saturating_sub(begun.elapsed());
-        let delivered = running.pipeline.ask(left, true).and_then(|asked| asked.answer());
-        self.ended.store(true, Ordering::Release);
-        collected.and(delivered)
-    }
-
-    pub(super) async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
-        let Some(running) = self.running.get() else { return self.shut_down_idle() };
-        running.refuse_own_threads()?;
-        self.shut_down.store(true, Ordering::Release);
-        let begun = Instant::now();
-        let collected = running.collect_async(self.patience(timeout), true).await;
-        let left = timeout.saturating_sub(begun.elapsed());
-        let delivered = running.pipeline.shutdown_async(left).await;
-        self.ended.store(true, Ordering::Release);
-        collected.and(delivered)
+    fn end(&self, shutdown: bool) {
+        if shutdown {
+            self.ended.store(true, Ordering::Release);
+        }
     }
 
     /// Begins a shutdown that nobody waits for, without another collection.
@@ -82,34 +123,6 @@ impl Shared {
         if let Some(running) = self.running.get() {
             running.pipeline.start_shutdown();
         }
-    }
-
-    /// No provider has taken the reader: there is nothing to flush.
-    fn not_running(&self) -> Result<(), PipelineError> {
-        match self.shut_down.load(Ordering::Acquire) {
-            true => Err(PipelineError::AlreadyShutdown),
-            false => Ok(()),
-        }
-    }
-
-    /// No provider has taken the reader, and none will get anything of it.
-    fn shut_down_idle(&self) -> Result<(), PipelineError> {
-        // The exporter, and all that the user gave it, goes here.
-        let start = self.start.lock().take();
-        if self.shut_down.swap(true, Ordering::AcqRel) {
-            return Err(PipelineError::AlreadyShutdown);
-        }
-        if crate::foreign::caught(|| drop(start)).is_err() {
-            self.count_panic();
-        }
-        Ok(())
-    }
-
-    /// How long callbacks may take: half of the time, so that what is held has a chance to leave.
-    fn patience(&self, timeout: Duration) -> Duration {
-        let limit = self.config.timeout;
-        let half = timeout / 2;
-        if limit.is_zero() { half } else { half.min(limit) }
     }
 }
 
@@ -122,8 +135,19 @@ impl Running {
         self.collectors_thread.get_or_init(|| id);
     }
 
+    pub(super) fn look_after(&self, look: impl Fn() + Send + Sync + 'static) {
+        self.pipeline.look_after(look);
+    }
+
     pub(super) fn ledger(&self) -> Ledger {
         self.pipeline.ledger()
+    }
+
+    /// Whether this is a thread that would wait for itself: the collector's runs callbacks of the user's,
+    /// and the worker's the exporter.
+    fn is_here(&self) -> bool {
+        let here = std::thread::current().id();
+        self.collectors_thread.get() == Some(&here) || self.pipeline.is_workers_thread()
     }
 
     /// A collection by the collector's thread. One that has ended has collected all there was.
@@ -161,15 +185,11 @@ impl Running {
             Err(TrySendError::Full(_)) => Err(PipelineError::TooManyCalls { limit: ASKED_MAX }),
         }
     }
+}
 
-    /// The collector's thread runs callbacks of the user's, and the worker's the exporter.
-    fn refuse_own_threads(&self) -> Result<(), PipelineError> {
-        let here = std::thread::current().id();
-        if self.collectors_thread.get() == Some(&here) || self.pipeline.is_workers_thread() {
-            return Err(PipelineError::WORKERS_THREAD);
-        }
-        Ok(())
-    }
+/// How long callbacks may take: half of the time, so that what is held has a chance to leave.
+fn patience(timeout: Duration) -> Duration {
+    timeout.min(PATIENCE_MAX) / 2
 }
 
 fn overdue(patience: Duration) -> PipelineError {
@@ -180,3 +200,5 @@ fn overdue(patience: Duration) -> PipelineError {
 
 /// Most flushes that wait for a collection at once.
 pub(in crate::metrics) const ASKED_MAX: usize = 1024;
+/// A deadline further away than this is none, and the clock could not express it.
+const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);

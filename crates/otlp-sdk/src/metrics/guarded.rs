@@ -1,0 +1,131 @@
+//! Meters whose callbacks cannot hurt the others.
+//!
+//! The official SDK runs callbacks while it holds a lock that a panic poisons: not one metric would be
+//! collected any more. Here each callback's panic ends in front of that lock, and is counted.
+
+use std::sync::Arc;
+
+use opentelemetry::metrics::{
+    AsyncInstrument, AsyncInstrumentBuilder, Callback, Counter, Gauge, Histogram, HistogramBuilder,
+    InstrumentBuilder, InstrumentProvider, Meter, ObservableCounter, ObservableGauge,
+    ObservableUpDownCounter, UpDownCounter,
+};
+use opentelemetry_sdk::metrics::{Instrument, Stream};
+use parking_lot::Mutex;
+
+use crate::foreign::caught;
+use crate::notice::printable;
+
+/// Panics of code that the official SDK would run unguarded.
+#[derive(Debug, Default)]
+pub(super) struct Panics(Mutex<(u64, String)>);
+
+impl Panics {
+    fn add(&self, text: &str) {
+        let text = printable(text);
+        let mut panics = self.0.lock();
+        *panics = (panics.0.saturating_add(1), text);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.lock().0
+    }
+
+    /// What the last one said, if there were any since the count was `seen`, which is brought up to date.
+    pub(super) fn since(&self, seen: &mut u64) -> Option<String> {
+        let panics = self.0.lock();
+        let new = panics.0 > std::mem::replace(seen, panics.0);
+        new.then(|| panics.1.clone())
+    }
+
+    /// A view whose panic means that it says nothing.
+    pub(super) fn view(
+        self: &Arc<Self>,
+        view: impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static,
+    ) -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static {
+        let panics = Arc::clone(self);
+        move |instrument| {
+            caught(|| view(instrument)).unwrap_or_else(|text| {
+                panics.add(&text);
+                None
+            })
+        }
+    }
+
+    fn callback<M: 'static>(self: &Arc<Self>, callback: Callback<M>) -> Callback<M> {
+        let panics = Arc::clone(self);
+        Box::new(move |instrument: &dyn AsyncInstrument<M>| {
+            if let Err(text) = caught(|| callback(instrument)) {
+                panics.add(&text);
+            }
+        })
+    }
+}
+
+/// A meter of the official SDK.
+pub(super) struct Guarded {
+    pub(super) meter: Meter,
+    pub(super) panics: Arc<Panics>,
+}
+
+/// Every kind of instrument: made by the SDK's meter, from the same settings.
+macro_rules! instruments {
+    ($($method:ident: $builder:ident => $instrument:ty),+ $(,)?) => { $(
+        fn $method(&self, builder: $builder<'_, $instrument>) -> $instrument {
+            let mut made = self.meter.$method(builder.name);
+            (made.description, made.unit) = (builder.description, builder.unit);
+            made.build()
+        }
+    )+ };
+}
+
+macro_rules! histograms {
+    ($($method:ident => $instrument:ty),+ $(,)?) => { $(
+        fn $method(&self, builder: HistogramBuilder<'_, $instrument>) -> $instrument {
+            let mut made = self.meter.$method(builder.name);
+            (made.description, made.unit) = (builder.description, builder.unit);
+            made.boundaries = builder.boundaries;
+            made.build()
+        }
+    )+ };
+}
+
+macro_rules! observables {
+    ($($method:ident: $measured:ty => $instrument:ty),+ $(,)?) => { $(
+        fn $method(
+            &self,
+            builder: AsyncInstrumentBuilder<'_, $instrument, $measured>,
+        ) -> $instrument {
+            let mut made = self.meter.$method(builder.name);
+            (made.description, made.unit) = (builder.description, builder.unit);
+            let guard = |callback| self.panics.callback(callback);
+            made.callbacks = builder.callbacks.into_iter().map(guard).collect();
+            made.build()
+        }
+    )+ };
+}
+
+impl InstrumentProvider for Guarded {
+    instruments! {
+        u64_counter: InstrumentBuilder => Counter<u64>,
+        f64_counter: InstrumentBuilder => Counter<f64>,
+        i64_up_down_counter: InstrumentBuilder => UpDownCounter<i64>,
+        f64_up_down_counter: InstrumentBuilder => UpDownCounter<f64>,
+        u64_gauge: InstrumentBuilder => Gauge<u64>,
+        i64_gauge: InstrumentBuilder => Gauge<i64>,
+        f64_gauge: InstrumentBuilder => Gauge<f64>,
+    }
+    histograms! {
+        u64_histogram => Histogram<u64>,
+        f64_histogram => Histogram<f64>,
+    }
+    observables! {
+        u64_observable_counter: u64 => ObservableCounter<u64>,
+        f64_observable_counter: f64 => ObservableCounter<f64>,
+        i64_observable_up_down_counter: i64 => ObservableUpDownCounter<i64>,
+        f64_observable_up_down_counter: f64 => ObservableUpDownCounter<f64>,
+        u64_observable_gauge: u64 => ObservableGauge<u64>,
+        i64_observable_gauge: i64 => ObservableGauge<i64>,
+        f64_observable_gauge: f64 => ObservableGauge<f64>,
+    }
+}

@@ -1,0 +1,126 @@
+//! What the environment says about metrics.
+
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_sdk::metrics::{Instrument, Stream, Temporality};
+use otlp_core::export::Env;
+use otlp_sdk::metrics::{HistogramAggregation, MeterProvider, MeterProviderBuilder, ReaderConfig};
+use otlp_testing::Server;
+
+use crate::support::{config, http, metrics, received};
+
+fn config_of<const N: usize>(pairs: [(&str, &str); N]) -> (ReaderConfig, Vec<String>) {
+    let env = Env::from_pairs(pairs);
+    let mut reader = env.reader();
+    let config = ReaderConfig::from_env(&mut reader);
+    (config, reader.into_warnings().iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn interval_timeout_and_temporality_come_from_the_environment() {
+    // M9, M11
+    let (config, warnings) = config_of([
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1500"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "250"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "LowMemory"),
+    ]);
+    assert_eq!((config.interval, config.timeout), (ms(1500), ms(250)));
+    assert_eq!(config.temporality, Temporality::LowMemory);
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn without_variables_the_defaults_are_the_specifications() {
+    let (config, warnings) = config_of([("OTEL_METRIC_EXPORT_INTERVAL", " ")]);
+    assert_eq!((config.interval, config.timeout), (ms(60_000), ms(30_000)));
+    assert_eq!(config.temporality, Temporality::Cumulative);
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn values_that_cannot_be_used_are_told_and_the_defaults_hold() {
+    let (config, warnings) = config_of([
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "soon"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "both"),
+    ]);
+    assert_eq!((config.interval, config.timeout), (ms(60_000), ms(30_000)));
+    assert_eq!(config.temporality, Temporality::Cumulative);
+    assert_eq!(
+        warnings,
+        [
+            "OTEL_METRIC_EXPORT_INTERVAL=\"0\" is out of range; \
+             accepted: a whole number, 1 or more; using 60000 ms",
+            "OTEL_METRIC_EXPORT_TIMEOUT=\"soon\" is not a whole number; \
+             accepted: a whole number of milliseconds, 0 or more; using 30000 ms",
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=\"both\" is not known; \
+             accepted: cumulative, delta, lowmemory; using cumulative",
+        ]
+    );
+}
+
+/// The kind of data that a histogram of this name becomes.
+fn kind(builder: MeterProviderBuilder, name: &'static str) -> &'static str {
+    let server = Server::start();
+    let provider = builder.with_exporter_config(http(&server), config()).build();
+    provider.meter("test").f64_histogram(name).build().record(1.0, &[]);
+    provider.shutdown().unwrap();
+    match &metrics(&received(&server))[..] {
+        [metric] => match metric.data {
+            Some(Data::Histogram(_)) => "explicit",
+            Some(Data::ExponentialHistogram(_)) => "exponential",
+            _ => "something else",
+        },
+        metrics => panic!("{} metrics", metrics.len()),
+    }
+}
+
+#[test]
+fn histograms_are_aggregated_as_the_environment_says() {
+    const NAME: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    for (value, expected, warnings) in [
+        ("", "explicit", 0),
+        ("explicit_bucket_histogram", "explicit", 0),
+        ("BASE2_exponential_bucket_histogram", "exponential", 0),
+        ("exponential", "explicit", 1),
+    ] {
+        let env = Env::from_pairs([(NAME, value)]);
+        let mut reader = env.reader();
+        let builder = MeterProvider::builder().with_env(&mut reader);
+        assert_eq!(kind(builder, "histogram"), expected, "{value}");
+        assert_eq!(reader.into_warnings().len(), warnings, "{value}");
+    }
+}
+
+#[test]
+fn a_view_beats_the_default_aggregation_and_does_not_add_a_second_stream() {
+    // M4
+    fn named(instrument: &Instrument) -> Option<Stream> {
+        (instrument.name() == "viewed").then(|| Stream::builder().with_unit("s").build().unwrap())
+    }
+    let builder = || {
+        MeterProvider::builder()
+            .with_view(named)
+            .with_histogram_aggregation(HistogramAggregation::Base2Exponential)
+    };
+    assert_eq!(kind(builder(), "viewed"), "explicit");
+    assert_eq!(kind(builder(), "other"), "exponential");
+}
+
+#[test]
+fn an_exemplar_filter_is_told_to_have_no_effect() {
+    for (value, warnings) in
+        [("", 0), ("always_off", 0), ("trace_based", 1), ("always_on", 1), ("some", 1)]
+    {
+        let env = Env::from_pairs([("OTEL_METRICS_EXEMPLAR_FILTER", value)]);
+        let mut reader = env.reader();
+        drop(MeterProvider::builder().with_env(&mut reader));
+        assert_eq!(reader.into_warnings().len(), warnings, "{value}");
+    }
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
