@@ -51,7 +51,7 @@ impl Backend {
     pub fn report(&self, expected: u64) -> io::Result<bool> {
         let mut out = io::stdout().lock();
         let Some(server) = &self.server else {
-            writeln!(out, "server      sent {expected} spans where the environment says")?;
+            writeln!(out, "server      not ours: it knows which of {expected} spans arrived")?;
             return Ok(true);
         };
         let spans: Vec<SpanRecord> = server.spans().into_iter().map(|span| span.record).collect();

@@ -36,10 +36,11 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     for ledger in &ledgers {
         writeln!(out, "service     {ledger}")?;
     }
-    let ended = ledgers.iter().map(|ledger| ledger.ended).sum();
+    let ended: u64 = ledgers.iter().map(|ledger| ledger.ended).sum();
     let unaccounted: i128 = ledgers.iter().map(Ledger::unaccounted).sum();
     writeln!(out, "unaccounted={unaccounted}")?;
-    let exact = backend.report(ended)? && unaccounted == 0;
+    let delivered: u64 = ledgers.iter().map(|ledger| ledger.delivered).sum();
+    let exact = backend.report(ended)? && unaccounted == 0 && ended == delivered;
     Ok(if exact { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

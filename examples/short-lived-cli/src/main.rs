@@ -2,7 +2,7 @@
 //!
 //! Three things go wrong here as a rule: the last spans are lost, since the process is gone before they are
 //! sent; they are lost whenever the command fails; and a child process starts a trace of its own. What
-//! it takes is in [`main`], [`run`] and [`step`]:
+//! it takes is in [`main`], [`telemetry`] and [`step`]:
 //!
 //! - the guard outlives the work, and `main` returns a code instead of calling `exit`, which would
 //!   run no destructor;
@@ -16,22 +16,21 @@ mod demo;
 
 use std::error::Error;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use opentelemetry::trace::{Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, global};
 use otlp_sdk::TelemetryGuard;
+use otlp_sdk::otlp_core::export::Env;
 use otlp_sdk::propagation::{EnvCarrier, inject_command};
+use otlp_sdk::trace::BatchConfig;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let Some(command) = std::env::args().nth(1) else {
         return demo::run();
     };
     show_messages();
-    // A tool does its work also where telemetry cannot be set up.
-    let telemetry = otlp_sdk::init().unwrap_or_else(|error| {
-        tracing::warn!("no telemetry: {error}");
-        TelemetryGuard::disabled()
-    });
+    let telemetry = telemetry();
     // Whoever started us may have told its context.
     let environment = EnvCarrier::from_process();
     let caller = global::get_text_map_propagator(|propagator| propagator.extract(&environment));
@@ -51,6 +50,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             tracing::error!("{command}: {error}");
             ExitCode::FAILURE
         }
+    })
+}
+
+/// A tool does its work also where telemetry cannot be set up, and does not wait long for a server that is
+/// away.
+fn telemetry() -> TelemetryGuard {
+    let batch = BatchConfig::from_env(&mut Env::from_process().reader())
+        .with_shutdown_timeout(Duration::from_secs(2));
+    otlp_sdk::builder().with_batch_config(batch).init().unwrap_or_else(|error| {
+        tracing::warn!("no telemetry: {error}");
+        TelemetryGuard::disabled()
     })
 }
 
