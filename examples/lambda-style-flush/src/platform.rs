@@ -17,12 +17,11 @@ pub(crate) fn run() -> Result<ExitCode, Box<dyn Error>> {
         let answer = function.invoke(event)?;
         function.signal("STOP")?;
         expected += spans;
-        let arrived = backend.server().map_or(expected, |server| count(server.spans().len()));
-        in_time &= arrived == expected;
-        writeln!(
-            io::stdout(),
-            "{event:<11} {answer:<60} frozen; {arrived} of {expected} spans have arrived"
-        )?;
+        let arrived = backend.server().map(|server| count(server.spans().len()));
+        in_time &= arrived.is_none_or(|arrived| arrived == expected);
+        let arrived = arrived.map_or("unknown".to_owned(), |arrived| arrived.to_string());
+        let line = format!("{event:<11} {answer:<60}");
+        writeln!(io::stdout(), "{line} frozen; arrived: {arrived} of {expected} spans")?;
         function.signal("CONT")?;
     }
     drop(function);

@@ -21,6 +21,7 @@ use std::time::Duration;
 use opentelemetry::trace::{Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, global};
 use otlp_sdk::TelemetryGuard;
+use otlp_sdk::otlp_core::Signal;
 use otlp_sdk::otlp_core::export::Env;
 use otlp_sdk::propagation::{EnvCarrier, inject_command};
 use otlp_sdk::trace::BatchConfig;
@@ -56,7 +57,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// A tool does its work also where telemetry cannot be set up, and does not wait long for a server that is
 /// away.
 fn telemetry() -> TelemetryGuard {
-    let batch = BatchConfig::from_env(&mut Env::from_process().reader())
+    let batch = BatchConfig::from_env(Signal::Traces, &mut Env::from_process().reader())
         .with_shutdown_timeout(Duration::from_secs(2));
     otlp_sdk::builder().with_batch_config(batch).init().unwrap_or_else(|error| {
         tracing::warn!("no telemetry: {error}");
