@@ -42,8 +42,11 @@ impl Writer {
                 Job::Line { payload, reply } => drop(reply.send(self.write(&payload))),
                 Job::Flush { reply } => drop(reply.send(self.flush())),
                 Job::Stop { reply } => {
-                    drop(reply.send(self.flush()));
-                    break;
+                    let flushed = self.flush();
+                    // The file is free for others when shutdown returns.
+                    drop(self);
+                    drop(reply.send(flushed));
+                    return;
                 }
             }
         }

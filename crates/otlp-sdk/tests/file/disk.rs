@@ -1,7 +1,8 @@
 //! Files: what is in them, and what befalls them.
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
-use otlp_sdk::trace::TracerProvider;
+use otlp_core::export::retry::RetryPolicy;
+use otlp_sdk::trace::{BatchConfig, TracerProvider};
 use otlp_testing::oracle::proto::tonic::logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs};
 use otlp_testing::oracle::proto::tonic::metrics::v1::{
     Metric, MetricsData, ResourceMetrics, ScopeMetrics,
@@ -151,12 +152,7 @@ async fn a_file_belongs_to_one_exporter() {
     let text = traces().with_path(&path).build().unwrap_err().to_string();
     assert!(text.contains("another exporter writes to it"), "{text}");
     first.shutdown(soon()).await.unwrap();
-    // The thread lets the file go a moment after it has answered.
-    let until = Instant::now() + PATIENCE;
-    while traces().with_path(&path).build().is_err() {
-        assert!(Instant::now() < until, "the file is never let go");
-        tokio::task::yield_now().await;
-    }
+    traces().with_path(&path).build().unwrap();
 }
 
 #[tokio::test]
@@ -197,4 +193,51 @@ fn each_signal_has_its_component_type() {
         let exporter = FileExporter::builder(signal).with_writer(std::io::sink()).build().unwrap();
         assert_eq!(exporter.component_type(), name);
     }
+}
+
+/// A provider whose file's directory is gone.
+fn without_directory(
+    retry: RetryPolicy,
+) -> (tempfile::TempDir, std::path::PathBuf, TracerProvider) {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("gone");
+    std::fs::create_dir(&directory).unwrap();
+    let config = BatchConfig::default().with_retry(retry);
+    let exporter = to_path(&directory.join("traces.jsonl"));
+    let provider = TracerProvider::builder().with_batch_exporter_config(exporter, config).build();
+    std::fs::remove_dir_all(&directory).unwrap();
+    for _ in 0..100 {
+        provider.tracer("test").start("span").end();
+    }
+    (folder, directory, provider)
+}
+
+#[test]
+fn spans_wait_until_the_directory_is_back() {
+    let retry = RetryPolicy::default().with_initial_backoff(Duration::from_millis(10));
+    let (_folder, directory, provider) =
+        without_directory(retry.with_max_backoff(Duration::from_millis(50)));
+    provider.force_flush_with_timeout(Duration::from_millis(300)).unwrap_err();
+    let ledger = provider.ledger();
+    assert_eq!((ledger.ended, ledger.held, ledger.delivered), (100, 100, 0));
+
+    std::fs::create_dir(&directory).unwrap();
+    provider.force_flush_with_timeout(PATIENCE).unwrap();
+    assert_eq!(provider.ledger().delivered, 100);
+    let text = std::fs::read(directory.join("traces.jsonl")).unwrap();
+    let spans = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| Message::decode_json(Signal::Traces, line).unwrap().spans().len());
+    assert_eq!(spans.sum::<usize>(), 100);
+    provider.shutdown().unwrap();
+}
+
+#[test]
+fn spans_that_are_never_written_are_counted() {
+    let (_folder, directory, provider) = without_directory(RetryPolicy::never());
+    let error = provider.shutdown().unwrap_err().to_string();
+    let ledger = provider.ledger();
+    assert_eq!((ledger.ended, ledger.delivered, ledger.dropped_total()), (100, 0, 100));
+    assert!(error.contains("100 items were not delivered"), "{error}");
+    assert!(error.contains(&*directory.to_string_lossy()), "{error}");
 }

@@ -12,7 +12,8 @@ enum Step {
     Take(usize),
     Fail(io::ErrorKind),
     Panic,
-    Block(Receiver<()>),
+    /// Says that it is there, and waits until its other end is dropped.
+    Block(Sender<()>, Receiver<()>),
 }
 
 /// Follows its script, then takes everything.
@@ -43,7 +44,8 @@ impl io::Write for Scripted {
             Some(Step::Take(count)) => count.min(bytes.len()),
             Some(Step::Fail(kind)) => return Err(kind.into()),
             Some(Step::Panic) => std::panic::resume_unwind(Box::new("the writer's words")),
-            Some(Step::Block(until)) => {
+            Some(Step::Block(there, until)) => {
+                there.send(()).unwrap();
                 let _ = until.recv();
                 bytes.len()
             }
@@ -115,36 +117,41 @@ async fn a_writer_that_panics_costs_one_request() {
     assert_eq!(names(&[whole, b"\n"].concat()), ["kept"]);
 }
 
+/// An exporter whose writer hangs in the line of a request that has passed its deadline, until the sender
+/// is dropped.
+async fn hanging() -> (FileExporter, Scripted, Sender<()>) {
+    let ((there, arrived), (release, until)) = (channel(), channel());
+    let writer = Scripted::new([Step::Block(there, until)]);
+    let exporter = writer.exporter();
+    let patience = tokio::task::spawn_blocking(move || arrived.recv_timeout(PATIENCE));
+    let (arrived, outcome) = tokio::join!(patience, exporter.export(payload("hangs"), after(200)));
+    arrived.unwrap().unwrap();
+    assert!(is_retryable(&outcome), "{outcome:?}");
+    assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+    assert!(message(&outcome).contains("while writing to a writer"), "{outcome:?}");
+    (exporter, writer, release)
+}
+
 #[tokio::test]
 async fn a_writer_that_hangs_holds_nobody_beyond_the_deadline() {
-    let (release, until): (Sender<()>, _) = channel();
-    let writer = Scripted::new([Step::Block(until)]);
-    let exporter = writer.exporter();
-    // The first one hangs in the writer, others wait behind it; more than fit fail just so.
-    let hanging = (0..20).map(|i| {
-        let exporter = &exporter;
-        async move { exporter.export(payload(&format!("{i}")), after(200)).await }
-    });
-    for outcome in futures_util::future::join_all(hanging).await {
-        assert!(is_retryable(&outcome), "{outcome:?}");
+    let (exporter, writer, release) = hanging().await;
+    // Some wait in the queue, others for room in it.
+    let waiting = (0..20).map(|_| exporter.export(payload("waits"), after(50)));
+    for outcome in futures_util::future::join_all(waiting).await {
         assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
-        assert!(message(&outcome).contains("while writing to a writer"), "{outcome:?}");
     }
     assert_eq!(exporter.force_flush(after(50)).await.unwrap_err().kind(), ErrorKind::Timeout);
 
-    // What has ceased to wait is not written: only the one that was under way.
+    // What has ceased to wait is not written; the line that was under way is.
     drop(release);
     assert!(is_delivered(&write(&exporter, "later").await));
     exporter.shutdown(soon()).await.unwrap();
-    let names = names(&writer.taken());
-    assert_eq!((names.len(), names.last().unwrap().as_str()), (2, "later"), "{names:?}");
+    assert_eq!(names(&writer.taken()), ["hangs", "later"]);
 }
 
 #[tokio::test]
 async fn a_shutdown_ends_at_its_deadline_while_the_writer_hangs() {
-    let (release, until) = channel();
-    let exporter = Scripted::new([Step::Block(until)]).exporter();
-    assert!(is_retryable(&exporter.export(payload("hangs"), after(50)).await));
+    let (exporter, _writer, release) = hanging().await;
     assert_eq!(exporter.shutdown(after(50)).await.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(kind(&write(&exporter, "x").await), Some(ErrorKind::AlreadyShutdown));
     drop(release);
