@@ -116,6 +116,7 @@ mod pipeline;
 pub mod propagation;
 mod provider;
 pub mod resource;
+mod say;
 mod sync;
 pub mod testing;
 pub mod trace;
@@ -128,6 +129,7 @@ pub use self::console::ConsoleExporter;
 pub use self::init::{
     FlushError, InitError, Ledgers, ShutdownError, TelemetryBuilder, TelemetryGuard, builder, init,
 };
+pub use self::say::LogLevel;
 
 /// The API that the SDK implements, so that both come in one version.
 pub use opentelemetry;

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::foreign::caught;
 use crate::pipeline::DropReason;
+use crate::say::say;
 
 /// Rate-limited messages of one worker. What the limit holds back is told as a sum: with the next
 /// message of its kind, by itself when none comes, and at the latest when the worker ends.
@@ -55,8 +56,16 @@ impl Notices {
         self.failures += 1;
         let error = line(error);
         if let Some(held) = self.retry.pass(now(), 0, &error) {
-            tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                items, error, ?wait, repeated = held.messages, "export failed and will be tried again");
+            say!(
+                Warn,
+                signal = self.signal.name(),
+                destination = &*self.destination,
+                items,
+                error,
+                ?wait,
+                repeated = held.messages,
+                "export failed and will be tried again"
+            );
         }
     }
 
@@ -66,9 +75,13 @@ impl Notices {
         if failures > 0 {
             let _ = self.retry.rest();
             if self.recovery.pass(now(), 0, "").is_some() {
-                tracing::info!(target: TARGET, signal = self.signal.name(),
-                    destination = &*self.destination, failed_attempts = failures,
-                    "exports succeed again; what was kept is being sent");
+                say!(
+                    Info,
+                    signal = self.signal.name(),
+                    destination = &*self.destination,
+                    failed_attempts = failures,
+                    "exports succeed again; what was kept is being sent"
+                );
             }
         }
     }
@@ -77,18 +90,32 @@ impl Notices {
     pub(crate) fn no_time_left(&mut self, items: usize, error: &ExportError) {
         let error = line(error);
         if let Some(held) = self.retry.pass(now(), 0, &error) {
-            tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                items, error, repeated = held.messages,
-                "export failed and shutdown leaves no time for another attempt");
+            say!(
+                Warn,
+                signal = self.signal.name(),
+                destination = &*self.destination,
+                items,
+                error,
+                repeated = held.messages,
+                "export failed and shutdown leaves no time for another attempt"
+            );
         }
     }
 
     pub(crate) fn dropped(&mut self, items: usize, reason: DropReason, error: &ExportError) {
         let error = line(error);
         if let Some(held) = self.dropped.pass(now(), items as u64, &error) {
-            tracing::error!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                items, reason = reason.name(), error, repeated = held.messages, repeated_items = held.items,
-                "export failed; the items are dropped and counted");
+            say!(
+                Error,
+                signal = self.signal.name(),
+                destination = &*self.destination,
+                items,
+                reason = reason.name(),
+                error,
+                repeated = held.messages,
+                repeated_items = held.items,
+                "export failed; the items are dropped and counted"
+            );
         }
     }
 
@@ -107,9 +134,18 @@ impl Notices {
             } = refused;
             let max_queue_size =
                 max_queue_size.map_or_else(|| "no limit".to_owned(), |items| items.to_string());
-            tracing::error!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                queue_full, too_large, max_queue_size, max_queue_bytes, max_request_bytes, last_error,
-                "items were not taken into the export queue; they are dropped and counted");
+            say!(
+                Error,
+                signal = self.signal.name(),
+                destination = &*self.destination,
+                queue_full,
+                too_large,
+                max_queue_size,
+                max_queue_bytes,
+                max_request_bytes,
+                last_error,
+                "items were not taken into the export queue; they are dropped and counted"
+            );
         }
         passed
     }
@@ -119,10 +155,14 @@ impl Notices {
         // What it holds back needs no sum: the count is a total, and it is told again.
         let passed = self.limited.pass(now(), 0, "").is_some();
         if passed {
-            tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
+            say!(
+                Warn,
+                signal = self.signal.name(),
+                destination = &*self.destination,
                 limited,
                 "items went without some of their attributes, events or links, which were beyond the \
-                 limits; each says how many it lost");
+                 limits; each says how many it lost"
+            );
         }
         passed
     }
@@ -130,9 +170,16 @@ impl Notices {
     pub(crate) fn rejected(&mut self, rejected: u64, message: &str) {
         let server_message = printable(message);
         if let Some(held) = self.rejected.pass(now(), rejected, &server_message) {
-            tracing::warn!(target: TARGET, signal = self.signal.name(), destination = &*self.destination,
-                rejected, server_message, repeated = held.messages, repeated_items = held.items,
-                "the server rejected part of a request; it will not be sent again");
+            say!(
+                Warn,
+                signal = self.signal.name(),
+                destination = &*self.destination,
+                rejected,
+                server_message,
+                repeated = held.messages,
+                repeated_items = held.items,
+                "the server rejected part of a request; it will not be sent again"
+            );
         }
     }
 
@@ -160,20 +207,46 @@ impl Notices {
         let (signal, destination) = (self.signal.name(), &*self.destination);
         // No sum of items: each attempt has the same ones again.
         if let Some(Held { messages, last: error, .. }) = take(&mut self.retry) {
-            tracing::warn!(target: TARGET, signal, destination, messages, error,
-                "more exports failed since the last message; they were kept for another attempt");
+            say!(
+                Warn,
+                signal,
+                destination,
+                messages,
+                error,
+                "more exports failed since the last message; they were kept for another attempt"
+            );
         }
         if let Some(Held { messages, items, last: error }) = take(&mut self.dropped) {
-            tracing::error!(target: TARGET, signal, destination, messages, items, error,
-                "more exports failed since the last message; the items are dropped and counted");
+            say!(
+                Error,
+                signal,
+                destination,
+                messages,
+                items,
+                error,
+                "more exports failed since the last message; the items are dropped and counted"
+            );
         }
         if let Some(Held { messages, items: rejected, last }) = take(&mut self.rejected) {
-            tracing::warn!(target: TARGET, signal, destination, messages, rejected, server_message = last,
-                "the server rejected part of more requests since the last message");
+            say!(
+                Warn,
+                signal,
+                destination,
+                messages,
+                rejected,
+                server_message = last,
+                "the server rejected part of more requests since the last message"
+            );
         }
         if let Some(Held { messages, last, .. }) = take(&mut self.warning) {
-            tracing::warn!(target: TARGET, signal, destination, messages, server_message = last,
-                "the server sent more warnings since the last message");
+            say!(
+                Warn,
+                signal,
+                destination,
+                messages,
+                server_message = last,
+                "the server sent more warnings since the last message"
+            );
         }
     }
 }
@@ -203,8 +276,14 @@ impl ServerWarnings {
 }
 
 fn warn_of_server(signal: Signal, destination: &str, server_message: &str, repeated: u64) {
-    tracing::warn!(target: TARGET, signal = signal.name(), destination, server_message, repeated,
-        "the server took everything and sent a warning");
+    say!(
+        Warn,
+        signal = signal.name(),
+        destination,
+        server_message,
+        repeated,
+        "the server took everything and sent a warning"
+    );
 }
 
 /// Items that did not get into the queue, and the limits that kept them out.
@@ -280,7 +359,6 @@ pub(crate) fn line(error: &ExportError) -> String {
 
 const PERIOD: Duration = Duration::from_secs(10);
 const ERROR_BYTES: usize = 1024;
-const TARGET: &str = "otlp_sdk";
 
 #[cfg(test)]
 mod tests {

@@ -223,3 +223,17 @@ fn the_global_meter_provider_is_installed() {
         assert_eq!(arrived(&server), [0, 1, 0]);
     }
 }
+
+#[test]
+fn the_sdk_says_no_more_of_itself_than_the_variable_allows() {
+    let name = "the_sdk_says_no_more_of_itself_than_the_variable_allows";
+    child::run(name, &[("OTEL_LOG_LEVEL", "warn"), ("OTEL_METRIC_EXPORT_INTERVAL", "x")], || {
+        let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let writer = Captured(std::sync::Arc::clone(&said));
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || drop(otlp_sdk::init().unwrap()));
+        let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
+        assert!(said.contains("OTEL_METRIC_EXPORT_INTERVAL"), "{said}");
+        assert!(!said.contains("telemetry is set up"), "{said}");
+    });
+}

@@ -9,6 +9,7 @@ use super::config::ExportConfig;
 use super::link::Link;
 use crate::pipeline::Ledger;
 use crate::resource::Resource;
+use crate::say::say;
 
 /// One of our exporters as one of the official SDK: a [`SpanExporter`](super::SpanExporter), for one.
 ///
@@ -43,7 +44,7 @@ impl<S: Exported> Hosted<S> {
         let config = ExportConfig::from_env(&mut reader, S::SIGNAL);
         let signal = S::from_env(&mut reader);
         for warning in reader.into_warnings() {
-            tracing::warn!(target: "otlp_sdk", "{warning}");
+            say!(Warn, "{warning}");
         }
         Self { signal, ..Self::with_config(exporter, config) }
     }

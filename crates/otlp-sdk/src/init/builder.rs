@@ -17,6 +17,7 @@ use crate::metrics::ReaderConfig;
 use crate::pipeline::BatchConfig;
 use crate::propagation::Propagators;
 use crate::resource::{Resource, ResourceBuilder};
+use crate::say::LogLevel;
 use crate::trace::id_generator::IdSource;
 use crate::trace::sampler::Sampler;
 use crate::trace::{SpanProcessor, TracerProvider, TracerProviderBuilder};
@@ -44,6 +45,7 @@ pub struct TelemetryBuilder {
     pub(super) propagators: Option<Propagators>,
     pub(super) shutdown_timeout: Duration,
     pub(super) env: Option<Env>,
+    pub(super) log_level: Option<LogLevel>,
     pub(super) disabled: Option<bool>,
     pub(super) install: bool,
 }
@@ -78,6 +80,7 @@ impl Default for TelemetryBuilder {
             propagators: None,
             shutdown_timeout: Duration::from_secs(5),
             env: None,
+            log_level: None,
             disabled: None,
             install: true,
         }
@@ -332,6 +335,13 @@ impl TelemetryBuilder {
     /// Reads these variables instead of the process's own.
     pub fn with_env(mut self, env: Env) -> Self {
         self.env = Some(env);
+        self
+    }
+
+    /// Sets which messages of the SDK itself reach `tracing`, in the whole process. Default: info and above
+    /// (`OTEL_LOG_LEVEL`).
+    pub fn with_log_level(mut self, level: LogLevel) -> Self {
+        self.log_level = Some(level);
         self
     }
 

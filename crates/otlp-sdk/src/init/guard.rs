@@ -12,6 +12,7 @@ use super::start_up::StartUp;
 use crate::logs::LoggerProvider;
 use crate::metrics::PeriodicReader;
 use crate::pipeline::{Ledger, PipelineError};
+use crate::say::say;
 use crate::trace::TracerProvider;
 
 /// Keeps telemetry running. Dropping it delivers what is held, within
@@ -275,7 +276,7 @@ impl Drop for TelemetryGuard {
             Err(error) if error.is_repeated() => {}
             Err(error) => {
                 let ledgers = self.providers.ledgers();
-                tracing::warn!(target: "otlp_sdk", %error, %ledgers, "telemetry ended with losses");
+                say!(Warn, %error, %ledgers, "telemetry ended with losses");
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::metrics::{PeriodicReader, ReaderConfig};
 use crate::pipeline::BatchConfig;
 use crate::propagation::Propagators;
 use crate::resource::Resource;
+use crate::say::LogLevel;
 use crate::trace::sampler::Sampler;
 use crate::trace::{TracerProvider, TracerProviderBuilder};
 
@@ -27,6 +28,9 @@ impl TelemetryBuilder {
     pub fn init(self) -> Result<TelemetryGuard, InitError> {
         let env = self.env.clone().unwrap_or_else(Env::from_process);
         let mut reader = env.reader();
+        if let Some(level) = self.log_level.or_else(|| LogLevel::from_env(&mut reader)) {
+            level.set();
+        }
         let mut guard = self.set_up(&env, &mut reader)?;
         let mut warnings = reader.into_warnings();
         warnings.append(&mut guard.start_up.warnings);

@@ -6,6 +6,7 @@ use otlp_core::export::{BoxedExporter, ConfigWarning, Exporter as _, Protocol};
 
 use crate::foreign::caught;
 use crate::resource::Resource;
+use crate::say::say;
 
 /// What is said at the start.
 #[derive(Debug, Default)]
@@ -42,11 +43,9 @@ impl Destination {
 impl StartUp {
     pub(super) fn announce(&self) {
         for warning in &self.warnings {
-            tracing::warn!(target: "otlp_sdk", "{warning}");
+            say!(Warn, "{warning}");
         }
-        tracing::info!(
-            target: "otlp_sdk",
-            traces = %self.destinations_of(Signal::Traces),
+        say!(Info, traces = %self.destinations_of(Signal::Traces),
             metrics = %self.destinations_of(Signal::Metrics),
             logs = %self.destinations_of(Signal::Logs),
             sampler = self.sampler.as_deref(),

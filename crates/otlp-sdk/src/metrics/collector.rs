@@ -22,6 +22,7 @@ use crate::foreign::caught;
 use crate::notice::printable;
 use crate::pipeline::slot::Item;
 use crate::pipeline::{Pipeline, ThreadSlot};
+use crate::say::say;
 use crate::value::scope_header;
 
 /// What the thread works with.
@@ -173,7 +174,7 @@ impl Collector {
     /// The subscriber is the user's code.
     fn tell(&self, error: &str) {
         let told = caught(|| {
-            tracing::error!(target: "otlp_sdk", error, "metrics could not be collected, or not all of them");
+            say!(Error, error, "metrics could not be collected, or not all of them");
         });
         if told.is_err() {
             self.shared.count_panic();

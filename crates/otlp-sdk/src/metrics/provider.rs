@@ -17,6 +17,7 @@ use super::reader::{PeriodicReader, Shared, settle, settle_async};
 use crate::pipeline::{Ledger, PipelineError};
 use crate::provider::{FLUSH_TIMEOUT, SHUTDOWN_TIMEOUT};
 use crate::resource::Resource;
+use crate::say::say;
 
 /// Makes meters, and delivers what they measure.
 ///
@@ -197,7 +198,7 @@ impl Drop for Inner {
             Ok(()) | Err(PipelineError::AlreadyShutdown | PipelineError::NoWorker(_)) => {}
             Err(error) => {
                 let ledger = self.ledger();
-                tracing::warn!(target: "otlp_sdk", %error, %ledger, "shutdown at the end of the meter provider");
+                say!(Warn, %error, %ledger, "shutdown at the end of the meter provider");
             }
         }
     }

@@ -26,6 +26,7 @@ use super::guarded::Panics;
 use crate::pipeline::{Ledger, Pipeline, PipelineError};
 use crate::provider::FLUSH_TIMEOUT;
 use crate::resource::Resource;
+use crate::say::say;
 
 /// Collects metrics at an interval and delivers them. For an
 /// [`SdkMeterProvider`](opentelemetry_sdk::metrics::SdkMeterProvider); clones share everything, so keep
@@ -279,7 +280,7 @@ impl Shared {
         });
         let started = started.and_then(|()| collector.spawn(running));
         if let Err(error) = started {
-            tracing::error!(target: "otlp_sdk", %error, "a thread for metrics could not be started; they will not be delivered");
+            say!(Error, %error, "a thread for metrics could not be started; they will not be delivered");
         }
     }
 
@@ -314,7 +315,7 @@ impl Shared {
         }
         *told = true;
         drop(collecting);
-        tracing::error!(target: "otlp_sdk", ?since, "callbacks of observable instruments do not return; no metrics are collected meanwhile");
+        say!(Error, ?since, "callbacks of observable instruments do not return; no metrics are collected meanwhile");
     }
 
     #[cold]
@@ -340,7 +341,7 @@ impl Drop for Handle {
             // On a thread of ours, which cannot wait for itself.
             Err(PipelineError::NoWorker(_)) => shared.start_shutdown(),
             Err(error) => {
-                tracing::warn!(target: "otlp_sdk", %error, "shutdown at the end of the metric reader");
+                say!(Warn, %error, "shutdown at the end of the metric reader");
             }
         }
     }

@@ -24,6 +24,7 @@ use super::slot::{Item, Limits, Slot};
 use super::thread::{quiet_runtime, suppress_for_good};
 use super::worker::Worker;
 use crate::foreign::{caught, discard};
+use crate::say::say;
 
 /// A pipeline: threads append to it, its worker delivers. Clones share it.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ impl Pipeline {
         // held, counted: so the failures here need no care of their own.
         let started = std::thread::Builder::new().name(name).spawn(move || {
             if let Err(error) = run_worker(&shared, worker) {
-                tracing::error!(target: "otlp_sdk", %error, "the export runtime could not be started; nothing will be delivered");
+                say!(Error, %error, "the export runtime could not be started; nothing will be delivered");
             }
         });
         (pipeline, started.map(drop))
@@ -402,7 +403,7 @@ fn run_worker<E: Exporter>(shared: &Shared, mut worker: Worker<E>) -> std::io::R
             let _ = discard(panic);
             shared.count_panic();
             worker.after_panic();
-            tracing::error!(target: "otlp_sdk", "the export worker panicked and goes on");
+            say!(Error, "the export worker panicked and goes on");
             tokio::time::sleep(AFTER_PANIC).await;
         }
     });

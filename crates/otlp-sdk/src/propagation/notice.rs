@@ -1,5 +1,6 @@
 //! Log lines about headers that could not be used: one per ten seconds, whatever comes in.
 
+use crate::say::say;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -24,7 +25,7 @@ impl Notice {
     pub(super) fn ignored(&self, header: &'static str, reason: &'static str) {
         let now = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(held_back) = self.due(now) {
-            tracing::warn!(header, reason, held_back, "propagation header ignored");
+            say!(Warn, header, reason, held_back, "propagation header ignored");
         }
     }
 

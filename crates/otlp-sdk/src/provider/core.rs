@@ -12,6 +12,7 @@ use super::seams::Stage;
 use crate::foreign::{caught, in_foreign_code};
 use crate::pipeline::{BatchConfig, Ledger, Pipeline};
 use crate::resource::Resource;
+use crate::say::say;
 
 /// Pipelines, counters, state.
 #[derive(Debug)]
@@ -163,7 +164,7 @@ fn spawn(
 ) -> Pipeline {
     let (pipeline, started) = Pipeline::spawn(signal, resource, exporter, config);
     if let Err(error) = started {
-        tracing::error!(target: "otlp_sdk", %signal, %error, "the export thread could not be started; everything will be dropped and counted");
+        say!(Error, %signal, %error, "the export thread could not be started; everything will be dropped and counted");
     }
     pipeline
 }

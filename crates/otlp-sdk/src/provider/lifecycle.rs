@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use super::core::Core;
 use super::seams::{Hooks, SeamsSlot};
 use crate::pipeline::{Asked, Pipeline, PipelineError};
+use crate::say::say;
 
 /// A provider of some signal, as far as flush and shutdown are concerned.
 pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
@@ -154,7 +155,7 @@ impl<P: Lifecycle> Drop for Handle<P> {
             }
             Err(error) => {
                 let ledger = provider.core().ledger();
-                tracing::warn!(target: "otlp_sdk", %error, %ledger, "shutdown at the end of the {}", P::NAME);
+                say!(Warn, %error, %ledger, "shutdown at the end of the {}", P::NAME);
             }
         }
         provider.seams().let_go(provider.core());

@@ -6,6 +6,7 @@ use opentelemetry::{KeyValue, Value};
 use otlp_core::export::{ConfigWarning, Env};
 
 use super::{Resource, ResourceDetector, SERVICE_NAME, SchemaUrlConflict, env, process};
+use crate::say::say;
 
 /// Puts a [`Resource`] together.
 ///
@@ -123,7 +124,7 @@ impl ResourceBuilder {
     pub fn build(self) -> Resource {
         let (resource, warnings) = self.build_with_warnings();
         for warning in warnings {
-            tracing::warn!(%warning, "resource configuration");
+            say!(Warn, %warning, "resource configuration");
         }
         resource
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::say::say;
 use tracing::dispatcher::{self, Dispatch};
 
 /// Whether a warning was given.
@@ -28,6 +29,6 @@ fn give(message: &'static str) {
     let dispatch = dispatcher::get_default(Dispatch::clone);
     // Without a thread there is no warning; a sampler has no other way to report.
     let _ = thread::Builder::new().name("otlp-warning".to_owned()).spawn(move || {
-        dispatcher::with_default(&dispatch, || tracing::warn!(target: "otlp_sdk", "{message}"));
+        dispatcher::with_default(&dispatch, || say!(Warn, "{message}"));
     });
 }
