@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use opentelemetry_sdk::metrics::MeterProviderBuilder;
+use opentelemetry_sdk::metrics::{Instrument, Stream};
 use otlp_core::export::{
     BoxedExporter, Compression, Env, Exporter, ExporterConfig, ExporterConfigBuilder,
     HeaderProvider, Headers, Protocol, TlsConfig,
@@ -13,7 +13,7 @@ use otlp_core::{LogRecordLimits, Signal, SpanLimits};
 #[cfg(doc)]
 use super::TelemetryGuard;
 use crate::logs::{LogRecordProcessor, LoggerProvider, LoggerProviderBuilder};
-use crate::metrics::ReaderConfig;
+use crate::metrics::{HistogramAggregation, MeterProvider, MeterProviderBuilder, ReaderConfig};
 use crate::pipeline::BatchConfig;
 use crate::propagation::Propagators;
 use crate::resource::{Resource, ResourceBuilder};
@@ -28,12 +28,13 @@ use crate::trace::{SpanProcessor, TracerProvider, TracerProviderBuilder};
 pub struct TelemetryBuilder {
     /// What holds for all signals.
     pub(super) exporter: ExporterConfigBuilder,
-    pub(super) changes: Vec<(Signal, Change<ExporterConfigBuilder>)>,
+    pub(super) changes: Vec<(Signal, Change)>,
     pub(super) exporters: Vec<(Signal, BoxedExporter)>,
     pub(super) left_out: Vec<Signal>,
     pub(super) tracer: TracerProviderBuilder,
     pub(super) logger: LoggerProviderBuilder,
-    pub(super) meter: Option<Change<MeterProviderBuilder>>,
+    pub(super) meter: MeterProviderBuilder,
+    pub(super) histograms: Option<HistogramAggregation>,
     pub(super) resource: ResourceBuilder,
     pub(super) sampler: Option<Sampler>,
     pub(super) limits: Option<SpanLimits>,
@@ -50,10 +51,12 @@ pub struct TelemetryBuilder {
     pub(super) install: bool,
 }
 
-/// A change that the user makes to a builder.
-pub(super) struct Change<B>(pub(super) Box<dyn FnOnce(B) -> B + Send>);
+/// A change that the user makes to the settings of one signal.
+pub(super) struct Change(
+    pub(super) Box<dyn FnOnce(ExporterConfigBuilder) -> ExporterConfigBuilder + Send>,
+);
 
-impl<B> fmt::Debug for Change<B> {
+impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Change")
     }
@@ -68,7 +71,8 @@ impl Default for TelemetryBuilder {
             left_out: Vec::new(),
             tracer: TracerProvider::builder(),
             logger: LoggerProvider::builder(),
-            meter: None,
+            meter: MeterProvider::builder(),
+            histograms: None,
             resource: Resource::builder(),
             sampler: None,
             limits: None,
@@ -249,7 +253,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Changes the official meter provider before it is built: views, cardinality limits, further readers.
+    /// Adds a view: what becomes of the measurements of certain instruments (row M4).
     ///
     /// ```no_run
     /// use otlp_sdk::opentelemetry_sdk::metrics::{Instrument, Stream};
@@ -259,15 +263,22 @@ impl TelemetryBuilder {
     ///     let stream = (instrument.name() == "requests").then(Stream::builder)?;
     ///     stream.with_cardinality_limit(100).build().ok()
     /// };
-    /// let telemetry = otlp_sdk::builder().with_meter_provider(move |it| it.with_view(bounded)).init()?;
+    /// let telemetry = otlp_sdk::builder().with_view(bounded).init()?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn with_meter_provider(
+    pub fn with_view(
         mut self,
-        change: impl FnOnce(MeterProviderBuilder) -> MeterProviderBuilder + Send + 'static,
+        view: impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static,
     ) -> Self {
-        self.meter = Some(Change(Box::new(change)));
+        self.meter = self.meter.with_view(view);
+        self
+    }
+
+    /// Sets what becomes of histograms that no view speaks of. Default: explicit buckets
+    /// (`OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`).
+    pub fn with_histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
+        self.histograms = Some(aggregation);
         self
     }
 

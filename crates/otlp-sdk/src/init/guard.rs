@@ -3,15 +3,14 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join, join_all};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use futures_util::future::join3;
 use otlp_core::Signal;
 
 use super::ledgers::Ledgers;
 use super::start_up::StartUp;
 use crate::logs::LoggerProvider;
-use crate::metrics::PeriodicReader;
-use crate::pipeline::{Ledger, PipelineError};
+use crate::metrics::MeterProvider;
+use crate::pipeline::PipelineError;
 use crate::say::say;
 use crate::trace::TracerProvider;
 
@@ -37,9 +36,7 @@ pub struct TelemetryGuard {
 pub(super) struct Providers {
     pub(super) tracer: TracerProvider,
     pub(super) logger: LoggerProvider,
-    pub(super) meter: SdkMeterProvider,
-    /// What delivers for the meter provider.
-    pub(super) readers: Vec<PeriodicReader>,
+    pub(super) meter: MeterProvider,
 }
 
 impl TelemetryGuard {
@@ -56,9 +53,9 @@ impl TelemetryGuard {
         &self.providers.logger
     }
 
-    /// The meter provider that was installed: the official SDK's, which our readers collect from.
+    /// The meter provider that was installed.
     #[must_use]
-    pub fn meter_provider(&self) -> &SdkMeterProvider {
+    pub fn meter_provider(&self) -> &MeterProvider {
         &self.providers.meter
     }
 
@@ -92,12 +89,14 @@ impl TelemetryGuard {
     ///
     /// As for `force_flush`.
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), FlushError> {
-        let Providers { tracer, logger, readers, .. } = &self.providers;
-        let spans_and_logs =
-            join(tracer.force_flush_async(timeout), logger.force_flush_async(timeout));
-        let metrics = join_all(readers.iter().map(|reader| reader.force_flush_async(timeout)));
-        let ((traces, logs), metrics) = join(spans_and_logs, metrics).await;
-        FlushError::of([traces, metrics.into_iter().collect(), logs])
+        let Providers { tracer, logger, meter } = &self.providers;
+        let (traces, metrics, logs) = join3(
+            tracer.force_flush_async(timeout),
+            meter.force_flush_async(timeout),
+            logger.force_flush_async(timeout),
+        )
+        .await;
+        FlushError::of([traces, metrics, logs])
     }
 
     /// Ends telemetry now, within
@@ -119,12 +118,14 @@ impl TelemetryGuard {
     ///
     /// As for `shutdown`.
     pub async fn shutdown_async(self) -> Result<Ledgers, ShutdownError> {
-        let Providers { tracer, logger, readers, .. } = &self.providers;
-        let spans_and_logs =
-            join(tracer.shutdown_async(self.timeout), logger.shutdown_async(self.timeout));
-        let metrics = join_all(readers.iter().map(|reader| reader.shutdown_async(self.timeout)));
-        let ((traces, logs), metrics) = join(spans_and_logs, metrics).await;
-        self.account([traces, metrics.into_iter().collect(), logs])
+        let Providers { tracer, logger, meter } = &self.providers;
+        let (traces, metrics, logs) = join3(
+            tracer.shutdown_async(self.timeout),
+            meter.shutdown_async(self.timeout),
+            logger.shutdown_async(self.timeout),
+        )
+        .await;
+        self.account([traces, metrics, logs])
     }
 
     fn account(&self, answers: Answers) -> Result<Ledgers, ShutdownError> {
@@ -150,8 +151,7 @@ impl TelemetryGuard {
             providers: Providers {
                 tracer: TracerProvider::builder().build(),
                 logger: LoggerProvider::builder().build(),
-                meter: SdkMeterProvider::builder().build(),
-                readers: Vec::new(),
+                meter: MeterProvider::builder().build(),
             },
             timeout: Duration::ZERO,
             start_up: StartUp { disabled: true, ..StartUp::default() },
@@ -169,8 +169,7 @@ impl Providers {
         let left = || timeout.saturating_sub(begun.elapsed());
         let traces = self.tracer.start_flush(timeout);
         let logs = self.logger.start_flush(left());
-        let metrics = self.readers.iter().map(|reader| reader.force_flush_with_timeout(left()));
-        let metrics = first_error(metrics);
+        let metrics = self.meter.force_flush_with_timeout(left());
         [traces.finish(), metrics, logs.finish()]
     }
 
@@ -179,8 +178,7 @@ impl Providers {
         let left = || timeout.saturating_sub(begun.elapsed());
         let traces = self.tracer.start_shutdown(timeout);
         let logs = self.logger.start_shutdown(left());
-        let metrics = self.readers.iter().map(|reader| reader.shutdown_with_timeout(left()));
-        let metrics = first_error(metrics);
+        let metrics = self.meter.shutdown_with_timeout(left());
         let finish = |underway: Result<crate::provider::Underway<'_>, PipelineError>| {
             underway.and_then(crate::provider::Underway::finish)
         };
@@ -188,17 +186,9 @@ impl Providers {
     }
 
     fn ledgers(&self) -> Ledgers {
-        let mut metrics = Ledger::default();
-        self.readers.iter().for_each(|reader| metrics.add(&reader.ledger()));
-        Ledgers { traces: self.tracer.ledger(), metrics, logs: self.logger.ledger() }
+        let (traces, logs) = (self.tracer.ledger(), self.logger.ledger());
+        Ledgers { traces, metrics: self.meter.ledger(), logs }
     }
-}
-
-/// Every answer is waited for.
-fn first_error(
-    answers: impl Iterator<Item = Result<(), PipelineError>>,
-) -> Result<(), PipelineError> {
-    answers.fold(Ok(()), Result::and)
 }
 
 /// What a flush could not do, signal by signal.

@@ -1,7 +1,6 @@
 //! From settings to running providers.
 
 use opentelemetry::global;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otlp_core::Signal;
 use otlp_core::export::{BoxedExporter, ConfigWarning, Env, EnvReader, ExporterConfigBuilder};
 
@@ -11,7 +10,7 @@ use super::guard::{Providers, TelemetryGuard};
 use super::start_up::{Destination, StartUp, one_line};
 use crate::config;
 use crate::logs::{LoggerProvider, LoggerProviderBuilder};
-use crate::metrics::{PeriodicReader, ReaderConfig};
+use crate::metrics::{MeterProvider, MeterProviderBuilder, ReaderConfig};
 use crate::pipeline::BatchConfig;
 use crate::propagation::Propagators;
 use crate::resource::Resource;
@@ -76,14 +75,18 @@ impl TelemetryBuilder {
         let logger = plan.logger_provider(logger, &batch, env, reader)?;
 
         let config = self.reader.unwrap_or_else(|| plan.reader_config(reader));
-        let (meter, readers) = plan.meter_provider(self.meter, &config, env, reader)?;
+        let mut meter = self.meter.with_env(reader);
+        if let Some(histograms) = self.histograms {
+            meter = meter.with_histogram_aggregation(histograms);
+        }
+        let meter = plan.meter_provider(meter, &config, env, reader)?;
         if self.install {
             global::set_text_map_propagator(propagators);
             global::set_tracer_provider(tracer.clone());
             global::set_meter_provider(meter.clone());
         }
         Ok(TelemetryGuard {
-            providers: Providers { tracer, logger, meter, readers },
+            providers: Providers { tracer, logger, meter },
             timeout: self.shutdown_timeout,
             start_up: plan.start_up,
         })
@@ -93,7 +96,7 @@ impl TelemetryBuilder {
 /// What goes where, and what is said of it.
 struct Plan {
     settings: ExporterConfigBuilder,
-    changes: Vec<(Signal, Change<ExporterConfigBuilder>)>,
+    changes: Vec<(Signal, Change)>,
     given: Vec<(Signal, BoxedExporter)>,
     left_out: Vec<Signal>,
     max_request_size: Option<usize>,
@@ -142,29 +145,22 @@ impl Plan {
 
     fn meter_provider(
         &mut self,
-        change: Option<Change<opentelemetry_sdk::metrics::MeterProviderBuilder>>,
+        mut builder: MeterProviderBuilder,
         config: &ReaderConfig,
         env: &Env,
         reader: &mut EnvReader<'_>,
-    ) -> Result<(SdkMeterProvider, Vec<PeriodicReader>), InitError> {
+    ) -> Result<MeterProvider, InitError> {
         let made = self.exporters(Signal::Metrics, env, reader)?;
-        let mut readers = Vec::new();
-        let mut builder = SdkMeterProvider::builder();
         if self.is_left_out(Signal::Metrics) {
-            return Ok((SdkMeterProvider::builder().build(), readers));
+            return Ok(MeterProvider::builder().build());
         }
-        builder = builder.with_resource((&self.resource).into());
-        if let Some(Change(change)) = change {
-            builder = change(builder);
-        }
+        builder = builder.with_resource(self.resource.clone());
         for made in made {
             let most = config.max_request_bytes.min(made.max_request_bytes);
             let config = config.clone().with_max_request_bytes(most);
-            let reader = PeriodicReader::builder(made.exporter).with_config(config).build();
-            builder = builder.with_reader(reader.clone());
-            readers.push(reader);
+            builder = builder.with_exporter_config(made.exporter, config);
         }
-        Ok((builder.build(), readers))
+        Ok(builder.build())
     }
 
     fn is_left_out(&self, signal: Signal) -> bool {

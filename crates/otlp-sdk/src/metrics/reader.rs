@@ -315,7 +315,11 @@ impl Shared {
         }
         *told = true;
         drop(collecting);
-        say!(Error, ?since, "callbacks of observable instruments do not return; no metrics are collected meanwhile");
+        say!(
+            Error,
+            ?since,
+            "callbacks of observable instruments do not return; no metrics are collected meanwhile"
+        );
     }
 
     #[cold]
