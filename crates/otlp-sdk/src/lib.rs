@@ -32,6 +32,7 @@
 //!   variables it could not use, at start; why an export failed. An application without a subscriber
 //!   does not see it; one whose subscriber comes after [`init()`] calls [`TelemetryGuard::announce`].
 //!
+//! [`bridge`] takes the exporters to the official SDK, and exporters of others behind this one.
 //! [`ConsoleExporter`] prints spans, [`context`] takes the current context across tasks and threads,
 //! and [`testing`] has what tests need to look at spans.
 //!

@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp_core::Signal;
 use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
-use otlp_sdk::bridge::SpanExporter;
+use otlp_sdk::bridge::{LogExporter, SpanExporter};
 use otlp_testing::Server;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::dynamic_filter_fn;
@@ -33,18 +35,30 @@ fn an_export_makes_no_spans_of_its_own() {
     let tracer = provider.tracer("feedback");
     // Spans without a parent are the hard case: no context says that they are not wanted.
     let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_context_activation(false);
-    // The server is in this process and would make spans of its own.
+    let records = HttpExporter::builder(Signal::Logs).with_endpoint(server.http_endpoint());
+    let records = LogExporter::new(records.build().unwrap());
+    let [spans_grpc, spans_http] = accounts;
+    let accounts = [spans_grpc, spans_http, records.account()];
+    let logs = SdkLoggerProvider::builder().with_simple_exporter(records).build();
+    // The server is in this process and would have things of its own to tell.
     let main = std::thread::current().id();
-    let of_the_program = dynamic_filter_fn(move |_, _| {
+    let of_the_program = move || {
         let thread = std::thread::current();
-        thread.id() == main || thread.name().is_some_and(|name| name.starts_with("otlp-traces"))
-    });
-    tracing_subscriber::registry().with(layer.with_filter(of_the_program)).init();
+        thread.id() == main || thread.name().is_some_and(|name| EXPORTS.contains(&name))
+    };
+    let appender = OpenTelemetryTracingBridge::new(&logs)
+        .with_filter(dynamic_filter_fn(move |_, _| of_the_program()));
+    tracing_subscriber::registry()
+        .with(layer.with_filter(dynamic_filter_fn(move |_, _| of_the_program())))
+        .with(appender)
+        .init();
     for _ in 0..5 {
         tracing::trace_span!("work").in_scope(|| tracing::trace!("inside"));
         provider.force_flush().unwrap();
     }
     provider.shutdown_with_timeout(Duration::from_secs(20)).unwrap();
+    logs.shutdown().unwrap();
+    assert_eq!(server.items(Signal::Logs), 5, "what the program has said, and nothing else");
     let spans = server.spans();
     let names: Vec<_> = spans.iter().map(|span| span.record.name()).collect();
     assert_eq!(names, ["work"; 2 * 5], "each over both transports, and nothing else");
@@ -53,3 +67,6 @@ fn an_export_makes_no_spans_of_its_own() {
         assert_eq!(account.ledger().dropped_total(), 0);
     }
 }
+
+/// Threads on which our exporters work.
+const EXPORTS: [&str; 2] = ["otlp-traces", "otlp-logs"];

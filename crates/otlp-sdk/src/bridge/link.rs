@@ -237,16 +237,19 @@ fn spawn<E: Exporter>(shared: &Arc<Shared>, plan: Plan<E>) {
     let name = format!("otlp-{}", shared.signal.name());
     // The thread must not keep its own sender alive, so it holds no more than the place for its id.
     let weak = Arc::downgrade(shared);
-    let started = std::thread::Builder::new().name(name).spawn(move || {
+    let life = move || {
         if let Err(error) = worker::run(plan)
             && let Some(shared) = weak.upgrade()
         {
             *shared.no_thread.lock() = Some(error.to_string());
         }
-    });
+    };
+    // Without a thread the exporter is dropped here, and its destructor is not ours.
+    let started = caught(|| std::thread::Builder::new().name(name).spawn(life));
     match started {
-        Ok(thread) => *shared.thread.lock() = Some(thread.thread().id()),
-        Err(error) => *shared.no_thread.lock() = Some(error.to_string()),
+        Ok(Ok(thread)) => *shared.thread.lock() = Some(thread.thread().id()),
+        Ok(Err(error)) => *shared.no_thread.lock() = Some(error.to_string()),
+        Err(panic) => *shared.no_thread.lock() = Some(printable(&panic)),
     }
 }
 

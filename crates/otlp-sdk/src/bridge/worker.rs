@@ -50,9 +50,12 @@ pub(super) struct Plan<E> {
 pub(super) fn run<E: Exporter>(plan: Plan<E>) -> io::Result<()> {
     let runtime = quiet_runtime(hush)?;
     let account = plan.account.clone();
-    let ended = caught(|| runtime.block_on(Worker::new(plan).run()));
+    let mut worker = Worker::new(plan);
+    let ran = caught(|| runtime.block_on(worker.run()));
+    worker.let_work_go();
     // The exporter goes with the worker, and its destructor is not ours.
-    if ended.is_err() {
+    let dropped = caught(|| drop(worker));
+    for _ in [ran, dropped].iter().filter(|it| it.is_err()) {
         account.count_panic();
     }
     // A name look-up may still be running on a helper thread; it must not hold up the exit.
@@ -109,7 +112,7 @@ impl<E: Exporter> Worker<E> {
         }
     }
 
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             tokio::select! {
                 biased;
@@ -177,6 +180,16 @@ impl<E: Exporter> Worker<E> {
             let _ = reply.try_send(result);
             if shutdown { Event::Shutdown } else { Event::Flush }
         }));
+    }
+
+    /// Requests in flight are the exporter's futures, whose destructors are not ours either: one by one,
+    /// so that each is let go.
+    fn let_work_go(&mut self) {
+        for future in std::mem::take(&mut self.work) {
+            if caught(|| drop(future)).is_err() {
+                self.account.count_panic();
+            }
+        }
     }
 
     fn farewell(&self) -> Settle {

@@ -1,8 +1,12 @@
 //! Export and shutdown wherever the official SDK calls them from.
 
+use opentelemetry::logs::{Logger as _, LoggerProvider as _};
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter as _};
 use otlp_core::Signal;
-use otlp_sdk::bridge::{Account, SpanExporter};
+use otlp_sdk::bridge::{Account, LogExporter, PushMetricExporter, SpanExporter};
 use otlp_testing::{Server, Transport};
 
 use crate::support::{SOON, TRANSPORTS, batching, config, exporter, make_spans, simple, sums};
@@ -88,4 +92,28 @@ fn from_several_threads_at_once() {
     assert_eq!(server.spans().len(), 200);
     assert!(server.duplicate_spans().is_empty());
     exporter.shutdown().unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn all_signals_on_the_only_thread_of_a_runtime() {
+    let server = Server::start();
+    let exporter = |signal| exporter(&server, Transport::Grpc, signal);
+    let records = LogExporter::with_config(exporter(Signal::Logs), config());
+    let points = PushMetricExporter::with_config(exporter(Signal::Metrics), config());
+    let accounts = [records.account(), points.account()];
+    let logs = SdkLoggerProvider::builder().with_simple_exporter(records).build();
+    let metrics = SdkMeterProvider::builder().with_periodic_exporter(points).build();
+
+    let logger = logs.logger("test");
+    logger.emit(logger.create_log_record());
+    metrics.meter("test").u64_counter("calls").build().add(1, &[]);
+    metrics.force_flush().unwrap();
+    logs.force_flush().unwrap();
+    assert_eq!((server.items(Signal::Logs), server.items(Signal::Metrics)), (1, 1));
+    logs.shutdown().unwrap();
+    metrics.shutdown().unwrap();
+    for account in accounts {
+        assert!(account.ledger().delivered >= 1);
+        assert_eq!((account.ledger().unaccounted(), account.ledger().dropped_total()), (0, 0));
+    }
 }

@@ -159,3 +159,35 @@ fn a_second_shutdown_of_the_provider_is_told_so() {
     assert!(matches!(provider.shutdown(), Err(OTelSdkError::AlreadyShutdown)));
     assert_eq!(sums(&account), (1, 1, 0, 0, 0));
 }
+
+#[test]
+fn what_the_exporter_leaves_behind_may_panic_when_it_is_dropped() {
+    /// Panics when it is dropped.
+    #[derive(Debug)]
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    /// Never answers, and keeps a bomb in every call.
+    #[derive(Debug)]
+    struct Hanging(Gate);
+    impl Exporter for Hanging {
+        async fn export(&self, _: Payload, _: Deadline) -> Outcome {
+            let _bomb = Bomb;
+            self.0.opened().await;
+            std::future::pending().await
+        }
+    }
+    let calls = Gate::new();
+    let exporter = SpanExporter::with_config(Hanging(calls.clone()), config());
+    hand_in(&exporter, 1);
+    hand_in(&exporter, 2);
+    assert!(calls.wait_for_waiting(2, SOON));
+    exporter.shutdown_with_timeout(Duration::from_millis(50)).unwrap_err();
+    let account = exporter.account();
+    until("both calls are let go", || account.ledger().panics == 2);
+    assert_eq!(sums(&account), (3, 0, 0, 3, 0));
+    assert_eq!(account.ledger().dropped(DropReason::ShutdownTimeout), 3);
+}
