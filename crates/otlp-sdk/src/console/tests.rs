@@ -1,5 +1,8 @@
 //! The exact text of spans, and what hostile content cannot do to it.
 
+mod logs;
+mod metrics;
+
 use opentelemetry::trace::{Span as _, Status, Tracer as _, TracerProvider as _};
 use opentelemetry::{Array, KeyValue, Value as ApiValue};
 use otlp_core::SpanLimits;
@@ -8,13 +11,17 @@ use otlp_core::span::{
 };
 use otlp_core::wire::Value;
 
-use super::text::{describe, rfc3339};
+use super::time::rfc3339;
 use super::*;
 use crate::resource::Resource;
 use crate::testing::InMemoryExporter;
 use crate::trace::TracerProvider;
 
 const START: u64 = 1_795_275_000_123_456_789;
+
+fn describe(request: &[u8]) -> Result<String, WireError> {
+    super::describe(Signal::Traces, request)
+}
 
 fn identity() -> SpanIdentity {
     SpanIdentity {
@@ -201,12 +208,11 @@ fn times_are_utc_and_know_leap_years() {
 }
 
 #[tokio::test]
-async fn what_is_no_trace_is_refused() {
-    let nothing = Payload::from_request(Signal::Logs, bytes::Bytes::new()).unwrap();
-    let outcome = ConsoleExporter::new().export(nothing, Deadline::NEVER).await;
-    assert!(format!("{outcome:?}").contains("prints traces only"), "{outcome:?}");
-    let garbage = otlp_core::Rope::from(bytes::Bytes::from_static(b"\x0a\xff"));
-    let garbage = Payload::from_parts(Signal::Traces, garbage, 1);
-    let outcome = ConsoleExporter::new().export(garbage, Deadline::NEVER).await;
-    assert!(format!("{outcome:?}").contains("not valid OTLP"), "{outcome:?}");
+async fn what_is_not_valid_is_refused_whatever_signal_it_is_of() {
+    for signal in Signal::ALL {
+        let garbage = otlp_core::Rope::from(bytes::Bytes::from_static(b"\x0a\xff"));
+        let garbage = Payload::from_parts(signal, garbage, 1);
+        let outcome = ConsoleExporter::new().export(garbage, Deadline::NEVER).await;
+        assert!(format!("{outcome:?}").contains("not valid OTLP"), "{outcome:?}");
+    }
 }
