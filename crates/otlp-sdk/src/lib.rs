@@ -68,7 +68,7 @@
 //! | `OTEL_SDK_DISABLED` | `false` | `true` records and sends nothing |
 //! | `OTEL_SERVICE_NAME` | `unknown_service:<executable>` | `service.name` |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | none | `key=value,key=value`, percent-encoded |
-//! | `OTEL_TRACES_EXPORTER` | `otlp` | list of `otlp`, `otlp/stdout` (feature `file`), `console`; or `none` |
+//! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp` | list of `otlp`, `otlp/stdout` (feature `file`), `console`; or `none` |
 //! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | list of these two, with their features also `b3`, `b3multi`, `jaeger`; or `none` |
 //! | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | `always_on`, `always_off`, `traceidratio`, or these with `parentbased_` in front |
 //! | `OTEL_TRACES_SAMPLER_ARG` | 1 | the ratio, 0 to 1 |

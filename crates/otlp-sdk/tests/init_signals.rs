@@ -237,3 +237,27 @@ fn the_sdk_says_no_more_of_itself_than_the_variable_allows() {
         assert!(!said.contains("telemetry is set up"), "{said}");
     });
 }
+
+#[test]
+fn the_console_prints_every_signal() {
+    // R11
+    let name = "the_console_prints_every_signal";
+    let variables = [
+        ("OTEL_TRACES_EXPORTER", "console"),
+        ("OTEL_METRICS_EXPORTER", "console"),
+        ("OTEL_LOGS_EXPORTER", "console"),
+        ("OTEL_SERVICE_NAME", "looked at"),
+    ];
+    let printed = child::output(name, &variables, || {
+        let telemetry = otlp_sdk::init().unwrap();
+        one_of_each(&telemetry);
+        let ledgers = telemetry.shutdown().unwrap();
+        assert_eq!(Signal::ALL.map(|signal| ledgers.of(signal).delivered), [1, 1, 1], "{ledgers}");
+    });
+    let Some(printed) = printed else { return };
+    for item in ["\nspan span\n  trace ", "\nmetric count\n  kind     sum", "\nlog \"log\"\n"] {
+        let (before, _) = printed.split_once(item).unwrap_or_else(|| panic!("{item}: {printed}"));
+        let head = before.rsplit_once("resource ").unwrap().1;
+        assert!(head.contains("service.name=\"looked at\"") && head.ends_with("\nscope all"));
+    }
+}

@@ -80,7 +80,9 @@ impl Interval {
 impl Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::UpTo(lower, upper) if upper == f64::INFINITY => write!(f, "({}, ∞)", Bound(lower)),
+            Self::UpTo(lower, upper) if upper == f64::INFINITY => {
+                write!(f, "({}, ∞)", Bound(lower))
+            }
             Self::UpTo(lower, upper) => write!(f, "({}, {}]", Bound(lower), Bound(upper)),
             Self::From(lower, upper) if lower == f64::NEG_INFINITY => {
                 write!(f, "(-∞, {})", Bound(upper))

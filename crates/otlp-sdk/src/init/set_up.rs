@@ -74,12 +74,11 @@ impl TelemetryBuilder {
         let logger = self.logger.with_log_record_limits(limits);
         let logger = plan.logger_provider(logger, &batch, env, reader)?;
 
-        let config = self.reader.unwrap_or_else(|| plan.reader_config(reader));
         let mut meter = self.meter.with_env(reader);
         if let Some(histograms) = self.histograms {
             meter = meter.with_histogram_aggregation(histograms);
         }
-        let meter = plan.meter_provider(meter, &config, env, reader)?;
+        let meter = plan.meter_provider(meter, self.reader, env, reader)?;
         if self.install {
             global::set_text_map_propagator(propagators);
             global::set_tracer_provider(tracer.clone());
@@ -146,10 +145,12 @@ impl Plan {
     fn meter_provider(
         &mut self,
         mut builder: MeterProviderBuilder,
-        config: &ReaderConfig,
+        given: Option<ReaderConfig>,
         env: &Env,
         reader: &mut EnvReader<'_>,
     ) -> Result<MeterProvider, InitError> {
+        let is_given = given.is_some();
+        let config = given.unwrap_or_else(|| self.reader_config(reader));
         let made = self.exporters(Signal::Metrics, env, reader)?;
         if self.is_left_out(Signal::Metrics) {
             return Ok(MeterProvider::builder().build());
@@ -157,7 +158,10 @@ impl Plan {
         builder = builder.with_resource(self.resource.clone());
         for made in made {
             let most = config.max_request_bytes.min(made.max_request_bytes);
-            let config = config.clone().with_max_request_bytes(most);
+            let mut config = config.clone().with_max_request_bytes(most);
+            if made.prints && !is_given {
+                config = config.for_console(reader);
+            }
             builder = builder.with_exporter_config(made.exporter, config);
         }
         Ok(builder.build())

@@ -13,7 +13,8 @@ use crate::pipeline::BatchConfig;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReaderConfig {
-    /// Time between two collections. Default 60 s (`OTEL_METRIC_EXPORT_INTERVAL`); at least 10 ms.
+    /// Time between two collections. Default 60 s (`OTEL_METRIC_EXPORT_INTERVAL`), and 10 s where
+    /// [`init`](crate::init()) sets up the console for them; at least 10 ms.
     pub interval: Duration,
     /// Longest time of one export attempt, and how long a flush waits for the callbacks of observable
     /// instruments. Default 30 s (`OTEL_METRIC_EXPORT_TIMEOUT`); zero means no limit. The exporter's own
@@ -128,6 +129,11 @@ impl ReaderConfig {
         self
     }
 
+    /// For somebody who is looking: more often, unless the environment says how often.
+    pub(crate) fn for_console(self, env: &EnvReader<'_>) -> Self {
+        if env.is_set(INTERVAL) { self } else { self.with_interval(CONSOLE_INTERVAL) }
+    }
+
     /// The pipeline's settings. A collection leaves when it is complete, so the pipeline has no batch to
     /// wait for.
     pub(super) fn batch(&self) -> BatchConfig {
@@ -176,5 +182,25 @@ pub(crate) fn temporality(env: &mut EnvReader<'_>) -> Option<Temporality> {
 const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 const TIMEOUT: &str = "OTEL_METRIC_EXPORT_TIMEOUT";
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+/// What the specification has for exporters that print.
+const CONSOLE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the pipeline tells what it has to tell and gives memory back.
 const UPKEEP: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use otlp_core::export::Env;
+
+    use super::*;
+
+    #[test]
+    fn what_prints_is_collected_every_ten_seconds_unless_the_environment_says_otherwise() {
+        // R11
+        for (variable, expected) in [(None, 10_000), (Some(""), 10_000), (Some("60000"), 60_000)] {
+            let env = Env::from_pairs(variable.map(|value| (INTERVAL, value)));
+            let mut reader = env.reader();
+            let config = ReaderConfig::from_env(&mut reader).for_console(&reader);
+            assert_eq!(config.interval, Duration::from_millis(expected), "{variable:?}");
+        }
+    }
+}

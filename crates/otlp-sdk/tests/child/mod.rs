@@ -9,11 +9,20 @@ const MARKER: &str = "OTLP_SDK_TEST_CHILD";
 /// no other `OTEL_*`, and waits for it. There `work` runs, here it does not.
 ///
 /// Returns whether this is the parent, that is whether there is something left to check.
-#[expect(clippy::unwrap_used, reason = "a child that does not run is a test that fails")]
 pub(crate) fn run(name: &str, variables: &[(&str, &str)], work: impl FnOnce()) -> bool {
+    output(name, variables, work).is_some()
+}
+
+/// [`run`], for the parent with what the child has printed to standard output.
+#[expect(clippy::unwrap_used, reason = "a child that does not run is a test that fails")]
+pub(crate) fn output(
+    name: &str,
+    variables: &[(&str, &str)],
+    work: impl FnOnce(),
+) -> Option<String> {
     if std::env::var_os(MARKER).is_some_and(|marker| marker == name) {
         work();
-        return false;
+        return None;
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
     for (variable, _) in std::env::vars_os() {
@@ -28,5 +37,5 @@ pub(crate) fn run(name: &str, variables: &[(&str, &str)], work: impl FnOnce()) -
     assert!(output.status.success(), "{out}{err}");
     // A name that is no test's would succeed as well.
     assert!(out.contains("1 passed"), "{out}{err}");
-    true
+    Some(out.into_owned())
 }
