@@ -155,13 +155,21 @@ impl Notices {
         // What it holds back needs no sum: the count is a total, and it is told again.
         let passed = self.limited.pass(now(), 0, "").is_some();
         if passed {
+            let what = match self.signal {
+                Signal::Metrics => {
+                    "data points went without attributes that had no key or were larger than any request"
+                }
+                _ => {
+                    "items went without some of their attributes, events or links, which were beyond the \
+                     limits; each says how many it lost"
+                }
+            };
             say!(
                 Warn,
                 signal = self.signal.name(),
                 destination = &*self.destination,
                 limited,
-                "items went without some of their attributes, events or links, which were beyond the \
-                 limits; each says how many it lost"
+                "{what}"
             );
         }
         passed

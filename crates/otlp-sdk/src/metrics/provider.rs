@@ -7,7 +7,8 @@ use std::time::Duration;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::metrics::{
-    Aggregation, Instrument, InstrumentKind, SdkMeterProvider, Stream,
+    Aggregation, Instrument, InstrumentKind, MeterProviderBuilder as SdkBuilder, SdkMeterProvider,
+    Stream,
 };
 use otlp_core::export::{ConfigWarning, EnvReader, Exporter};
 
@@ -63,9 +64,12 @@ pub struct MeterProviderBuilder {
     resource: Option<Resource>,
     readers: Vec<PeriodicReader>,
     views: Vec<View>,
-    histograms: HistogramAggregation,
+    changes: Vec<Change>,
+    /// From code, and from the environment, which yields to it.
+    histograms: [Option<HistogramAggregation>; 2],
 }
 
+type Change = Box<dyn FnOnce(SdkBuilder) -> SdkBuilder + Send>;
 type View = Box<dyn Fn(&Instrument) -> Option<Stream> + Send + Sync>;
 
 /// What becomes of a histogram's measurements where no view says it
@@ -242,15 +246,30 @@ impl MeterProviderBuilder {
         self
     }
 
-    /// Sets what becomes of histograms that no view speaks of. Default: explicit buckets.
+    /// Sets what becomes of histograms that no view speaks of. Default: explicit buckets. Beats the
+    /// environment.
     #[must_use]
     pub fn with_histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
-        self.histograms = aggregation;
+        self.histograms[0] = Some(aggregation);
+        self
+    }
+
+    /// Changes the official provider before it is built: for what has no method here, such as readers that
+    /// others made, which are shut down with the provider.
+    ///
+    /// Views belong into [`with_view`](Self::with_view): the default for histograms does not know of those
+    /// that are added here, and such a histogram would have two streams.
+    #[must_use]
+    pub fn with_sdk(
+        mut self,
+        change: impl FnOnce(SdkBuilder) -> SdkBuilder + Send + 'static,
+    ) -> Self {
+        self.changes.push(Box::new(change));
         self
     }
 
     /// Takes over what the variables say that concern the provider and not a reader (for those see
-    /// [`ReaderConfig::from_env`]): the histogram aggregation, and the exemplar filter, which gives a
+    /// [`ReaderConfig::from_env`]), where code has said nothing: the histogram aggregation, and the exemplar filter, which gives a
     /// warning, since the official SDK does not sample exemplars.
     #[must_use]
     pub fn with_env(mut self, env: &mut EnvReader<'_>) -> Self {
@@ -258,11 +277,8 @@ impl MeterProviderBuilder {
             ("explicit_bucket_histogram", HistogramAggregation::ExplicitBuckets),
             ("base2_exponential_bucket_histogram", HistogramAggregation::Base2Exponential),
         ];
-        if let Some(aggregation) =
-            env.one_of(HISTOGRAM_AGGREGATION, &accepted, &"explicit_bucket_histogram")
-        {
-            self.histograms = aggregation;
-        }
+        self.histograms[1] =
+            env.one_of(HISTOGRAM_AGGREGATION, &accepted, &"explicit_bucket_histogram");
         warn_of_exemplars(env);
         self
     }
@@ -270,7 +286,7 @@ impl MeterProviderBuilder {
     /// The provider. Its readers start collecting.
     #[must_use]
     pub fn build(self) -> MeterProvider {
-        let Self { resource, readers, views, histograms } = self;
+        let Self { resource, readers, views, changes, histograms } = self;
         let resource = resource.unwrap_or_else(|| Resource::builder().build());
         let panics = Arc::<Panics>::default();
         let mut sdk = SdkMeterProvider::builder().with_resource((&resource).into());
@@ -279,7 +295,8 @@ impl MeterProviderBuilder {
             let views = Arc::clone(&views);
             sdk = sdk.with_view(move |instrument: &Instrument| views.get(at)?(instrument));
         }
-        if histograms == HistogramAggregation::Base2Exponential {
+        let [code, env] = histograms;
+        if code.or(env) == Some(HistogramAggregation::Base2Exponential) {
             // Views are not merged: one of the user's stands alone.
             sdk = sdk.with_view(move |instrument: &Instrument| {
                 let is_free = || views.iter().all(|view| view(instrument).is_none());
@@ -287,6 +304,7 @@ impl MeterProviderBuilder {
                 (is_histogram && is_free()).then(exponential).flatten()
             });
         }
+        sdk = changes.into_iter().fold(sdk, |sdk, change| change(sdk));
         for reader in &readers {
             reader.share_panics(&panics);
             sdk = sdk.with_reader(reader.clone());
@@ -302,6 +320,7 @@ impl fmt::Debug for MeterProviderBuilder {
             .field("resource", &self.resource)
             .field("readers", &self.readers)
             .field("views", &self.views.len())
+            .field("changes", &self.changes.len())
             .field("histograms", &self.histograms)
             .finish()
     }

@@ -121,6 +121,33 @@ fn an_exemplar_filter_is_told_to_have_no_effect() {
     }
 }
 
+/// `init()` sets the same up from the environment.
+#[test]
+fn init_reads_the_variables_and_guards_callbacks() {
+    use opentelemetry::metrics::MeterProvider as _;
+    let server = Server::start();
+    let endpoint = server.http_endpoint();
+    let env = Env::from_pairs([
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", format!("{endpoint}/v1/metrics")),
+        ("OTEL_TRACES_EXPORTER", "none".to_owned()),
+        ("OTEL_LOGS_EXPORTER", "none".to_owned()),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "3600000".to_owned()),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "base2_exponential_bucket_histogram".to_owned(),
+        ),
+    ]);
+    let telemetry = otlp_sdk::builder().with_env(env).without_globals().init().unwrap();
+    let meter = telemetry.meter_provider().meter("test");
+    meter.f64_histogram("histogram").build().record(1.0, &[]);
+    let _ = meter.u64_observable_gauge("shaky").with_callback(|_| panic!("not ours")).build();
+    let error = telemetry.shutdown().unwrap_err();
+    assert!(error.to_string().contains("a callback panicked: not ours"), "{error}");
+    assert_eq!((error.ledgers.metrics.delivered, error.ledgers.metrics.panics), (1, 1));
+    let found = metrics(&received(&server));
+    assert!(matches!(found[0].data, Some(Data::ExponentialHistogram(_))));
+}
+
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
