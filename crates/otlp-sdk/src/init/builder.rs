@@ -34,7 +34,6 @@ pub struct TelemetryBuilder {
     pub(super) tracer: TracerProviderBuilder,
     pub(super) logger: LoggerProviderBuilder,
     pub(super) meter: MeterProviderBuilder,
-    pub(super) histograms: Option<HistogramAggregation>,
     pub(super) resource: ResourceBuilder,
     pub(super) sampler: Option<Sampler>,
     pub(super) limits: Option<SpanLimits>,
@@ -72,7 +71,6 @@ impl Default for TelemetryBuilder {
             tracer: TracerProvider::builder(),
             logger: LoggerProvider::builder(),
             meter: MeterProvider::builder(),
-            histograms: None,
             resource: Resource::builder(),
             sampler: None,
             limits: None,
@@ -278,7 +276,7 @@ impl TelemetryBuilder {
     /// Sets what becomes of histograms that no view speaks of. Default: explicit buckets
     /// (`OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`).
     pub fn with_histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
-        self.histograms = Some(aggregation);
+        self.meter = self.meter.with_histogram_aggregation(aggregation);
         self
     }
 

@@ -74,10 +74,7 @@ impl TelemetryBuilder {
         let logger = self.logger.with_log_record_limits(limits);
         let logger = plan.logger_provider(logger, &batch, env, reader)?;
 
-        let mut meter = self.meter.with_env(reader);
-        if let Some(histograms) = self.histograms {
-            meter = meter.with_histogram_aggregation(histograms);
-        }
+        let meter = self.meter.with_env(reader);
         let meter = plan.meter_provider(meter, self.reader, env, reader)?;
         if self.install {
             global::set_text_map_propagator(propagators);

@@ -110,6 +110,19 @@ fn a_view_beats_the_default_aggregation_and_does_not_add_a_second_stream() {
 }
 
 #[test]
+fn code_beats_the_environment_whichever_comes_first() {
+    let env = Env::from_pairs([(
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "base2_exponential_bucket_histogram",
+    )]);
+    let code = HistogramAggregation::ExplicitBuckets;
+    let first = MeterProvider::builder().with_histogram_aggregation(code);
+    assert_eq!(kind(first.with_env(&mut env.reader()), "histogram"), "explicit");
+    let last = MeterProvider::builder().with_env(&mut env.reader());
+    assert_eq!(kind(last.with_histogram_aggregation(code), "histogram"), "explicit");
+}
+
+#[test]
 fn an_exemplar_filter_is_told_to_have_no_effect() {
     for (value, warnings) in
         [("", 0), ("always_off", 0), ("trace_based", 1), ("always_on", 1), ("some", 1)]
