@@ -53,7 +53,12 @@ fn spans(contest: Contest, gauge: Gauge, plan: Plan) -> Result<Rounds, Failure> 
         }
         Contest::Tracing => {
             let ours = tracing::bridged(ours::local_parts());
-            let peer = tracing::bridged(official::local_parts());
+            let peer = tracing::bridged(official::local_parts(LocalExport::Count));
+            pair(plan, gauge, Work::Root { attributes: 10 }, true, &ours, &peer)
+        }
+        Contest::TracingLayer => {
+            let ours = tracing::subscribed(ours::layer_parts());
+            let peer = tracing::bridged_alike(official::local_parts(LocalExport::Encode));
             pair(plan, gauge, Work::Root { attributes: 10 }, true, &ours, &peer)
         }
         Contest::FastraceRoot => against_fastrace(plan, gauge, Work::Root { attributes: 10 }),

@@ -12,6 +12,7 @@ use otlp_exporter_http::HttpExporter;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::trace::sampler::Sampler;
 use otlp_sdk::trace::{BatchConfig, Tracer, TracerProvider};
+use otlp_sdk::tracing_layer::TracingLayer;
 
 use crate::subject::{
     Account, ApiSubject, Codec, Control, Failure, LocalExport, Progress, Queue, Sampling, Subject,
@@ -45,6 +46,14 @@ pub fn local(
 #[must_use]
 pub fn local_parts() -> (Tracer, impl Control, Arc<Progress>) {
     parts(Sampler::AlwaysOn)
+}
+
+/// Our layer for `tracing` with its defaults, and what belongs to it.
+#[must_use]
+pub fn layer_parts() -> (TracingLayer, impl Control, Arc<Progress>) {
+    let progress = Arc::new(Progress::default());
+    let provider = provider(Discard, Sampler::AlwaysOn, &progress);
+    (TracingLayer::new(&provider), Provider(provider), progress)
 }
 
 /// A provider that exports to a server.

@@ -70,6 +70,8 @@ pub enum Contest {
     Tree,
     /// Root spans of ten fields through `tracing` and its bridge, ours against the official SDK.
     Tracing,
+    /// The same spans through our layer, against that bridge over the official SDK and its encoder.
+    TracingLayer,
     /// Root spans of ten attributes: ours through the API, `fastrace` through its own.
     FastraceRoot,
     /// Trees of ten, the same way.
@@ -205,6 +207,27 @@ pub const ROWS: &[Row] = &[
         peer_name: tracing::NAME,
         kind: Kind::Spans(Contest::Tracing, Gauge::CallerTime),
         bars: &[],
+    },
+    Row {
+        name: "tracing10_caller",
+        unit: NANOS,
+        peer_name: tracing::NAME,
+        kind: Kind::Spans(Contest::TracingLayer, Gauge::CallerTime),
+        bars: &[Bar::Ours(450.0)],
+    },
+    Row {
+        name: "tracing10_cpu_encoded",
+        unit: NANOS,
+        peer_name: tracing::NAME,
+        kind: Kind::Spans(Contest::TracingLayer, Gauge::ProcessCpu),
+        bars: &[Bar::Ratio(8.0)],
+    },
+    Row {
+        name: "tracing10_allocs",
+        unit: ALLOCATIONS,
+        peer_name: tracing::NAME,
+        kind: Kind::Spans(Contest::TracingLayer, Gauge::CallerAllocations),
+        bars: &[Bar::OursAlways(1.0)],
     },
     Row {
         name: "span_root10_fastrace",

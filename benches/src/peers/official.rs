@@ -39,8 +39,8 @@ pub fn local(sampling: Sampling, export: LocalExport, queue: Queue) -> impl Subj
 
 /// A tracer for a bridge, and what belongs to it.
 #[must_use]
-pub fn local_parts() -> (SdkTracer, impl Control + use<>, Arc<Progress>) {
-    let (provider, progress) = local_provider(Sampling::On, LocalExport::Count, Queue::Default);
+pub fn local_parts(export: LocalExport) -> (SdkTracer, impl Control + use<>, Arc<Progress>) {
+    let (provider, progress) = local_provider(Sampling::On, export, Queue::Default);
     (provider.tracer("bench"), Provider { provider, _runtime: None }, progress)
 }
 

@@ -1,13 +1,15 @@
 //! Applications that use `tracing`, with `tracing-opentelemetry` as the bridge to a provider.
 //!
-//! The application's code and the bridge are the same on both sides; the provider differs.
+//! The application's code is the same on all sides. In one row the bridge is too, and the provider
+//! differs; in others our layer stands against the bridge over the official provider.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::trace::Tracer;
 use tracing::{Dispatch, info_span};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 use crate::subject::{Account, Control, Failure, Progress, Subject};
 use crate::workload::{Work, address, scattered};
@@ -22,18 +24,41 @@ where
     T::Span: Send + Sync + 'static,
     C: Control,
 {
-    let layer = tracing_opentelemetry::layer().with_tracer(tracer);
-    let subscriber = tracing_subscriber::registry().with(layer);
-    Bridged { dispatch: Dispatch::new(subscriber), control, progress }
+    subscribed((tracing_opentelemetry::layer().with_tracer(tracer), control, progress))
 }
 
-struct Bridged<C> {
+/// Puts the bridge in front of a tracer, set up so that its spans have the attributes that those of our
+/// layer have: without threads, and without busy and idle times.
+pub fn bridged_alike<T, C>((tracer, control, progress): (T, C, Arc<Progress>)) -> impl Subject
+where
+    T: Tracer + Send + Sync + 'static,
+    T::Span: Send + Sync + 'static,
+    C: Control,
+{
+    let layer = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_threads(false)
+        .with_tracked_inactivity(false);
+    subscribed((layer, control, progress))
+}
+
+/// A registry with this layer and no other.
+pub fn subscribed<L, C>((layer, control, progress): (L, C, Arc<Progress>)) -> impl Subject
+where
+    L: Layer<Registry> + Send + Sync,
+    C: Control,
+{
+    let subscriber = tracing_subscriber::registry().with(layer);
+    Subscribed { dispatch: Dispatch::new(subscriber), control, progress }
+}
+
+struct Subscribed<C> {
     dispatch: Dispatch,
     control: C,
     progress: Arc<Progress>,
 }
 
-impl<C: Control> Subject for Bridged<C> {
+impl<C: Control> Subject for Subscribed<C> {
     /// Root spans with ten fields, whatever `work` says: the one thing that is compared here.
     fn make(&self, _work: Work, spans: usize) {
         tracing::dispatcher::with_default(&self.dispatch, || (0..spans).for_each(root10));

@@ -6,12 +6,14 @@ mod entered;
 mod events;
 mod fields;
 mod layer;
+mod logs;
 mod open;
 mod options;
 mod order;
 mod span_ext;
 mod start;
 mod text;
+mod visit;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +25,7 @@ use self::open::OpenSpans;
 pub use self::options::EventSink;
 use self::options::Options;
 pub use self::span_ext::{OtelSpanExt, SpanError};
+use crate::logs::Logger;
 use crate::trace::{Tracer, TracerProvider};
 
 /// A layer that makes `tracing`'s spans spans of a [`TracerProvider`].
@@ -30,6 +33,7 @@ pub struct TracingLayer {
     /// Tells the layers of a process apart.
     id: u64,
     tracer: Tracer,
+    logger: Option<Logger>,
     options: Options,
     call_sites: CallSites,
     open: OpenSpans,
@@ -47,6 +51,7 @@ impl TracingLayer {
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             tracer: provider.tracer("tracing"),
+            logger: None,
             options: Options::default(),
             call_sites: CallSites::default(),
             open: OpenSpans::new(),

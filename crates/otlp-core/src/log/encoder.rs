@@ -118,6 +118,20 @@ impl LogRecordEncoder {
         self.oversized = !put_body(&mut self.body, BODY, body);
     }
 
+    /// An empty list for attributes of records that are encoded beforehand, see
+    /// [`begin_with`](Self::begin_with).
+    #[must_use]
+    pub const fn attribute_list() -> AttributeList {
+        AttributeList::new(6)
+    }
+
+    /// Begins with attributes that were encoded before, in a list from
+    /// [`attribute_list`](Self::attribute_list) and under the same limits. Ignored if the record has
+    /// attributes already.
+    pub fn begin_with(&mut self, prepared: &AttributeList) {
+        self.attributes.0.begin_with(prepared);
+    }
+
     /// Sets an attribute; the last value of a key wins (row W5).
     #[inline]
     pub fn set_attribute<'k>(

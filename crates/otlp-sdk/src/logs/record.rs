@@ -162,6 +162,12 @@ impl Recorder {
         with_wire_any(value, |value| self.encoder.set_attribute(key, value, limits));
     }
 
+    /// Sets an attribute in its wire form.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn set(&mut self, key: otlp_core::wire::Key<'_>, value: otlp_core::wire::Value<'_>) {
+        self.encoder.set_attribute(key, value, &self.scope.provider.limits);
+    }
+
     pub(crate) fn set_context(&mut self, trace_id: TraceId, span_id: SpanId, flags: TraceFlags) {
         self.has_context = true;
         self.encoder.set_context(LogContext {

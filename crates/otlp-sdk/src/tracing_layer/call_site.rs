@@ -5,9 +5,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use otlp_core::SpanLimits;
+use otlp_core::log::LogRecordEncoder;
 use otlp_core::span::SpanEncoder;
 use otlp_core::wire::{AttributeList, Key};
+use otlp_core::{AttributeLimits, SpanLimits};
 use tracing::field::Field;
 use tracing::{Level, Metadata};
 
@@ -21,8 +22,12 @@ pub(super) struct CallSite {
     pub(super) is_wanted: bool,
     /// Whether it is an event of level ERROR.
     pub(super) is_error: bool,
+    /// Whether it is an event with a message.
+    pub(super) has_message: bool,
     /// The attributes that are the same every time.
     pub(super) attributes: AttributeList,
+    /// Those of the event as a log record.
+    pub(super) log_attributes: AttributeList,
     fields: Box<[Planned]>,
 }
 
@@ -47,8 +52,12 @@ pub(super) enum Role {
     StatusDescription,
     /// `message` of an event
     Message,
-    /// `error` of an event
+    /// `error` of an event without a message
     Error,
+    /// `log.target` of a record of the `log` crate: the module that logs
+    LogTarget,
+    /// The other fields that say where a record of the `log` crate comes from
+    LogPlace,
 }
 
 impl CallSite {
@@ -59,12 +68,15 @@ impl CallSite {
     ) -> Self {
         let filter = if metadata.is_span() { &options.span_filter } else { &options.event_filter };
         let (target, level) = (metadata.target(), metadata.level());
-        let plan = |field: Field| Planned::new(field.name(), metadata);
+        let has_message = metadata.is_event() && metadata.fields().field("message").is_some();
+        let plan = |field: Field| Planned::new(field.name(), metadata, has_message);
         Self {
             metadata,
             is_wanted: filter.as_ref().is_none_or(|filter| filter.would_enable(target, level)),
             is_error: metadata.is_event() && *level == Level::ERROR,
+            has_message,
             attributes: attributes(metadata, options, limits),
+            log_attributes: log_attributes(metadata, options, limits),
             fields: metadata.fields().iter().map(plan).collect(),
         }
     }
@@ -80,19 +92,19 @@ impl CallSite {
 }
 
 impl Planned {
-    fn new(name: &'static str, metadata: &Metadata<'_>) -> Self {
+    fn new(name: &'static str, metadata: &Metadata<'_>, has_message: bool) -> Self {
         if metadata.is_span() {
             return Self { key: Key::new(name), role: span_role(name) };
         }
         // Records of the `log` crate come with what is known of their place as fields.
         if metadata.target() == "log"
-            && let Some(name) = log_field(name)
+            && let Some((name, role)) = log_field(name)
         {
-            return Self { key: Key::new(name), role: Role::Attribute };
+            return Self { key: Key::new(name), role };
         }
         let role = match name {
             "message" => Role::Message,
-            "error" => Role::Error,
+            "error" if !has_message => Role::Error,
             _ => Role::Attribute,
         };
         Self { key: Key::new(name), role }
@@ -109,12 +121,12 @@ fn span_role(name: &str) -> Role {
     }
 }
 
-fn log_field(name: &str) -> Option<&'static str> {
+fn log_field(name: &str) -> Option<(&'static str, Role)> {
     match name {
-        "log.target" => Some(TARGET),
-        "log.module_path" => Some(MODULE),
-        "log.file" => Some(FILE),
-        "log.line" => Some(LINE),
+        "log.target" => Some((TARGET, Role::LogTarget)),
+        "log.module_path" => Some((MODULE, Role::LogPlace)),
+        "log.file" => Some((FILE, Role::LogPlace)),
+        "log.line" => Some((LINE, Role::LogPlace)),
         _ => None,
     }
 }
@@ -133,11 +145,27 @@ fn attributes(metadata: &Metadata<'_>, options: &Options, limits: &SpanLimits) -
         set(TARGET, metadata.target());
     }
     if options.location {
-        metadata.file().into_iter().for_each(|file| set(FILE, file));
-        metadata.module_path().into_iter().for_each(|module| set(MODULE, module));
-        metadata.line().into_iter().for_each(|line| list.set_i64(LINE, line.into(), &limits));
+        set_place(&mut list, metadata, &limits);
     }
     list
+}
+
+fn log_attributes(
+    metadata: &Metadata<'_>,
+    options: &Options,
+    limits: &SpanLimits,
+) -> AttributeList {
+    let mut list = LogRecordEncoder::attribute_list();
+    if options.log_location && metadata.is_event() {
+        set_place(&mut list, metadata, &limits.attributes);
+    }
+    list
+}
+
+fn set_place(list: &mut AttributeList, metadata: &Metadata<'_>, limits: &AttributeLimits) {
+    metadata.file().into_iter().for_each(|file| list.set_str(FILE, file, limits));
+    metadata.module_path().into_iter().for_each(|module| list.set_str(MODULE, module, limits));
+    metadata.line().into_iter().for_each(|line| list.set_i64(LINE, line.into(), limits));
 }
 
 /// The call sites of a layer, found by the address of their metadata, which is there for ever.

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use opentelemetry::trace::{SpanId, TraceContextExt};
 use opentelemetry::{Context, ContextGuard};
 
+use crate::current::{self, with_current};
 use crate::foreign::{caught, is_in_foreign_code};
 
 /// Where a contextual span finds its parent, and an event its span.
@@ -56,9 +57,31 @@ pub(super) fn replace(layer: u64, span: u64, context: Context) {
     });
 }
 
-/// Where on this thread a span or event that names no parent belongs.
+/// Where on this thread a span that names no parent belongs.
 #[inline]
 pub(super) fn around(layer: u64) -> Around {
+    look(layer, |top| !std::mem::replace(&mut top.has_child, true))
+}
+
+/// The layer's innermost span, if the API's current context is neither its own nor a newer one.
+pub(super) fn unknown_to_the_api(layer: u64) -> Option<u64> {
+    match look(layer, |_| false) {
+        Around::Span(span) => Some(span),
+        Around::Current { .. } => None,
+    }
+}
+
+/// All of the layer's spans that this thread is in, the innermost last.
+pub(super) fn all(layer: u64) -> Vec<u64> {
+    let all = STACK.try_with(|stack| {
+        let stack = stack.0.borrow();
+        stack.iter().filter(|entered| entered.layer == layer).map(|entered| entered.span).collect()
+    });
+    all.unwrap_or_default()
+}
+
+#[inline]
+fn look(layer: u64, is_first: impl FnOnce(&mut Entered) -> bool) -> Around {
     let in_api = Around::Current { first_child_of: None };
     let found = STACK.try_with(|stack| {
         let mut stack = stack.0.borrow_mut();
@@ -68,7 +91,7 @@ pub(super) fn around(layer: u64) -> Around {
             return in_api;
         }
         if top.layer == layer && top.guard.is_some() {
-            let first = !std::mem::replace(&mut top.has_child, true);
+            let first = is_first(top);
             return Around::Current { first_child_of: first.then_some(top.span) };
         }
         stack.innermost(layer).map_or(in_api, Around::Span)
@@ -85,7 +108,7 @@ pub(super) fn innermost(layer: u64) -> Option<u64> {
 /// Whether the current context wants no telemetry.
 #[inline]
 pub(super) fn is_suppressed() -> bool {
-    caught(Context::is_current_telemetry_suppressed).unwrap_or(true)
+    caught(current::is_suppressed).unwrap_or(true)
 }
 
 /// A span that a thread is in.
@@ -138,8 +161,8 @@ fn detach(guard: ContextGuard) {
 /// The API panics also when it is asked from within its own change of the current context.
 #[inline]
 fn current_span_id() -> SpanId {
-    caught(|| Context::map_current(|cx| cx.span().span_context().span_id()))
-        .unwrap_or(SpanId::INVALID)
+    let id = caught(|| with_current(|cx| cx.span().span_context().span_id()));
+    id.ok().flatten().unwrap_or(SpanId::INVALID)
 }
 
 #[derive(Default)]

@@ -12,10 +12,11 @@ use super::TracingLayer;
 use super::call_site::CallSite;
 use super::entered;
 use super::events::Collected;
-use super::fields::{Fields, Opened};
+use super::fields::{Opened, SpanFields};
 use super::open::{OpenSpan, nanos};
 use super::options::EventSink;
 use super::order;
+use super::visit::Visitor;
 use crate::clock::Clock;
 use crate::foreign::{is_too_deep, records_never};
 use crate::trace::local;
@@ -52,9 +53,9 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
         let Some(metadata) = recorded.flatten() else { return };
         self.call_site(metadata, |call_site| {
             let (place, exceptions) = (Opened(&self.open, id), self.options.exceptions);
-            let mut fields = Fields { place, call_site, exceptions, panics: 0 };
-            values.record(&mut fields);
-            self.count_panics(fields.panics);
+            let mut visitor = Visitor::new(call_site, SpanFields { place, exceptions });
+            values.record(&mut visitor);
+            self.count_panics(visitor.panics());
         });
     }
 
@@ -66,7 +67,8 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, _ctx: layer::Context<'_, S>) {
-        if self.options.events == EventSink::Nothing || records_never() {
+        let sink = self.event_sink();
+        if sink == EventSink::Nothing || records_never() || entered::is_suppressed() {
             return;
         }
         let span = match event.parent() {
@@ -74,13 +76,11 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
             None if event.is_contextual() => entered::innermost(self.id),
             None => None,
         };
-        if let Some(span) = span {
-            self.call_site(event.metadata(), |call_site| {
-                if call_site.is_wanted {
-                    self.span_event(span, event, call_site);
-                }
-            });
-        }
+        self.call_site(event.metadata(), |call_site| {
+            if call_site.is_wanted {
+                self.hand_out(event, sink, span, call_site);
+            }
+        });
     }
 
     fn on_enter(&self, id: &Id, _ctx: layer::Context<'_, S>) {
@@ -135,23 +135,48 @@ impl TracingLayer {
         self.call_sites.with(metadata, || CallSite::new(metadata, &self.options, limits), f)
     }
 
+    fn event_sink(&self) -> EventSink {
+        let by_default =
+            if self.logger.is_some() { EventSink::Logs } else { EventSink::SpanEvents };
+        self.options.events.unwrap_or(by_default)
+    }
+
+    fn hand_out(
+        &self,
+        event: &Event<'_>,
+        sink: EventSink,
+        span: Option<u64>,
+        call_site: &CallSite,
+    ) {
+        let to_span = matches!(sink, EventSink::SpanEvents | EventSink::Both);
+        if let Some(span) = span.filter(|_| to_span) {
+            self.span_event(span, event, call_site);
+        }
+        let to_logs = matches!(sink, EventSink::Logs | EventSink::Both);
+        if let Some(logger) = self.logger.as_ref().filter(|_| to_logs) {
+            let errors = self.log(logger, event, span, call_site);
+            // A span event has told of them already.
+            if let Some(span) = span.filter(|_| !to_span && errors.are_there(call_site)) {
+                let options = &self.options;
+                self.open.record(span, |recorder| errors.tell(recorder, call_site, options));
+            }
+        }
+    }
+
     fn span_event(&self, span: u64, event: &Event<'_>, call_site: &CallSite) {
         let Some(Some(started)) = self.open.with(span, |span| span.started()) else { return };
-        if entered::is_suppressed() {
-            return;
-        }
         if is_too_deep() {
             // An event in the text of an event in the text of an event.
             self.open.record(span, |recorder| recorder.encoder.add_dropped_events(1));
             return;
         }
         let now = Clock::global().since(&started);
-        let limits = &self.tracer.provider().limits;
-        let collected = Collected::of(event, call_site, &self.options, limits);
+        let limits = self.tracer.provider().limits.event_attributes();
+        let (collected, panics) = Collected::of(event, call_site, &self.options, &limits);
         self.open.record(span, |recorder| {
             collected.add_to(recorder, now, call_site, &self.options);
         });
-        self.count_panics(collected.panics);
+        self.count_panics(panics);
         collected.put_back();
     }
 

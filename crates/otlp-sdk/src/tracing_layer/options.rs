@@ -1,11 +1,13 @@
 //! What can be set on the layer.
 
 use opentelemetry::InstrumentationScope;
+use opentelemetry::logs::LoggerProvider as _;
 use opentelemetry::trace::TracerProvider as _;
 use tracing_subscriber::filter::Targets;
 
 use super::TracingLayer;
 use super::call_site::CallSites;
+use crate::logs::LoggerProvider;
 use crate::trace::TracerProvider;
 
 /// What becomes of `tracing`'s events. One decision for all of them; see
@@ -13,8 +15,13 @@ use crate::trace::TracerProvider;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventSink {
-    /// Events of the span they happen in. What happens in no span is left out.
+    /// Events of the span they happen in. What happens in no span is left out. The default without a
+    /// logger provider.
     SpanEvents,
+    /// Log records, correlated with the span they happen in. The default with a logger provider.
+    Logs,
+    /// Both. The values of such an event are formatted twice.
+    Both,
     /// Nothing.
     Nothing,
 }
@@ -22,7 +29,9 @@ pub enum EventSink {
 /// The settings, as they are used.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
-    pub(super) events: EventSink,
+    pub(super) events: Option<EventSink>,
+    pub(super) span_fields: bool,
+    pub(super) log_location: bool,
     pub(super) location: bool,
     pub(super) target: bool,
     pub(super) level: bool,
@@ -38,7 +47,9 @@ pub(super) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            events: EventSink::SpanEvents,
+            events: None,
+            span_fields: false,
+            log_location: false,
             location: true,
             target: true,
             level: false,
@@ -74,10 +85,49 @@ impl TracingLayer {
         self
     }
 
-    /// Sets what becomes of events. Default: [`EventSink::SpanEvents`].
+    /// Sends events as log records through this provider, unless
+    /// [`with_events`](Self::with_events) says otherwise. No other bridge for logs is needed then.
+    ///
+    /// A record has the event's message as its body, its fields as attributes, its name as event
+    /// name, its target as the name of its scope, and ids of its span. An event of level ERROR still
+    /// sets the status of its span.
+    ///
+    /// ```
+    /// use otlp_sdk::logs::LoggerProvider;
+    /// use otlp_sdk::trace::TracerProvider;
+    /// use otlp_sdk::tracing_layer::TracingLayer;
+    ///
+    /// let (tracers, loggers) =
+    ///     (TracerProvider::builder().build(), LoggerProvider::builder().build());
+    /// let layer = TracingLayer::new(&tracers).with_logger_provider(&loggers);
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn with_logger_provider(mut self, provider: &LoggerProvider) -> Self {
+        self.logger = Some(provider.logger("tracing"));
+        self
+    }
+
+    /// Sets what becomes of events. Default: log records if there is a logger provider, else events of
+    /// their span.
     #[must_use]
     pub fn with_events(self, events: EventSink) -> Self {
-        self.with(|options| options.events = events)
+        self.with(|options| options.events = Some(events))
+    }
+
+    /// Whether log records have the fields of the spans around them as attributes: those of the event
+    /// win over those of the innermost span, and so on outwards. Default: no. Only spans that are recorded
+    /// have fields. Costs a copy of each field for each record.
+    #[must_use]
+    pub fn with_span_fields(self, span_fields: bool) -> Self {
+        self.with(|options| options.span_fields = span_fields)
+    }
+
+    /// Whether log records say where in the code they are, as
+    /// [`with_location`](Self::with_location) has it for spans and their events. Default: no.
+    #[must_use]
+    pub fn with_log_location(self, location: bool) -> Self {
+        self.with(|options| options.log_location = location)
     }
 
     /// Whether spans and events say where in the code they are, as `code.file.path`,

@@ -11,8 +11,10 @@ use tracing::span::Attributes;
 use super::TracingLayer;
 use super::call_site::CallSite;
 use super::entered::{self, Around};
-use super::fields::Fields;
+use super::fields::SpanFields;
 use super::open::{Activity, OpenSpan};
+use super::visit::Visitor;
+use crate::current::with_current;
 use crate::foreign::caught;
 use crate::trace::counts::{Counted, Origin};
 use crate::trace::recorder::Recorder;
@@ -84,12 +86,13 @@ impl TracingLayer {
             Around::Current { first_child_of } => {
                 first_child_of.into_iter().for_each(|parent| self.open.has_child(parent));
                 if self.tracer.provider().has_foreign_sampler() {
-                    return self.begin_asking(&Context::current(), attrs, call_site);
+                    let current = caught(|| with_current(Context::clone)).ok().flatten();
+                    return self.begin_asking(&current.unwrap_or_default(), attrs, call_site);
                 }
                 // Borrowed rather than cloned: nothing of the user's attaches a context in there. The
                 // API panics when it is asked from within its own change of the current context.
-                let begin = || Context::map_current(|cx| self.begin_known(cx, call_site));
-                caught(begin).ok().flatten()
+                let begin = || with_current(|cx| self.begin_known(cx, call_site));
+                caught(begin).ok().flatten().flatten()
             }
         }
     }
@@ -209,9 +212,9 @@ impl TracingLayer {
             record_thread(recorder);
         }
         let exceptions = self.options.exceptions;
-        let mut fields = Fields { place: recorder, call_site, exceptions, panics: 0 };
-        attrs.record(&mut fields);
-        self.count_panics(fields.panics);
+        let mut visitor = Visitor::new(call_site, SpanFields { place: recorder, exceptions });
+        attrs.record(&mut visitor);
+        self.count_panics(visitor.panics());
     }
 
     pub(super) fn count_panics(&self, panics: u32) {

@@ -12,6 +12,8 @@ mod bad_values;
 mod contexts;
 mod events;
 mod late_parents;
+mod logs;
+mod same_data;
 mod set_ups;
 mod spans;
 mod threads;

@@ -1,0 +1,162 @@
+//! Events as log records.
+
+use std::borrow::Cow;
+
+use opentelemetry::logs::{LogRecord as _, Logger as _, Severity};
+use opentelemetry::trace::SpanContext;
+use otlp_core::wire::{
+    AnyValueView, Attributes, Elements, Entries, Key, KeyValueView, Value, Views,
+};
+use tracing::{Event, Level, Metadata};
+
+use super::TracingLayer;
+use super::call_site::{CallSite, Planned, Role};
+use super::entered;
+use super::events::Errors;
+use super::visit::{Sink, Told, Visitor};
+use crate::logs::{LogRecord, Logger};
+
+impl TracingLayer {
+    /// Emits an event as a log record. `span` is the layer's span that it belongs to. Says which errors
+    /// the span is to know of.
+    pub(super) fn log(
+        &self,
+        logger: &Logger,
+        event: &Event<'_>,
+        span: Option<u64>,
+        call_site: &CallSite,
+    ) -> Errors {
+        let metadata = call_site.metadata;
+        let severity = severity(metadata);
+        let mut errors = Errors::default();
+        if !logger.event_enabled(severity, metadata.target(), Some(metadata.name())) {
+            return errors;
+        }
+        let mut record = logger.create_log_record();
+        record.set_target(metadata.target());
+        record.set_event_name(metadata.name());
+        record.set_severity_number(severity);
+        record.set_severity_text(metadata.level().as_str());
+        if let Some(recorder) = &mut record.recorder {
+            recorder.encoder.begin_with(&call_site.log_attributes);
+        }
+        if self.options.span_fields {
+            self.copy_span_fields(&mut record, span);
+        }
+        let exceptions = self.options.exceptions;
+        let with_place = self.options.log_location;
+        let sink = LogFields { record: &mut record, errors: &mut errors, exceptions, with_place };
+        let mut visitor = Visitor::new(call_site, sink);
+        event.record(&mut visitor);
+        self.count_panics(visitor.panics());
+        self.correlate(&mut record, event, span);
+        logger.emit(record);
+        errors
+    }
+
+    /// Where the API's current context is not the event's span, the record says which is. A record
+    /// without ids gets those of the current context when it is emitted.
+    fn correlate(&self, record: &mut LogRecord, event: &Event<'_>, span: Option<u64>) {
+        let span = if event.is_contextual() { entered::unknown_to_the_api(self.id) } else { span };
+        let context = span.and_then(|span| self.open.with(span, |span| span.span_context()));
+        // Invalid ids say that there is no span.
+        let none = (!event.is_contextual()).then_some(SpanContext::NONE);
+        if let Some(context) = context.or(none) {
+            let flags = Some(context.trace_flags());
+            record.set_trace_context(context.trace_id(), context.span_id(), flags);
+        }
+    }
+
+    /// Sets the fields of the spans around as attributes; those of the innermost win.
+    fn copy_span_fields(&self, record: &mut LogRecord, span: Option<u64>) {
+        let Some(recorder) = &mut record.recorder else { return };
+        let mut around = entered::all(self.id);
+        // An event that names its span may be in none of those that this thread is in.
+        if let Some(span) = span.filter(|span| !around.contains(span)) {
+            around = vec![span];
+        }
+        for span in around {
+            self.open.with(span, |span| {
+                let Some(source) = &span.recorder else { return };
+                let same_every_time = self.call_site(span.metadata, |site| site.attributes.len());
+                let entries = source.encoder.attributes().entries().skip(same_every_time);
+                for view in entries.filter_map(|entry| KeyValueView::parse(entry).ok()) {
+                    with_value(view.value(), |value| recorder.set(Key::new(view.key()), value));
+                }
+            });
+        }
+    }
+}
+
+/// Takes the fields of an event.
+struct LogFields<'a> {
+    record: &'a mut LogRecord,
+    errors: &'a mut Errors,
+    exceptions: bool,
+    with_place: bool,
+}
+
+impl Sink for LogFields<'_> {
+    fn set(&mut self, Planned { key, role }: Planned, value: Value<'_>) {
+        let Some(recorder) = &mut self.record.recorder else { return };
+        match (role, value) {
+            (Role::Message, body) => recorder.encoder.set_body(body),
+            (Role::LogTarget, Value::Str(target)) => {
+                self.record.set_target(Cow::Owned(target.to_owned()));
+            }
+            (Role::LogPlace, _) if !self.with_place => {}
+            (Role::Error, Value::Str(text)) => {
+                self.errors.be_about(text);
+                recorder.set(key, value);
+            }
+            (_, value) => recorder.set(key, value),
+        }
+    }
+
+    fn set_error(&mut self, planned: Planned, error: Told<'_>) {
+        let Some(recorder) = &mut self.record.recorder else { return };
+        error.describe(planned.key, self.exceptions, |key, value| recorder.set(key, value));
+        self.errors.add(error);
+    }
+}
+
+fn severity(metadata: &Metadata<'_>) -> Severity {
+    match *metadata.level() {
+        Level::TRACE => Severity::Trace,
+        Level::DEBUG => Severity::Debug,
+        Level::INFO => Severity::Info,
+        Level::WARN => Severity::Warn,
+        Level::ERROR => Severity::Error,
+    }
+}
+
+/// A value that was encoded, to be encoded again.
+fn with_value(view: AnyValueView<'_>, f: impl FnOnce(Value<'_>)) {
+    match view {
+        AnyValueView::String(text) => f(Value::Str(text)),
+        AnyValueView::Bool(value) => f(Value::Bool(value)),
+        AnyValueView::Int(value) => f(Value::I64(value)),
+        AnyValueView::Double(value) => f(Value::F64(value)),
+        AnyValueView::Bytes(bytes) => f(Value::Bytes(bytes)),
+        AnyValueView::Array(elements) => f(Value::Array(&Array(elements))),
+        AnyValueView::KeyValueList(entries) => f(Value::Map(&Map(entries))),
+        _ => f(Value::Empty),
+    }
+}
+
+struct Array<'a>(Views<'a, AnyValueView<'a>>);
+
+impl Elements for Array<'_> {
+    fn for_each(&self, f: &mut dyn FnMut(Value<'_>)) {
+        self.0.filter_map(Result::ok).for_each(|element| with_value(element, &mut *f));
+    }
+}
+
+struct Map<'a>(Attributes<'a>);
+
+impl Entries for Map<'_> {
+    fn for_each(&self, f: &mut dyn FnMut(&str, Value<'_>)) {
+        let entries = self.0.filter_map(Result::ok);
+        entries.for_each(|entry| with_value(entry.value(), |value| f(entry.key(), value)));
+    }
+}
