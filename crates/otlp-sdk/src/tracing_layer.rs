@@ -1,4 +1,104 @@
 //! `tracing` straight into OTLP bytes: a [`Layer`](tracing_subscriber::Layer) for spans and events.
+//!
+//! [`TracingLayer`] makes the spans of `tracing` spans of a [`TracerProvider`], and its events span events
+//! or log records. Nothing stands in between: a field goes into the span's bytes as it is recorded. It
+//! takes the place of `tracing-opentelemetry` and of `opentelemetry-appender-tracing`, which work with
+//! this crate as well, unchanged and at their own cost.
+//!
+//! ```
+//! use otlp_sdk::testing::InMemoryExporter;
+//! use otlp_sdk::trace::TracerProvider;
+//! use otlp_sdk::tracing_layer::TracingLayer;
+//! use tracing_subscriber::filter::EnvFilter;
+//! use tracing_subscriber::prelude::*;
+//!
+//! let exporter = InMemoryExporter::default();
+//! let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
+//!
+//! tracing_subscriber::registry()
+//!     // RUST_LOG says what is made at all, for every layer.
+//!     .with(EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy())
+//!     .with(tracing_subscriber::fmt::layer())
+//!     .with(TracingLayer::new(&provider))
+//!     .init();
+//!
+//! tracing::info_span!("charge card", amount = 4200).in_scope(|| {
+//!     tracing::info!(provider = "acme", "authorised");
+//! });
+//! provider.force_flush()?;
+//!
+//! let spans = exporter.finished_spans();
+//! assert_eq!(spans[0].name, "charge card");
+//! assert_eq!(spans[0].events[0].name, "authorised");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With [`init()`](crate::init()) the provider is
+//! [`TelemetryGuard::tracer_provider`](crate::TelemetryGuard::tracer_provider).
+//!
+//! # Which spans, which events
+//!
+//! - For every layer alike: a filter of the subscriber, such as `EnvFilter` with `RUST_LOG`. What it turns
+//!   off costs next to nothing.
+//! - For this layer alone: `with_filter` on it. A child of a
+//!   span that was filtered belongs to the next span outside.
+//! - For spans and events apart: [`with_span_filter`](TracingLayer::with_span_filter) and
+//!   [`with_event_filter`](TracingLayer::with_event_filter), decided once per place in the code.
+//! - Where telemetry is suppressed (`Context::enter_telemetry_suppressed_scope`), and on the threads of
+//!   exporters, nothing is recorded: an export under a subscriber without any filter makes no spans that
+//!   make the next export.
+//!
+//! The layer may be an `Option`, boxed, one of several (each with spans of its own), and may stand under
+//! [`reload`](tracing_subscriber::reload), where [`OtelSpanExt`] works too. Spans that are open when
+//! `reload` takes a layer out end then.
+//!
+//! # Parents and contexts
+//!
+//! Inside an entered span the API's current `Context` has the span's ids, so propagators, spans of the API
+//! and exemplars of metrics fit in. A span's parent is the one that it names, else the current context if
+//! somebody has attached one since the innermost span was entered, else that span. A remote parent is set
+//! by attaching the extracted context before the span is made, or afterwards by
+//! [`OtelSpanExt::set_parent`], until the span has a child. `follows_from` becomes a link.
+//!
+//! # Fields with a meaning
+//!
+//! | field of a span | sets |
+//! |---|---|
+//! | `otel.name` | the name |
+//! | `otel.kind` | the kind: `server`, `client`, `producer`, `consumer`, `internal` |
+//! | `otel.status_code` | the status: `ok` or `error` |
+//! | `otel.status_description` | the status to an error with this description (`otel.status_message`, the older name, too) |
+//!
+//! at its start and by a later `record`. The message of an event is its name, or the body of the log
+//! record. [`TracingLayer::with_exceptions`] and
+//! [`with_error_status`](TracingLayer::with_error_status) say what errors become.
+//!
+//! Integers of every size are integers where they fit 64 bits with a sign, else text. Bytes are bytes.
+//! What has only a `Debug` or `Display` is text, of at most 1 MiB, and of whatever the limits of the
+//! provider leave; should that code panic, a note stands in its place and the panic is counted in
+//! [`Ledger::panics`](crate::trace::Ledger). No such code runs while the layer holds a lock.
+//!
+//! # What differs from `tracing-opentelemetry`
+//!
+//! - The sampler decides when a span is made, not when it is first entered; what it drops is neither
+//!   collected nor timed. (A dropped span without a parent is collected until it has a child, since its
+//!   parent may still be set.)
+//! - `set_parent` works inside the span, under `reload`, and behind filters, and says what is wrong.
+//! - `busy_ns`, `idle_ns`, `thread.id` and `thread.name` are off until asked for.
+//! - Unsigned and 128-bit integers are not text, bytes are not text, keys stand once.
+//! - `otel.name` and `otel.kind` are taken from a later `record` as well.
+//! - A description of an error is not lost to a later error without one.
+//! - `Context::current().span()` inside a span of `tracing` has the ids and passes them on, but records
+//!   nothing: use the macros of `tracing`, or [`OtelSpanExt`] on `tracing::Span::current()`.
+//! - `tracing_opentelemetry::OpenTelemetrySpanExt` does not know this layer; [`OtelSpanExt`] has the same
+//!   methods, with a `Result`.
+//!
+//! # Costs
+//!
+//! A span costs one allocation, that of its `Context`; one more for a name or status that is not a
+//! literal. Fields are copied once; what a place in the code says of itself (file, line, target) is encoded
+//! when that place is first reached. Each entering, leaving and closing takes one lock that threads
+//! share only by chance. An event costs no allocation; a log record neither.
 
 mod adopt;
 mod call_site;
@@ -28,7 +128,8 @@ pub use self::span_ext::{OtelSpanExt, SpanError};
 use crate::logs::Logger;
 use crate::trace::{Tracer, TracerProvider};
 
-/// A layer that makes `tracing`'s spans spans of a [`TracerProvider`].
+/// A layer that makes `tracing`'s spans spans of a [`TracerProvider`]. [The module](self) has a set-up
+/// and what it does in detail.
 pub struct TracingLayer {
     /// Tells the layers of a process apart.
     id: u64,
@@ -53,7 +154,7 @@ impl TracingLayer {
             tracer: provider.tracer("tracing"),
             logger: None,
             options: Options::default(),
-            call_sites: CallSites::default(),
+            call_sites: CallSites::new(),
             open: OpenSpans::new(),
         }
     }

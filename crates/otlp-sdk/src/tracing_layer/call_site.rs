@@ -1,10 +1,8 @@
 //! What is known of each place in the code that makes spans or events: encoded once, copied as bytes.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
 use otlp_core::log::LogRecordEncoder;
 use otlp_core::span::SpanEncoder;
 use otlp_core::wire::{AttributeList, Key};
@@ -169,14 +167,21 @@ fn set_place(list: &mut AttributeList, metadata: &Metadata<'_>, limits: &Attribu
 }
 
 /// The call sites of a layer, found by the address of their metadata, which is there for ever.
-#[derive(Debug)]
+///
+/// Every span and event looks here, on all threads, so what is found is never moved or counted: a
+/// table of places that are written once. When the places for an address are taken, the next, larger
+/// table has some.
 pub(super) struct CallSites {
-    shards: Box<[ArcSwap<Known>]>,
+    tables: [OnceLock<Box<[Place]>>; TABLES.len()],
 }
 
-type Known = HashMap<usize, Arc<CallSite>, BuildHasherDefault<AddressHasher>>;
+type Place = OnceLock<(usize, Arc<CallSite>)>;
 
 impl CallSites {
+    pub(super) const fn new() -> Self {
+        Self { tables: [const { OnceLock::new() }; TABLES.len()] }
+    }
+
     /// Calls `f` with what is known of a call site, which `make` tells where nothing is. No lock is
     /// held meanwhile.
     #[inline]
@@ -186,81 +191,65 @@ impl CallSites {
         make: impl FnOnce() -> CallSite,
         f: impl FnOnce(&CallSite) -> R,
     ) -> R {
-        let address = address(metadata);
-        if let Some(shard) = self.shard(address) {
-            let known = shard.load();
-            if let Some(call_site) = known.get(&address) {
-                return f(call_site);
+        let address = std::ptr::from_ref(metadata).addr();
+        match self.find(address) {
+            Some(known) => f(known),
+            None => self.learn(address, make(), f),
+        }
+    }
+
+    #[inline]
+    fn find(&self, address: usize) -> Option<&CallSite> {
+        for table in &self.tables {
+            for place in places(table.get()?, address) {
+                let (known, call_site) = place.get()?;
+                if *known == address {
+                    return Some(call_site);
+                }
             }
         }
-        f(&self.learn(address, make()))
+        None
     }
 
-    /// Remembers a call site. Each time the shard is copied, so there are many of them.
     #[cold]
-    fn learn(&self, address: usize, call_site: CallSite) -> Arc<CallSite> {
-        let call_site = Arc::new(call_site);
-        if let Some(shard) = self.shard(address) {
-            shard.rcu(|known| {
-                let mut known = Known::clone(known);
-                if known.len() < CALL_SITES_MAX / SHARDS {
-                    known.insert(address, Arc::clone(&call_site));
+    fn learn<R>(&self, address: usize, made: CallSite, f: impl FnOnce(&CallSite) -> R) -> R {
+        let made = Arc::new(made);
+        for (table, size) in self.tables.iter().zip(TABLES) {
+            let table = table.get_or_init(|| (0..size).map(|_| Place::new()).collect());
+            for place in places(table, address) {
+                // Ours, or that of another thread which came first, or another call site.
+                match place.get_or_init(|| (address, Arc::clone(&made))) {
+                    (known, call_site) if *known == address => return f(call_site),
+                    _ => {}
                 }
-                known
-            });
+            }
         }
-        call_site
-    }
-
-    #[inline]
-    fn shard(&self, address: usize) -> Option<&ArcSwap<Known>> {
-        self.shards.get((mix(address) >> 48) as usize % SHARDS)
+        // More call sites than a program can have: this one is made anew each time.
+        f(&made)
     }
 }
 
-impl Default for CallSites {
-    fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| ArcSwap::default()).collect() }
+impl fmt::Debug for CallSites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallSites").finish_non_exhaustive()
     }
 }
 
+/// The few places where an address may stand.
 #[inline]
-fn address(metadata: &'static Metadata<'static>) -> usize {
-    std::ptr::from_ref(metadata).addr()
-}
-
-#[inline]
-const fn mix(address: usize) -> u64 {
-    (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
-/// Addresses are no input of anybody's, so a multiplication spreads them well enough.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize(usize::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_usize(&mut self, address: usize) {
-        self.0 = mix(address ^ self.0 as usize).rotate_left(26);
-    }
+fn places(table: &[Place], address: usize) -> impl Iterator<Item = &Place> {
+    let first = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    let at = move |step| (first as usize).wrapping_add(step) & (table.len().wrapping_sub(1));
+    (0..PROBES).filter_map(move |step| table.get(at(step)))
 }
 
 const TARGET: &str = "target";
 const FILE: &str = "code.file.path";
 const MODULE: &str = "code.module.name";
 const LINE: &str = "code.line.number";
-const SHARDS: usize = 64;
-/// Call sites that are remembered. A large program has some thousands; beyond, one is encoded anew
-/// each time.
-const CALL_SITES_MAX: usize = 64 * 1024;
+/// Places of each table, powers of two. A large program has some thousands of call sites.
+const TABLES: [usize; 3] = [1 << 10, 1 << 13, 1 << 16];
+const PROBES: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -171,7 +171,7 @@ impl OpenSpans {
 
     #[inline]
     fn shard(&self, id: u64) -> Option<&Shard> {
-        self.shards.get(spread(id) as usize % SHARDS)
+        self.shards.get(spread(id & OF_PLACE) as usize % SHARDS)
     }
 }
 
@@ -208,6 +208,9 @@ const fn spread(id: u64) -> u64 {
     id.wrapping_mul(GOLDEN) >> 40
 }
 
+/// The bits of a registry's id that say where a span is kept, and by which thread. Those above change
+/// with every span in that place; without them a thread that makes span after span stays in few shards.
+const OF_PLACE: u64 = (1 << 51) - 1;
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Several times the threads of a large machine.
 const SHARDS: usize = 128;

@@ -223,7 +223,7 @@ impl TracingLayer {
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
         // Nothing was encoded under the old settings, unless somebody changes a layer in use.
-        self.call_sites = CallSites::default();
+        self.call_sites = CallSites::new();
         self
     }
 }
