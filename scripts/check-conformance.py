@@ -23,18 +23,23 @@ SKIPPED = {"target", "corpus", "artifacts"}
 
 # Comments alone: code is full of `V4` and `Z0`. No section has thirty rows, so `I64` is no row.
 COMMENT = re.compile(r"//[/!]?(.*)")
-ID = r"[A-Z](?:[1-9]|[12][0-9])"
+ID = r"(?:G-L[1-9]|[A-Z](?:[1-9]|[12][0-9]))"
 RANGE = re.compile(rf"\b({ID}) to ({ID})\b")
 ONE = re.compile(rf"(?<![\w%:\\-])({ID})(?![\w-])")
 TRAP = re.compile(r"\b[Tt]rap ([0-9]+)")
-LETTERS = set("WZGHBJFTLPIRCS")
+LETTERS = set("WZGHBJFXTLPIRCSM")
+# A propagator is called that; the row of that name is one where the comment says so.
+B3 = re.compile(r"\brows? (?:[A-Z0-9-]+(?:, | and | to ))*B3\b")
 ROW = re.compile(rf"^\| ({ID}|[0-9]+)( †)? \|")
 PUBLISHED = ("otlp-core/", "otlp-sdk/", "otlp-exporter-", "otlp-contrib/")
 FAULTS = "Fault scenarios"
 # Names rows, and is no list of them.
 DEVIATIONS = "Deviations"
 # Letters that name a row of this section in these files, and a fault scenario elsewhere.
-SHARED = {"C": "otlp-sdk/src/propagation", "S": "otlp-sdk/src/resource"}
+SHARED = {
+    "C": ("otlp-sdk/src/propagation", "otlp-sdk/tests/propagation"),
+    "S": ("otlp-sdk/src/resource",),
+}
 
 
 def cited_in(line):
@@ -48,13 +53,15 @@ def cited_in(line):
         if first[0] == last[0]:
             found |= {f"{first[0]}{n}" for n in range(int(first[1:]), int(last[1:]) + 1)}
     found |= set(ONE.findall(text))
+    if not B3.search(text):
+        found.discard("B3")
     return {row for row in found if row.startswith("trap") or row[0] in LETTERS}
 
 
 def key_of(row, file):
     """The row with its section, where a letter has two."""
-    home = SHARED.get(row[0])
-    return f"fault {row}" if home and home not in file else row
+    homes = SHARED.get(row[0])
+    return f"fault {row}" if homes and not file.startswith(homes) else row
 
 
 def is_test(file, in_test_module):
@@ -171,6 +178,8 @@ def self_test():
     found = {problem.split(" is ")[0] for problem in problems_of(page, [*both, missing])}
     assert found >= {"T3", "T5", "T6", "trap 9"}, found
     assert cited_in('let x = "S1"; // I64, 0xB8, L2 and V4') == {"L2"}
+    assert cited_in("// the B3 header, G-L5") == {"G-L5"}
+    assert cited_in("// rows B1 and B3") == {"B1", "B3"}
     read = [("otlp-sdk/src/a.rs", 'env.bool("OTEL_NEW"); // "OTEL_NOT"')]
     assert [problem.split()[0] for problem in undocumented(read, "`OTEL_OLD`")] == ["OTEL_NEW"]
     print("self-test: the checks fail where they must")
