@@ -43,7 +43,9 @@
 //! # Feedback
 //!
 //! Nothing that happens on the export thread reaches a `tracing` subscriber, so that a bridge from
-//! `tracing` cannot export its own exports.
+//! `tracing` cannot export its own exports, whatever its filter. The price: `tracing` sees that a thread has
+//! a subscriber of its own, and looks for one at every span and event of the program, which takes it a
+//! few nanoseconds.
 
 mod account;
 mod config;

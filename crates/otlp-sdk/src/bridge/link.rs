@@ -120,7 +120,7 @@ impl Link {
             return Err(shared.lost(items, DropReason::QueueFull.name(), &queue_full(max)));
         };
         let (reply, outcome) = oneshot::channel();
-        let deadline = shared.deadline(shared.config.limit());
+        let deadline = within(shared.config.limit());
         // Without a thread the job comes back and is counted where it is dropped.
         let _ = shared.commands.send(Command::Export(Job { payload, held, deadline, reply }));
         Ok(Some(outcome))
@@ -161,7 +161,7 @@ impl Drop for Link {
         if open && self.shared.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             // Nobody waits for it.
             let (reply, _) = sync_channel(1);
-            let deadline = self.shared.deadline(Some(self.shared.config.shutdown_timeout));
+            let deadline = within(Some(self.shared.config.shutdown_timeout));
             let settle = Settle { deadline, shutdown: true, reply };
             let _ = self.shared.commands.send(Command::Settle(settle));
         }
@@ -169,11 +169,6 @@ impl Drop for Link {
 }
 
 impl Shared {
-    #[expect(clippy::unused_self, reason = "reads as what it is")]
-    fn deadline(&self, timeout: Option<Duration>) -> Deadline {
-        Deadline::NEVER.within(Instant::now(), timeout)
-    }
-
     /// The outcome of a batch; at the latest when the thread should have answered, since an exporter that
     /// blocks it must not hold the caller, whose runtime may have no timer.
     async fn answer(&self, items: usize, outcome: oneshot::Receiver<Report>) -> OTelSdkResult {
@@ -197,7 +192,7 @@ impl Shared {
             return Err(own_thread());
         }
         let (reply, answer) = sync_channel(1);
-        let deadline = self.deadline(timeout);
+        let deadline = within(timeout);
         let asked = self.commands.send(Command::Settle(Settle { deadline, shutdown, reply }));
         asked.map_err(|_| self.gone(0))?;
         let limit = timeout.unwrap_or(PATIENCE_MAX).min(PATIENCE_MAX);
@@ -251,6 +246,10 @@ fn spawn<E: Exporter>(shared: &Arc<Shared>, plan: Plan<E>) {
         Ok(Err(error)) => *shared.no_thread.lock() = Some(error.to_string()),
         Err(panic) => *shared.no_thread.lock() = Some(printable(&panic)),
     }
+}
+
+fn within(timeout: Option<Duration>) -> Deadline {
+    Deadline::NEVER.within(Instant::now(), timeout)
 }
 
 fn own_thread() -> OTelSdkError {

@@ -1,13 +1,14 @@
 //! Servers and exporters that fail, behind the official SDK.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::error::OTelSdkError;
-use opentelemetry_sdk::trace::SpanExporter as _;
-use otlp_core::Signal;
-use otlp_core::export::{ErrorKind, ExportError, Outcome};
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use otlp_core::export::retry::RetryPolicy;
+use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
+use otlp_core::{Payload, Signal};
 use otlp_sdk::bridge::{ExportConfig, SpanExporter};
 use otlp_sdk::trace::DropReason;
 use otlp_testing::{Gate, Reply, Script, ScriptedExporter, Server, Step, Transport};
@@ -264,4 +265,57 @@ fn while_a_server_fails_one_request_at_a_time_knocks() {
     exporter.force_flush().unwrap();
     assert_eq!(sums(&exporter.account()), (7, 7, 0, 0, 0));
     assert_eq!(most.load(Ordering::Relaxed), 1);
+}
+
+/// Calls back into the exporter that wraps it, from the export thread.
+#[derive(Debug)]
+struct Recursive {
+    wrapping: Arc<OnceLock<SpanExporter>>,
+    /// Where telemetry is suppressed, none can be made.
+    spans: Vec<SpanData>,
+}
+
+impl Exporter for Recursive {
+    async fn export(&self, _: Payload, _: Deadline) -> Outcome {
+        let wrapping = self.wrapping.get().unwrap();
+        let flushed = failure(wrapping.force_flush());
+        let exported = failure(wrapping.export(self.spans.clone()).await);
+        assert_eq!(flushed, exported);
+        Outcome::permanent(ExportError::new(ErrorKind::Other, flushed))
+    }
+}
+
+#[test]
+fn on_the_export_thread_nobody_waits_for_the_export_thread() {
+    let wrapping = Arc::new(OnceLock::new());
+    let exporter = Recursive { wrapping: Arc::clone(&wrapping), spans: finished_spans(3) };
+    let exporter = SpanExporter::with_config(exporter, config());
+    wrapping.set(exporter.clone()).unwrap();
+    let text = failure(export(&exporter, 1));
+    assert!(text.contains("called on the export thread itself"), "{text}");
+    assert_eq!(sums(&exporter.account()), (4, 0, 0, 4, 0));
+}
+
+// OTEL_BSP_EXPORT_TIMEOUT=0
+#[test]
+fn a_timeout_of_zero_is_no_limit() {
+    let recorded = ScriptedExporter::new();
+    recorded.respond_with([busy().into(), busy().into()]);
+    let config = config().with_timeout(Duration::ZERO);
+    let exporter = SpanExporter::with_config(recorded.clone(), config);
+    export(&exporter, 1).unwrap();
+    exporter.force_flush().unwrap();
+    assert!(recorded.deadlines().iter().all(|deadline| *deadline == Deadline::NEVER));
+    assert_eq!(sums(&exporter.account()), (1, 1, 0, 0, 0));
+}
+
+#[test]
+fn without_retries_one_failure_is_the_end() {
+    let recorded = ScriptedExporter::new();
+    recorded.respond_with([busy().into()]);
+    let config = config().with_retry(RetryPolicy::never());
+    let exporter = SpanExporter::with_config(recorded.clone(), config);
+    let text = failure(export(&exporter, 1));
+    assert_eq!(text, "1 span not delivered (retries_exhausted): busy");
+    assert_eq!(recorded.exports(), 1);
 }

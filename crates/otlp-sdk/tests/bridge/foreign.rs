@@ -188,6 +188,7 @@ struct Seen {
 }
 
 enum Act {
+    Pass,
     Fail(OTelSdkError),
     Panic,
     Block(Gate),
@@ -217,7 +218,7 @@ impl OfficialExporter for Scripted {
             seen.runtime = tokio::runtime::Handle::try_current().is_ok();
         }
         match act {
-            None => Ok(()),
+            None | Some(Act::Pass) => Ok(()),
             Some(Act::Fail(error)) => Err(error),
             Some(Act::Panic) => panic!("boom"),
             Some(Act::Block(gate)) => {
@@ -325,11 +326,36 @@ async fn while_it_blocks_others_wait_and_are_told() {
 
 /// Two spans.
 fn payload() -> Payload {
-    let recorded = ScriptedExporter::new();
-    let provider = TracerProvider::builder().with_batch_exporter(recorded.clone()).build();
-    spans(&provider, 2);
-    provider.force_flush().unwrap();
-    recorded.payloads().remove(0)
+    payload_of(&["one"])
+}
+
+/// Two spans of each of these services, in one request.
+fn payload_of(services: &[&'static str]) -> Payload {
+    let payloads = services.iter().map(|service| {
+        let recorded = ScriptedExporter::new();
+        let resource = Resource::new([KeyValue::new("service.name", *service)]);
+        let builder = TracerProvider::builder().with_resource(resource);
+        let provider = builder.with_batch_exporter(recorded.clone()).build();
+        spans(&provider, 2);
+        provider.force_flush().unwrap();
+        recorded.payloads().remove(0)
+    });
+    payloads.reduce(|all, payload| all.merge(payload).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn of_several_resources_each_is_told_and_what_fails_is_counted() {
+    let failing = || Act::Fail(OTelSdkError::InternalFailure("quota".to_owned()));
+    let scripted = Scripted::new([Act::Pass, failing(), Act::Pass, failing(), failing()]);
+    let exporter = ForeignSpanExporter::new(scripted.clone());
+    let outcome = exporter.export(payload_of(&["a", "b", "c"]), Deadline::NEVER).await;
+    let Outcome::PartlyRejected { rejected, message } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((rejected, message.as_str()), (2, "quota"));
+    let outcome = exporter.export(payload_of(&["c", "d"]), Deadline::NEVER).await;
+    assert!(matches!(outcome, Outcome::Permanent { .. }), "{outcome:?}");
+    let seen = scripted.seen.lock();
+    assert_eq!(seen.resources, ["a", "b", "c", "d"]);
+    assert_eq!(seen.batches, [2; 5]);
 }
 
 #[tokio::test]
