@@ -261,3 +261,23 @@ fn the_console_prints_every_signal() {
         assert!(head.contains("service.name=\"looked at\"") && head.ends_with("\nscope all"));
     }
 }
+
+#[cfg(feature = "tracing")]
+#[test]
+fn the_guards_layer_makes_spans_and_log_records_of_tracing() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    for (exporter, expected) in [("otlp", [1, 0, 1]), ("none", [1, 0, 0])] {
+        let server = Server::start();
+        let telemetry = env([("OTEL_LOGS_EXPORTER", exporter)]);
+        let telemetry = telemetry.with_endpoint(server.http_endpoint()).init().unwrap();
+        let subscriber = tracing_subscriber::registry().with(telemetry.tracing_layer());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info_span!("work").in_scope(|| tracing::info!("working"));
+        });
+        telemetry.shutdown().unwrap();
+        assert_eq!(arrived(&server), expected, "{exporter}");
+        let events = server.spans()[0].record.span.events.len();
+        assert_eq!(events == 1, exporter == "none", "each event is in one place");
+    }
+}

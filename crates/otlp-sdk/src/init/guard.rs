@@ -59,6 +59,31 @@ impl TelemetryGuard {
         &self.providers.meter
     }
 
+    /// A layer for `tracing`: its spans become spans and its events log records; span events where logs go
+    /// nowhere, as with `OTEL_LOGS_EXPORTER=none`.
+    ///
+    /// ```no_run
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let telemetry = otlp_sdk::init()?;
+    /// tracing_subscriber::registry()
+    ///     .with(tracing_subscriber::fmt::layer())
+    ///     .with(telemetry.tracing_layer())
+    ///     .init();
+    /// telemetry.announce();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tracing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+    #[must_use]
+    pub fn tracing_layer(&self) -> crate::tracing_layer::TracingLayer {
+        let Providers { tracer, logger, .. } = &self.providers;
+        let layer = crate::tracing_layer::TracingLayer::new(tracer);
+        if logger.is_active() { layer.with_logger_provider(logger) } else { layer }
+    }
+
     /// Says once more, through `tracing`, what was set up and what was wrong with the settings.
     ///
     /// [`init`](crate::init()) says it too. But a subscriber with a layer that needs a provider can only be

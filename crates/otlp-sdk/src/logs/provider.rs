@@ -99,6 +99,12 @@ impl LoggerProvider {
         self.handle.provider.force_flush_async(timeout).await
     }
 
+    /// Whether records go anywhere.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn is_active(&self) -> bool {
+        self.handle.provider.core.is_active()
+    }
+
     pub(crate) fn start_flush(&self, timeout: Duration) -> Underway<'_> {
         self.handle.provider.start_flush(timeout)
     }
