@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::effort::Effort;
 use crate::ours;
-use crate::peers::{fastrace, noop, official, tracing};
+use crate::peers::{appender, fastrace, noop, official, tracing};
 use crate::rounds::{self, Gauge, Plan, Rounds, Side};
 use crate::rows::{Contest, Kind, Row};
 use crate::subject::{Failure, LocalExport, Queue, Sampling, Subject};
@@ -61,9 +61,23 @@ fn spans(contest: Contest, gauge: Gauge, plan: Plan) -> Result<Rounds, Failure> 
             let peer = tracing::bridged_alike(official::local_parts(LocalExport::Encode));
             pair(plan, gauge, Work::Root { attributes: 10 }, true, &ours, &peer)
         }
+        Contest::Logs => logs(plan, gauge),
         Contest::FastraceRoot => against_fastrace(plan, gauge, Work::Root { attributes: 10 }),
         Contest::FastraceTree => against_fastrace(plan, gauge, Work::Tree),
     }
+}
+
+fn logs(plan: Plan, gauge: Gauge) -> Result<Rounds, Failure> {
+    let sides = |export| {
+        let ours = appender::bridged(ours::logs::local_parts(export));
+        (ours, appender::bridged(official::logs::local_parts(export)))
+    };
+    let (ours, peer) = sides(LocalExport::Check);
+    rounds::check(&ours).map_err(|error| format!("ours: {error}"))?;
+    rounds::check(&peer).map_err(|error| format!("peer: {error}"))?;
+    let (ours, peer) = sides(LocalExport::Encode);
+    // The work is that of the subject: records.
+    pair(plan, gauge, WORK, true, &ours, &peer)
 }
 
 fn against_fastrace(plan: Plan, gauge: Gauge, work: Work) -> Result<Rounds, Failure> {

@@ -1,19 +1,23 @@
-//! Our SDK and exporters. This file alone knows them.
+//! Our SDK and exporters. This file and those below it alone know them.
+
+pub mod logs;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::trace::TracerProvider as _;
-use otlp_core::export::{Compression, Deadline, ExportError, Exporter, Outcome};
+use otlp_core::export::{Compression, Deadline, ErrorKind, ExportError, Exporter, Outcome};
 use otlp_core::{Payload, Signal};
 use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::trace::sampler::Sampler;
-use otlp_sdk::trace::{BatchConfig, Tracer, TracerProvider};
+use otlp_sdk::trace::{BatchConfig, Ledger, Tracer, TracerProvider};
 use otlp_sdk::tracing_layer::TracingLayer;
 
+use crate::decode;
 use crate::subject::{
     Account, ApiSubject, Codec, Control, Failure, LocalExport, Progress, Queue, Sampling, Subject,
     Target, Transport,
@@ -27,7 +31,8 @@ pub fn queue_bytes() -> usize {
 
 /// A provider whose exporter ends in this process.
 ///
-/// What arrives there is encoded already, so both kinds of local export are the same. The queue
+/// What arrives there is encoded already, so [`LocalExport::Count`] and [`LocalExport::Encode`] are
+/// the same. The queue
 /// is bounded in bytes and deep by default.
 ///
 /// # Errors
@@ -35,24 +40,24 @@ pub fn queue_bytes() -> usize {
 /// The share of a sampler is not between 0 and 1.
 pub fn local(
     sampling: Sampling,
-    _export: LocalExport,
+    export: LocalExport,
     _queue: Queue,
 ) -> Result<impl Subject, Failure> {
-    let (tracer, control, progress) = parts(sampler(sampling)?);
+    let (tracer, control, progress) = parts(sampler(sampling)?, export);
     Ok(ApiSubject { tracer, control, progress })
 }
 
 /// A tracer for a bridge, and what belongs to it.
 #[must_use]
 pub fn local_parts() -> (Tracer, impl Control, Arc<Progress>) {
-    parts(Sampler::AlwaysOn)
+    parts(Sampler::AlwaysOn, LocalExport::Count)
 }
 
 /// Our layer for `tracing` with its defaults, and what belongs to it.
 #[must_use]
 pub fn layer_parts() -> (TracingLayer, impl Control, Arc<Progress>) {
     let progress = Arc::new(Progress::default());
-    let provider = provider(Discard, Sampler::AlwaysOn, &progress);
+    let provider = provider(local_spans(LocalExport::Count), Sampler::AlwaysOn, &progress);
     (TracingLayer::new(&provider), Provider(provider), progress)
 }
 
@@ -73,9 +78,9 @@ pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
     Ok(ApiSubject { tracer, control: Provider(provider), progress })
 }
 
-fn parts(sampler: Sampler) -> (Tracer, Provider, Arc<Progress>) {
+fn parts(sampler: Sampler, export: LocalExport) -> (Tracer, Provider, Arc<Progress>) {
     let progress = Arc::new(Progress::default());
-    let provider = provider(Discard, sampler, &progress);
+    let provider = provider(local_spans(export), sampler, &progress);
     (provider.tracer("bench"), Provider(provider), progress)
 }
 
@@ -87,9 +92,17 @@ fn provider<E: Exporter>(
     let exporter = Watched { inner: exporter, progress: Arc::clone(progress) };
     TracerProvider::builder()
         .with_sampler(sampler)
-        .with_resource(Resource::builder().with_service_name("bench").build())
+        .with_resource(resource())
         .with_batch_exporter(exporter)
         .build()
+}
+
+fn local_spans(export: LocalExport) -> Local {
+    Local { export, decode: decode::spans }
+}
+
+fn resource() -> Resource {
+    Resource::builder().with_service_name("bench").build()
 }
 
 fn sampler(sampling: Sampling) -> Result<Sampler, Failure> {
@@ -138,25 +151,50 @@ impl Control for Provider {
     }
 
     fn account(&self) -> Option<Account> {
-        let ledger = self.0.ledger();
-        Some(Account {
-            ended: ledger.ended,
-            delivered: ledger.delivered,
-            lost: ledger.rejected + ledger.dropped_total(),
-            held: ledger.held,
-        })
+        Some(account(&self.0.ledger()))
     }
 }
 
-/// Takes everything.
-#[derive(Debug)]
-struct Discard;
+fn account(ledger: &Ledger) -> Account {
+    Account {
+        ended: ledger.ended,
+        delivered: ledger.delivered,
+        lost: ledger.rejected + ledger.dropped_total(),
+        held: ledger.held,
+    }
+}
 
-impl Exporter for Discard {
+/// Takes everything, or everything that is right.
+#[derive(Debug)]
+struct Local {
+    export: LocalExport,
+    /// The number of items in a request, all of them looked at.
+    decode: fn(Bytes) -> Result<u64, String>,
+}
+
+impl Exporter for Local {
     async fn export(&self, payload: Payload, _deadline: Deadline) -> Outcome {
+        if self.export == LocalExport::Check {
+            let decoded = (self.decode)(payload.rope().to_bytes());
+            return self.arrived(payload.items(), decoded);
+        }
         std::hint::black_box(payload.rope());
         Outcome::delivered()
     }
+}
+
+impl Local {
+    fn arrived(&self, items: usize, decoded: Result<u64, String>) -> Outcome {
+        match decoded {
+            Ok(found) if found == items as u64 => Outcome::delivered(),
+            Ok(found) => wrong(format!("{found} of {items} items in a request")),
+            Err(fault) => wrong(fault),
+        }
+    }
+}
+
+fn wrong(fault: String) -> Outcome {
+    Outcome::permanent(ExportError::new(ErrorKind::Request, fault))
 }
 
 /// An exporter with a counter behind it.

@@ -1,5 +1,6 @@
 //! The stacks that we compare with.
 
+pub mod appender;
 pub mod fastrace;
 pub mod noop;
 pub mod official;

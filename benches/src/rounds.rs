@@ -78,8 +78,19 @@ impl<'a> Side<'a> {
             return Ok(());
         }
         let (came, made) = (progress.spans(), self.made);
-        Err(format!("{came} of {made} spans came through the exporter; no figure from that").into())
+        Err(format!("{came} of {made} items came through the exporter; no figure from that").into())
     }
+}
+
+/// Before anything is measured: whatever is made comes through an exporter that looks at it.
+///
+/// # Errors
+///
+/// What it makes does not come through, or not as it was made.
+pub fn check(subject: &dyn Subject) -> Result<(), Failure> {
+    let mut side = Side::new(subject, Work::Root { attributes: 10 }, true);
+    side.burst();
+    side.settle()
 }
 
 /// Measures both sides.

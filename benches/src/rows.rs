@@ -4,7 +4,7 @@ mod bar;
 
 pub use self::bar::Bar;
 
-use crate::peers::{fastrace, noop, official, tracing};
+use crate::peers::{appender, fastrace, noop, official, tracing};
 use crate::rounds::Gauge;
 use crate::subject::{Codec, LocalExport, Sampling, Transport};
 
@@ -26,7 +26,7 @@ pub struct Row {
 /// How a row is measured.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Both sides interleaved in one process.
+    /// Both sides interleaved in one process. The items are spans, or log records.
     Spans(Contest, Gauge),
     /// Spans per second of ours with two threads, against ours with one. The ratio is
     /// ours / peer.
@@ -72,6 +72,9 @@ pub enum Contest {
     Tracing,
     /// The same spans through our layer, against that bridge over the official SDK and its encoder.
     TracingLayer,
+    /// Log records with four attributes through `tracing` and its appender, ours against the
+    /// official SDK.
+    Logs,
     /// Root spans of ten attributes: ours through the API, `fastrace` through its own.
     FastraceRoot,
     /// Trees of ten, the same way.
@@ -242,6 +245,13 @@ pub const ROWS: &[Row] = &[
         peer_name: fastrace::NAME,
         kind: Kind::Spans(Contest::FastraceTree, Gauge::CallerTime),
         bars: &[],
+    },
+    Row {
+        name: "log4_cpu_encoded",
+        unit: "ns/record",
+        peer_name: appender::NAME,
+        kind: Kind::Spans(Contest::Logs, Gauge::ProcessCpu),
+        bars: &[Bar::Ratio(6.0)],
     },
     Row {
         name: "export_grpc_none",

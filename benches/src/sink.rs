@@ -15,7 +15,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use self::check::{inflate, scan, validate};
+use self::check::{inflate, scan};
+use crate::decode;
 use crate::subject::{Failure, Transport};
 
 /// What a sink process has to do.
@@ -117,8 +118,9 @@ impl Inbox {
     fn report(&self) -> SinkReport {
         let mut state = std::mem::take(&mut *self.state.lock());
         for (encoding, message) in std::mem::take(&mut state.kept) {
-            let spans = inflate(encoding, message)
-                .and_then(|message| if self.validate { validate(message) } else { scan(&message) });
+            let spans = inflate(encoding, message).and_then(|message| {
+                if self.validate { decode::spans(message) } else { scan(&message) }
+            });
             state.count(spans);
         }
         state.report

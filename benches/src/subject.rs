@@ -191,6 +191,9 @@ pub enum LocalExport {
     Count,
     /// Makes the bytes of the request and counts them. Ours has them already.
     Encode,
+    /// Makes the bytes, decodes them with `prost` and looks at every item: what [`crate::decode`]
+    /// knows.
+    Check,
 }
 
 /// How much may wait for the exporter.

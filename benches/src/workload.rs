@@ -1,7 +1,11 @@
-//! The spans that both sides make: one piece of code through the public API of `opentelemetry`.
+//! What both sides make: spans by one piece of code through the public API of `opentelemetry`,
+//! log records by one through `tracing`, and one set of measurements.
 //!
 //! Everything here is generic over the tracer, so that each side is compiled for its own types,
 //! as it would be in an application.
+
+pub mod logs;
+pub mod metrics;
 
 use std::hint::black_box;
 

@@ -1,16 +1,19 @@
 //! `opentelemetry_sdk` and `opentelemetry-otlp`, set up as their documentation says.
 
+pub mod logs;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{Compression, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData,
     SpanExporter,
@@ -19,6 +22,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use tokio::runtime::Runtime;
 
+use crate::decode;
 use crate::subject::{
     Account, ApiSubject, Codec, Control, DEEP_QUEUE_SPANS, Failure, LocalExport, Progress, Queue,
     Sampling, Subject, Target, Transport,
@@ -121,8 +125,7 @@ where
             Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)))
         }
     };
-    let resource = Resource::builder().with_service_name("bench").build();
-    let builder = SdkTracerProvider::builder().with_sampler(sampler).with_resource(resource);
+    let builder = SdkTracerProvider::builder().with_sampler(sampler).with_resource(resource());
     match queue {
         Queue::Default => builder.with_batch_exporter(exporter).build(),
         Queue::Deep => {
@@ -132,6 +135,10 @@ where
             builder.with_span_processor(processor).build()
         }
     }
+}
+
+fn resource() -> Resource {
+    Resource::builder().with_service_name("bench").build()
 }
 
 fn http(target: &Target) -> Result<opentelemetry_otlp::SpanExporter, Failure> {
@@ -185,6 +192,20 @@ impl Control for Provider {
     }
 }
 
+/// The length of a request with all its items in it.
+fn arrived(
+    items: usize,
+    request: Vec<u8>,
+    decode: fn(Bytes) -> Result<u64, String>,
+) -> Result<usize, OTelSdkError> {
+    let length = request.len();
+    match decode(request.into()) {
+        Ok(found) if found == items as u64 => Ok(length),
+        Ok(found) => Err(OTelSdkError::InternalFailure(format!("{found} of {items} items"))),
+        Err(fault) => Err(OTelSdkError::InternalFailure(fault)),
+    }
+}
+
 /// Counts, or encodes and counts.
 struct Local {
     export: LocalExport,
@@ -198,6 +219,7 @@ impl SpanExporter for Local {
         let bytes = match self.export {
             LocalExport::Count => 0,
             LocalExport::Encode => std::hint::black_box(encode(batch, &self.resource)).len(),
+            LocalExport::Check => arrived(spans, encode(batch, &self.resource), decode::spans)?,
         };
         self.progress.advance(spans, bytes);
         Ok(())

@@ -42,26 +42,39 @@ where
     subscribed((layer, control, progress))
 }
 
-/// A registry with this layer and no other.
+/// Root spans with ten fields, under a registry with this layer and no other.
 pub fn subscribed<L, C>((layer, control, progress): (L, C, Arc<Progress>)) -> impl Subject
 where
     L: Layer<Registry> + Send + Sync,
     C: Control,
 {
-    let subscriber = tracing_subscriber::registry().with(layer);
-    Subscribed { dispatch: Dispatch::new(subscriber), control, progress }
+    // The one thing that is compared here.
+    Instrumented::new(layer, |spans| (0..spans).for_each(root10), control, progress)
 }
 
-struct Subscribed<C> {
+/// Code that is instrumented with `tracing`, under a subscriber of its own.
+pub(super) struct Instrumented<C> {
     dispatch: Dispatch,
+    run: fn(usize),
     control: C,
     progress: Arc<Progress>,
 }
 
-impl<C: Control> Subject for Subscribed<C> {
-    /// Root spans with ten fields, whatever `work` says: the one thing that is compared here.
-    fn make(&self, _work: Work, spans: usize) {
-        tracing::dispatcher::with_default(&self.dispatch, || (0..spans).for_each(root10));
+impl<C> Instrumented<C> {
+    /// `run` makes so many items, with `layer` over the registry as its subscriber.
+    pub(super) fn new<L>(layer: L, run: fn(usize), control: C, progress: Arc<Progress>) -> Self
+    where
+        L: Layer<Registry> + Send + Sync,
+    {
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+        Self { dispatch, run, control, progress }
+    }
+}
+
+impl<C: Control> Subject for Instrumented<C> {
+    /// Whatever `work` says, what this was made with.
+    fn make(&self, _work: Work, items: usize) {
+        tracing::dispatcher::with_default(&self.dispatch, || (self.run)(items));
     }
 
     fn flush(&self) -> Result<(), Failure> {
