@@ -1,9 +1,10 @@
-//! The client process of an end-to-end row: one stack, one exporter, so many spans.
+//! The client process of an end-to-end row: one side, one exporter, so much to send.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::courier;
 use crate::measure::{process_cpu, resident_bytes};
 use crate::ours;
 use crate::peers::official;
@@ -17,8 +18,8 @@ pub struct ClientTask {
     pub side: SideName,
     /// Where to and how.
     pub target: Target,
-    /// In which way spans are made.
-    pub pace: Pace,
+    /// What to do.
+    pub job: Job,
 }
 
 /// Which stack a client process runs.
@@ -28,6 +29,42 @@ pub enum SideName {
     Ours,
     /// The official crates.
     Peer,
+}
+
+/// What a client process does.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Job {
+    /// Makes spans, which an SDK exports.
+    Spans(Host, Pace),
+    /// Calls the exporter itself, one call after the other.
+    Exports {
+        /// With what.
+        load: Load,
+        /// Calls before the clock starts.
+        warm_up: u64,
+        /// Calls while it runs.
+        exports: u64,
+    },
+}
+
+/// The SDK in front of our exporter. The peer always has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Host {
+    /// Ours.
+    Ours,
+    /// The official one, through our bridge.
+    Official,
+}
+
+/// What is handed to an exporter in one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Load {
+    /// A batch of the official SDK's finished spans.
+    SpanBatches,
+    /// What the official SDK has collected once.
+    Metrics,
+    /// What the official SDK collects for this call: each side's periodic reader is flushed.
+    CollectedMetrics,
 }
 
 /// In which way a client makes its spans.
@@ -59,11 +96,11 @@ pub enum Pace {
 /// What a client process found.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct ClientReport {
-    /// Spans that ended, warm-up included.
+    /// Items that were made or handed over, warm-up included.
     pub ended: u64,
-    /// Spans of them while the clock ran.
+    /// Those of them while the clock ran.
     pub measured: u64,
-    /// Spans that the exporter says the server took, warm-up included.
+    /// Those that the exporter says the server took, warm-up included.
     pub exported: u64,
     /// Process CPU while the clock ran, flush included.
     pub cpu_seconds: f64,
@@ -73,7 +110,7 @@ pub struct ClientReport {
     pub made_seconds: f64,
     /// Most resident memory over that before the provider was made.
     pub resident_growth: u64,
-    /// What the stack says about its spans at the end.
+    /// What the side itself says about them at the end.
     pub account: Option<Account>,
     /// How often the producer had to flush to get the stack to move.
     pub stalls: u64,
@@ -92,9 +129,20 @@ const STEP: u64 = 64;
 /// The exporter cannot be built, a lossless client could not flush, or memory cannot be read.
 pub fn run(task: &ClientTask) -> Result<ClientReport, Failure> {
     let before = resident_bytes()?;
-    match task.side {
-        SideName::Ours => drive(&ours::remote(&task.target)?, task.pace, before),
-        SideName::Peer => drive(&official::remote(&task.target)?, task.pace, before),
+    let target = &task.target;
+    match task.job {
+        Job::Spans(host, pace) => match (task.side, host) {
+            (SideName::Ours, Host::Ours) => drive(&ours::remote(target)?, pace, before),
+            (SideName::Ours, Host::Official) => drive(&ours::bridge::remote(target)?, pace, before),
+            (SideName::Peer, _) => drive(&official::remote(target)?, pace, before),
+        },
+        Job::Exports { load, warm_up, exports } => {
+            let mut courier = match task.side {
+                SideName::Ours => ours::bridge::courier(load, target)?,
+                SideName::Peer => official::courier(load, target)?,
+            };
+            courier::run(&mut *courier, warm_up, exports)
+        }
     }
 }
 

@@ -27,9 +27,12 @@ pub fn run(row: &Row, effort: &Effort) -> Result<Rounds, Failure> {
             let (ours, peer) = (deep_ours()?, deep_peer());
             threads(effort.plan, &Threads::cost(&ours, 2), &Threads::cost(&peer, 2))
         }
-        Kind::Export(..) | Kind::Loss { .. } | Kind::ServerAway { .. } => {
-            Err(format!("{} needs several processes", row.name).into())
-        }
+        Kind::Export(..)
+        | Kind::Bridge(_)
+        | Kind::Batches(_)
+        | Kind::Metrics(_)
+        | Kind::Loss { .. }
+        | Kind::ServerAway { .. } => Err(format!("{} needs several processes", row.name).into()),
     }
 }
 

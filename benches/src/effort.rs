@@ -16,6 +16,8 @@ pub struct Effort {
     pub export_rounds: usize,
     /// Spans per client of an export row without gzip.
     pub export_spans: u64,
+    /// Exports per client of a row about metrics.
+    pub metric_exports: u64,
     /// Rounds of a loss row.
     pub loss_rounds: usize,
     /// How long a loss row produces.
@@ -30,6 +32,7 @@ impl Effort {
         plan: Plan { rounds: 15, bursts: 25 },
         export_rounds: 7,
         export_spans: 384_000,
+        metric_exports: 200,
         loss_rounds: 5,
         loss_time: Duration::from_secs(4),
         away_time: Duration::from_secs(60),
@@ -40,6 +43,7 @@ impl Effort {
         plan: Plan { rounds: 7, bursts: 10 },
         export_rounds: 3,
         export_spans: 96_000,
+        metric_exports: 60,
         loss_rounds: 3,
         loss_time: Duration::from_secs(1),
         away_time: Duration::from_secs(10),
@@ -50,6 +54,7 @@ impl Effort {
         plan: Plan { rounds: 1, bursts: 1 },
         export_rounds: 1,
         export_spans: 4_096,
+        metric_exports: 2,
         loss_rounds: 1,
         loss_time: Duration::from_millis(20),
         away_time: Duration::from_millis(200),

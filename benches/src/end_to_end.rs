@@ -1,43 +1,123 @@
 //! The rows over loopback, as the parent process carries them out: a sink process, and client
 //! processes that take turns.
 
-use std::time::Duration;
+mod delivery;
 
 use tokio::net::TcpSocket;
 
-use crate::client::{ClientReport, ClientTask, Pace, SideName, WINDOW};
+use self::delivery::{Delivery, Sink, alternate, run_client};
+use crate::client::{ClientReport, Host, Job, Load, Pace, SideName, WINDOW};
 use crate::effort::Effort;
-use crate::process::{Running, Task, ask};
 use crate::rounds::Rounds;
-use crate::sink::{Listening, SinkReport, SinkTask};
-use crate::subject::{Codec, Failure, Queue, Target, Transport};
+use crate::subject::{Codec, Failure, Items, Queue, Target, Transport};
+use crate::workload;
 
-/// CPU seconds of the client per million spans that arrived.
+/// CPU seconds of the client per million spans that arrived. `host` is the SDK of our side.
 ///
 /// # Errors
 ///
 /// A process failed, or a span did not arrive or arrived damaged.
-pub fn export(effort: &Effort, transport: Transport, codec: Codec) -> Result<Rounds, Failure> {
-    validate(transport, codec)?;
-    let mut sink = Sink::start(transport, false)?;
-    let pace = Pace::Lossless { warm_up: 2 * WINDOW, spans: effort.spans(codec) };
-    let mut last = [Delivery::default(); 2];
-    let mut rounds = alternate(effort.export_rounds, |side| {
-        let delivery = sink.deliver(side, codec, Queue::Deep, pace)?;
-        delivery.check_complete()?;
-        let report = delivery.client;
-        if let Some(kept) = last.get_mut(side as usize) {
-            *kept = delivery;
+pub fn export(
+    effort: &Effort,
+    host: Host,
+    transport: Transport,
+    codec: Codec,
+) -> Result<Rounds, Failure> {
+    let lossless = |warm_up, spans| Job::Spans(host, Pace::Lossless { warm_up, spans });
+    let course = Course {
+        transport,
+        codec,
+        items: Items::Spans,
+        check: lossless(0, 4 * WINDOW),
+        measured: lossless(2 * WINDOW, effort.spans(codec)),
+        value: per_million,
+    };
+    course.run(effort.export_rounds)
+}
+
+/// The same for batches of finished spans that are handed to the span exporters: without the SDK
+/// that makes them.
+///
+/// # Errors
+///
+/// As there.
+pub fn batches(effort: &Effort, transport: Transport) -> Result<Rounds, Failure> {
+    let batches = |warm_up, exports| Job::Exports { load: Load::SpanBatches, warm_up, exports };
+    let course = Course {
+        transport,
+        codec: Codec::None,
+        items: Items::Spans,
+        check: batches(0, 64),
+        measured: batches(32, effort.export_spans / workload::BATCH as u64),
+        value: per_million,
+    };
+    course.run(effort.export_rounds)
+}
+
+/// CPU milliseconds of the client per export of [`workload::metrics::POINTS`] data points.
+///
+/// # Errors
+///
+/// A process failed, or a point did not arrive or arrived damaged.
+pub fn metrics(effort: &Effort, load: Load) -> Result<Rounds, Failure> {
+    let exports = |warm_up, exports| Job::Exports { load, warm_up, exports };
+    let course = Course {
+        transport: Transport::Http,
+        codec: Codec::None,
+        items: Items::Points,
+        check: exports(0, 3),
+        measured: exports(effort.metric_exports / 10, effort.metric_exports),
+        value: |report| per_million(report) * workload::metrics::POINTS as f64 / 1e3,
+    };
+    course.run(effort.export_rounds)
+}
+
+fn per_million(report: &ClientReport) -> f64 {
+    report.cpu_seconds * 1e6 / report.measured as f64
+}
+
+/// A lossless row: both sides do the same, and all of it has to arrive.
+struct Course {
+    transport: Transport,
+    codec: Codec,
+    items: Items,
+    /// Done before anything is measured; the sink looks at every item.
+    check: Job,
+    measured: Job,
+    value: fn(&ClientReport) -> f64,
+}
+
+impl Course {
+    fn run(&self, rounds: usize) -> Result<Rounds, Failure> {
+        self.validate()?;
+        let mut sink = Sink::start(self.transport, self.items, false)?;
+        let mut last = [Delivery::default(); 2];
+        let mut rounds = alternate(rounds, |side| {
+            let delivery = sink.deliver(side, self.codec, Queue::Deep, self.measured)?;
+            delivery.check_complete()?;
+            let value = (self.value)(&delivery.client);
+            if let Some(kept) = last.get_mut(side as usize) {
+                *kept = delivery;
+            }
+            Ok(value)
+        })?;
+        for (name, delivery) in ["ours", "peer"].into_iter().zip(&last) {
+            rounds.notes.push(format!("{name}: {}", delivery.describe(self.items)));
         }
-        Ok(report.cpu_seconds * 1e6 / report.measured as f64)
-    })?;
-    for (name, delivery) in ["ours", "peer"].into_iter().zip(&last) {
-        rounds.notes.push(format!("{name}: {}", delivery.describe()));
+        if matches!(self.codec, Codec::Gzip | Codec::GzipDefault) {
+            rounds.notes.push(SAME_DEFLATE.to_owned());
+        }
+        Ok(rounds)
     }
-    if matches!(codec, Codec::Gzip | Codec::GzipDefault) {
-        rounds.notes.push(SAME_DEFLATE.to_owned());
+
+    /// Before anything is measured: every item of both sides decodes to what was set.
+    fn validate(&self) -> Result<(), Failure> {
+        let mut sink = Sink::start(self.transport, self.items, true)?;
+        for side in [SideName::Ours, SideName::Peer] {
+            sink.deliver(side, self.codec, Queue::Deep, self.check)?.check_complete()?;
+        }
+        Ok(())
     }
-    Ok(rounds)
 }
 
 /// Spans lost at a rate.
@@ -46,14 +126,14 @@ pub fn export(effort: &Effort, transport: Transport, codec: Codec) -> Result<Rou
 ///
 /// A process failed, or our own account differs from what arrived.
 pub fn loss(effort: &Effort, transport: Transport, rate: u64) -> Result<Rounds, Failure> {
-    let mut sink = Sink::start(transport, false)?;
+    let mut sink = Sink::start(transport, Items::Spans, false)?;
     let spans = (effort.loss_time.as_secs_f64() * rate as f64) as u64;
     let mut notes = Vec::new();
     let mut rounds = alternate(effort.loss_rounds, |side| {
-        let pace = Pace::Paced { spans, rate };
-        let delivery = sink.deliver(side, Codec::None, Queue::Default, pace)?;
+        let job = Job::Spans(Host::Ours, Pace::Paced { spans, rate });
+        let delivery = sink.deliver(side, Codec::None, Queue::Default, job)?;
         delivery.check_account()?;
-        let lost = spans.saturating_sub(delivery.sink_spans);
+        let lost = spans.saturating_sub(delivery.arrived);
         notes.push(format!(
             "{side:?}: {lost} of {spans} lost, made at {:.2} M spans/s{}",
             spans as f64 / delivery.client.made_seconds / 1e6,
@@ -84,7 +164,8 @@ pub fn server_away(effort: &Effort, rate: u64) -> Result<Rounds, Failure> {
             endpoint: endpoint.clone(),
             queue: Queue::Default,
         };
-        let client = run_client(side, target, Pace::Away { spans, rate })?;
+        let job = Job::Spans(Host::Ours, Pace::Away { spans, rate });
+        let client = run_client(side, target, job)?;
         let delivery = Delivery { client, ..Delivery::default() };
         delivery.check_account()?;
         notes.push(match client.account {
@@ -97,130 +178,6 @@ pub fn server_away(effort: &Effort, rate: u64) -> Result<Rounds, Failure> {
     Ok(rounds)
 }
 
-/// Runs both sides in turn; the first of a round turns too.
-fn alternate(
-    rounds: usize,
-    mut measure: impl FnMut(SideName) -> Result<f64, Failure>,
-) -> Result<Rounds, Failure> {
-    let mut figures = Rounds::default();
-    for round in 0..rounds {
-        if round % 2 == 0 {
-            figures.ours.push(measure(SideName::Ours)?);
-            figures.peer.push(measure(SideName::Peer)?);
-        } else {
-            figures.peer.push(measure(SideName::Peer)?);
-            figures.ours.push(measure(SideName::Ours)?);
-        }
-    }
-    Ok(figures)
-}
-
-/// Before anything is measured: every span of both sides decodes to what was set.
-fn validate(transport: Transport, codec: Codec) -> Result<(), Failure> {
-    let mut sink = Sink::start(transport, true)?;
-    for side in [SideName::Ours, SideName::Peer] {
-        let pace = Pace::Lossless { warm_up: 0, spans: 4 * WINDOW };
-        sink.deliver(side, codec, Queue::Deep, pace)?.check_complete()?;
-    }
-    Ok(())
-}
-
-struct Sink {
-    process: Running,
-    transport: Transport,
-    endpoint: String,
-}
-
-impl Sink {
-    fn start(transport: Transport, validate: bool) -> Result<Self, Failure> {
-        let mut process = Running::start(&Task::Sink(SinkTask { transport, validate }))?;
-        let Listening { port } = process.read(START_PATIENCE)?;
-        Ok(Self { process, transport, endpoint: format!("http://127.0.0.1:{port}") })
-    }
-
-    fn deliver(
-        &mut self,
-        side: SideName,
-        codec: Codec,
-        queue: Queue,
-        pace: Pace,
-    ) -> Result<Delivery, Failure> {
-        let endpoint = self.endpoint.clone();
-        let target = Target { transport: self.transport, codec, endpoint, queue };
-        let client = run_client(side, target, pace)?;
-        self.process.prompt()?;
-        let report: SinkReport = self.process.read(REPORT_PATIENCE)?;
-        if let Some(fault) = report.fault {
-            return Err(format!("{side:?} sent {fault}").into());
-        }
-        Ok(Delivery {
-            client,
-            sink_spans: report.spans,
-            sink_bytes: report.bytes,
-            requests: report.requests,
-        })
-    }
-}
-
-fn run_client(side: SideName, target: Target, pace: Pace) -> Result<ClientReport, Failure> {
-    ask(&Task::Client(ClientTask { side, target, pace }), CLIENT_PATIENCE)
-}
-
-/// What a client sent and what arrived.
-#[derive(Clone, Copy, Debug, Default)]
-struct Delivery {
-    client: ClientReport,
-    sink_spans: u64,
-    sink_bytes: u64,
-    requests: u64,
-}
-
-impl Delivery {
-    /// A lossless row: all that ended was exported and arrived.
-    fn check_complete(&self) -> Result<(), Failure> {
-        let ClientReport { ended, exported, .. } = self.client;
-        if (ended, ended) != (exported, self.sink_spans) {
-            let arrived = self.sink_spans;
-            return Err(format!("{ended} ended, {exported} exported, {arrived} arrived").into());
-        }
-        self.check_account()
-    }
-
-    /// Where the stack has an account: it balances, and says what arrived.
-    fn check_account(&self) -> Result<(), Failure> {
-        let Some(account) = self.client.account else {
-            return Ok(());
-        };
-        let right = account.balances()
-            && account.ended == self.client.ended
-            && account.delivered == self.sink_spans;
-        if right {
-            return Ok(());
-        }
-        let (ended, arrived) = (self.client.ended, self.sink_spans);
-        Err(format!("{account:?}, but {ended} ended and {arrived} arrived").into())
-    }
-
-    fn describe(&self) -> String {
-        let client = &self.client;
-        format!(
-            "{:.0} k spans/s, {:.0} bytes and {:.0} spans a request, {:.0} bytes a span{}",
-            client.measured as f64 / client.wall_seconds / 1e3,
-            self.sink_bytes as f64 / self.requests as f64,
-            self.sink_spans as f64 / self.requests as f64,
-            self.sink_bytes as f64 / self.sink_spans as f64,
-            match client.stalls {
-                0 => String::new(),
-                stalls => format!(", {stalls} stalls ended by a flush"),
-            },
-        )
-    }
-}
-
 /// Said beside the figures, since it makes the peer look better than a user would find it.
 const SAME_DEFLATE: &str = "both sides deflate with zlib-rs, since Cargo unifies features in one \
                             build; on its own the peer has miniz_oxide, which is slower";
-
-const START_PATIENCE: Duration = Duration::from_secs(10);
-const REPORT_PATIENCE: Duration = Duration::from_secs(120);
-const CLIENT_PATIENCE: Duration = Duration::from_secs(300);

@@ -7,6 +7,7 @@
 pub mod alloc;
 pub mod client;
 pub mod contest;
+pub mod courier;
 pub mod decode;
 pub mod effort;
 pub mod end_to_end;

@@ -1,5 +1,6 @@
 //! Our SDK and exporters. This file and those below it alone know them.
 
+pub mod bridge;
 pub mod logs;
 
 use std::fmt;
@@ -71,8 +72,8 @@ pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let progress = Arc::new(Progress::default());
     let provider = match target.transport {
-        Transport::Http => provider(http(target)?, Sampler::AlwaysOn, &progress),
-        Transport::Grpc => provider(grpc(target)?, Sampler::AlwaysOn, &progress),
+        Transport::Http => provider(http(Signal::Traces, target)?, Sampler::AlwaysOn, &progress),
+        Transport::Grpc => provider(grpc(Signal::Traces, target)?, Sampler::AlwaysOn, &progress),
     };
     let tracer = provider.tracer("bench");
     Ok(ApiSubject { tracer, control: Provider(provider), progress })
@@ -114,16 +115,16 @@ fn sampler(sampling: Sampling) -> Result<Sampler, Failure> {
     })
 }
 
-fn http(target: &Target) -> Result<HttpExporter, Failure> {
-    let exporter = HttpExporter::builder(Signal::Traces)
+fn http(signal: Signal, target: &Target) -> Result<HttpExporter, Failure> {
+    let exporter = HttpExporter::builder(signal)
         .with_endpoint(&target.endpoint)
         .with_compression(compression(target.codec))
         .build()?;
     Ok(exporter)
 }
 
-fn grpc(target: &Target) -> Result<GrpcExporter, Failure> {
-    let exporter = GrpcExporter::builder(Signal::Traces)
+fn grpc(signal: Signal, target: &Target) -> Result<GrpcExporter, Failure> {
+    let exporter = GrpcExporter::builder(signal)
         .with_endpoint(&target.endpoint)
         .with_compression(compression(target.codec))
         .build()?;

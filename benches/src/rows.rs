@@ -4,6 +4,7 @@ mod bar;
 
 pub use self::bar::Bar;
 
+use crate::client::Load;
 use crate::peers::{appender, fastrace, noop, official, tracing};
 use crate::rounds::Gauge;
 use crate::subject::{Codec, LocalExport, Sampling, Transport};
@@ -35,6 +36,12 @@ pub enum Kind {
     TwoThreads,
     /// Client CPU per million delivered spans; client processes alternate, the sink is another.
     Export(Transport, Codec),
+    /// The same with the official SDK on both sides, and our exporter in it.
+    Bridge(Transport),
+    /// Client CPU per million spans whose batches are handed to the exporters of the row before.
+    Batches(Transport),
+    /// Client CPU per export of data points: see [`Load`].
+    Metrics(Load),
     /// Spans lost at a paced rate into the sink, default configuration.
     Loss {
         /// The transport.
@@ -109,6 +116,7 @@ const UNSAMPLED10: Contest =
 const NANOS: &str = "ns/span";
 const ALLOCATIONS: &str = "allocations/span";
 const CPU: &str = "CPU s per million delivered spans";
+const EXPORT: &str = "CPU ms per export of 10,000 points";
 const LOST: &str = "spans lost";
 
 /// Every row, in the order in which they run.
@@ -301,6 +309,41 @@ pub const ROWS: &[Row] = &[
         peer_name: official::NAME_WITH_EXPORTER,
         kind: Kind::Export(Transport::Grpc, Codec::Zstd),
         bars: &[Bar::Ratio(4.0)],
+    },
+    Row {
+        name: "bridge_grpc",
+        unit: CPU,
+        peer_name: official::NAME_OF_EXPORTER,
+        kind: Kind::Bridge(Transport::Grpc),
+        bars: &[Bar::Ratio(3.0)],
+    },
+    Row {
+        name: "bridge_http",
+        unit: CPU,
+        peer_name: official::NAME_OF_EXPORTER,
+        kind: Kind::Bridge(Transport::Http),
+        bars: &[Bar::Ratio(3.0)],
+    },
+    Row {
+        name: "bridge_grpc_exporter",
+        unit: CPU,
+        peer_name: official::NAME_OF_EXPORTER,
+        kind: Kind::Batches(Transport::Grpc),
+        bars: &[],
+    },
+    Row {
+        name: "bridge_http_exporter",
+        unit: CPU,
+        peer_name: official::NAME_OF_EXPORTER,
+        kind: Kind::Batches(Transport::Http),
+        bars: &[],
+    },
+    Row {
+        name: "metrics_10k_reader",
+        unit: EXPORT,
+        peer_name: official::NAME_OF_EXPORTER,
+        kind: Kind::Metrics(Load::CollectedMetrics),
+        bars: &[],
     },
     Row {
         name: "loss_1m",

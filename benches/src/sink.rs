@@ -1,8 +1,8 @@
 //! The server process of the end-to-end rows: hyper alone, neither ours nor theirs.
 //!
-//! It answers every export with success. Uncompressed requests are counted span by span as they
+//! It answers every export with success. Uncompressed requests are counted item by item as they
 //! come; compressed ones are kept and counted when the report is asked for, so that inflating
-//! does not share the machine with the client under measure. In a validating run every span is
+//! does not share the machine with the client under measure. In a validating run every item is
 //! decoded by `prost` and looked at.
 
 mod check;
@@ -17,14 +17,16 @@ use serde::{Deserialize, Serialize};
 
 use self::check::{inflate, scan};
 use crate::decode;
-use crate::subject::{Failure, Transport};
+use crate::subject::{Failure, Items, Transport};
 
 /// What a sink process has to do.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct SinkTask {
     /// The protocol to speak.
     pub transport: Transport,
-    /// Whether to decode and check every span.
+    /// What to count.
+    pub items: Items,
+    /// Whether to decode and check every one.
     pub validate: bool,
 }
 
@@ -40,8 +42,8 @@ pub struct Listening {
 pub struct SinkReport {
     /// Requests.
     pub requests: u64,
-    /// Spans in them.
-    pub spans: u64,
+    /// Spans, or data points, in them.
+    pub items: u64,
     /// Bytes of the messages on the wire, compressed where they were.
     pub bytes: u64,
     /// The first thing that was wrong with a request.
@@ -54,7 +56,7 @@ pub struct SinkReport {
 ///
 /// No port can be bound, or standard input or output is gone.
 pub fn run(task: SinkTask) -> Result<(), Failure> {
-    let inbox = Arc::new(Inbox { validate: task.validate, state: Mutex::default() });
+    let inbox = Arc::new(Inbox::new(task.items, task.validate));
     let port = serve::start(task.transport, Arc::clone(&inbox))?;
     let mut out = std::io::stdout().lock();
     write_line(&mut out, &Listening { port })?;
@@ -74,6 +76,7 @@ fn write_line(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failur
 /// Where requests are counted.
 #[derive(Debug)]
 struct Inbox {
+    items: Items,
     validate: bool,
     state: Mutex<State>,
 }
@@ -97,14 +100,18 @@ enum Encoding {
 const KEPT_BYTES_MAX: usize = 1 << 30;
 
 impl Inbox {
+    fn new(items: Items, validate: bool) -> Self {
+        Self { items, validate, state: Mutex::default() }
+    }
+
     /// Takes one message, still compressed.
     fn take(&self, encoding: Encoding, message: Bytes) {
         let counted_now = encoding == Encoding::Identity && !self.validate;
-        let spans = if counted_now { scan(&message) } else { Ok(0) };
+        let items = if counted_now { scan(self.items, &message) } else { Ok(0) };
         let mut state = self.state.lock();
         state.report.requests += 1;
         state.report.bytes += message.len() as u64;
-        state.count(spans);
+        state.count(items);
         if !counted_now {
             state.keep(encoding, message);
         }
@@ -118,19 +125,25 @@ impl Inbox {
     fn report(&self) -> SinkReport {
         let mut state = std::mem::take(&mut *self.state.lock());
         for (encoding, message) in std::mem::take(&mut state.kept) {
-            let spans = inflate(encoding, message).and_then(|message| {
-                if self.validate { decode::spans(message) } else { scan(&message) }
-            });
-            state.count(spans);
+            let items = inflate(encoding, message).and_then(|message| self.look_at(message));
+            state.count(items);
         }
         state.report
+    }
+
+    fn look_at(&self, message: Bytes) -> Result<u64, String> {
+        match (self.validate, self.items) {
+            (false, items) => scan(items, &message),
+            (true, Items::Spans) => decode::spans(message),
+            (true, Items::Points) => decode::points(message),
+        }
     }
 }
 
 impl State {
-    fn count(&mut self, spans: Result<u64, String>) {
-        match spans {
-            Ok(spans) => self.report.spans += spans,
+    fn count(&mut self, items: Result<u64, String>) {
+        match items {
+            Ok(items) => self.report.items += items,
             Err(fault) => drop(self.report.fault.get_or_insert(fault)),
         }
     }

@@ -217,6 +217,26 @@ pub enum Transport {
     Http,
 }
 
+/// What the sink of an end-to-end row counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Items {
+    /// Spans.
+    Spans,
+    /// Data points of metrics.
+    Points,
+}
+
+impl Items {
+    /// As the notes beside the figures call them.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spans => "spans",
+            Self::Points => "points",
+        }
+    }
+}
+
 /// The compression of an end-to-end row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Codec {

@@ -25,6 +25,9 @@ pub enum Work {
     Tree,
 }
 
+/// Spans of one batch, as many as a request has by default.
+pub const BATCH: usize = 512;
+
 /// Most attributes that [`Work::Root`] can set.
 pub const MAX_ATTRIBUTES: usize = KEYS.len() * 10;
 

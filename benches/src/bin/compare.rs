@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use otlp_benches::alloc::CountingAllocator;
+use otlp_benches::client::Host;
 use otlp_benches::effort::Effort;
 use otlp_benches::end_to_end;
 use otlp_benches::process::{self, Task};
 use otlp_benches::report::{self, Figures};
 use otlp_benches::rounds::Rounds;
 use otlp_benches::rows::{Kind, ROWS, Row};
-use otlp_benches::subject::Failure;
+use otlp_benches::subject::{Codec, Failure};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -127,7 +128,12 @@ fn measure(row: &Row, effort: &Effort) -> Result<(Figures, Rounds), Failure> {
             let task = Task::Row { name: row.name.to_owned(), effort: *effort };
             process::ask(&task, ROW_PATIENCE)?
         }
-        Kind::Export(transport, codec) => end_to_end::export(effort, transport, codec)?,
+        Kind::Export(transport, codec) => end_to_end::export(effort, Host::Ours, transport, codec)?,
+        Kind::Bridge(transport) => {
+            end_to_end::export(effort, Host::Official, transport, Codec::None)?
+        }
+        Kind::Batches(transport) => end_to_end::batches(effort, transport)?,
+        Kind::Metrics(load) => end_to_end::metrics(effort, load)?,
         Kind::Loss { transport, rate } => end_to_end::loss(effort, transport, rate)?,
         Kind::ServerAway { rate } => end_to_end::server_away(effort, rate)?,
     };

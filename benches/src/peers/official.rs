@@ -1,6 +1,7 @@
 //! `opentelemetry_sdk` and `opentelemetry-otlp`, set up as their documentation says.
 
 pub mod logs;
+pub mod metrics;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use parking_lot::Mutex;
 use prost::Message;
 use tokio::runtime::Runtime;
 
+use crate::client::Load;
+use crate::courier::{Collection, Courier, ReadAccount, SpanBatches};
 use crate::decode;
 use crate::subject::{
     Account, ApiSubject, Codec, Control, DEEP_QUEUE_SPANS, Failure, LocalExport, Progress, Queue,
@@ -34,6 +37,9 @@ pub const NAME: &str = "opentelemetry_sdk 0.33";
 
 /// What the results call this peer with its exporter.
 pub const NAME_WITH_EXPORTER: &str = "opentelemetry_sdk + opentelemetry-otlp 0.33";
+
+/// What the results call this peer's exporter, where both sides have the official SDK.
+pub const NAME_OF_EXPORTER: &str = "opentelemetry-otlp 0.33 in the same SDK";
 
 /// A provider whose exporter ends in this process.
 #[must_use]
@@ -54,10 +60,55 @@ pub fn local_parts(export: LocalExport) -> (SdkTracer, impl Control + use<>, Arc
 ///
 /// The exporter refuses the configuration, or the runtime for gRPC cannot be started.
 pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
-    // Chosen already is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (exporter, _runtime) = span_exporter(target)?;
+    let control = |provider| Provider { provider, _runtime };
+    Ok(exporting(exporter, target.queue, control))
+}
+
+/// A provider with an exporter of anyone's; `control` is made of it.
+pub fn exporting<E, C>(
+    exporter: E,
+    queue: Queue,
+    control: impl FnOnce(SdkTracerProvider) -> C,
+) -> ApiSubject<SdkTracer, C>
+where
+    E: SpanExporter + 'static,
+{
     let progress = Arc::new(Progress::default());
-    let (exporter, runtime) = match target.transport {
+    let exporter = Watched { inner: exporter, progress: Arc::clone(&progress) };
+    let provider = provider(exporter, Sampling::On, queue);
+    let tracer = provider.tracer("bench");
+    ApiSubject { tracer, control: control(provider), progress }
+}
+
+/// An exporter without an SDK that makes spans; for metrics the SDK collects.
+///
+/// # Errors
+///
+/// The exporter refuses the configuration, the runtime for gRPC cannot be started, or nothing is
+/// collected.
+pub fn courier(load: Load, target: &Target) -> Result<Box<dyn Courier>, Failure> {
+    let silent: ReadAccount = Box::new(|| None);
+    Ok(match load {
+        Load::SpanBatches => {
+            let (exporter, runtime) = span_exporter(target)?;
+            // The closure lives as long as the exporter, and keeps the channel's runtime.
+            let silent = move || {
+                let _kept = &runtime;
+                None
+            };
+            Box::new(SpanBatches::new(exporter, Box::new(silent)))
+        }
+        Load::Metrics => Box::new(Collection::new(metrics::exporter(target)?, silent)?),
+        Load::CollectedMetrics => Box::new(metrics::flushes(target, silent)?),
+    })
+}
+
+fn span_exporter(
+    target: &Target,
+) -> Result<(opentelemetry_otlp::SpanExporter, Option<Runtime>), Failure> {
+    choose_tls();
+    Ok(match target.transport {
         Transport::Http => (http(target)?, None),
         Transport::Grpc => {
             // The channel needs an application's runtime around it. One worker is enough for one
@@ -71,11 +122,13 @@ pub fn remote(target: &Target) -> Result<impl Subject + use<>, Failure> {
             drop(entered);
             (exporter, Some(runtime))
         }
-    };
-    let exporter = Watched { inner: exporter, progress: Arc::clone(&progress) };
-    let provider = provider(exporter, Sampling::On, target.queue);
-    let tracer = provider.tracer("bench");
-    Ok(ApiSubject { tracer, control: Provider { provider, _runtime: runtime }, progress })
+    })
+}
+
+/// The HTTP client wants it even where no TLS is spoken.
+fn choose_tls() {
+    // Chosen already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// What `force_flush` of the real exporter would have to make: the message, then its bytes.
@@ -137,7 +190,7 @@ where
     }
 }
 
-fn resource() -> Resource {
+pub(crate) fn resource() -> Resource {
     Resource::builder().with_service_name("bench").build()
 }
 
@@ -246,14 +299,14 @@ impl SpanExporter for Keep {
     }
 }
 
-/// The real exporter, with a counter behind it.
+/// An exporter with a counter behind it.
 #[derive(Debug)]
-struct Watched {
-    inner: opentelemetry_otlp::SpanExporter,
+struct Watched<E> {
+    inner: E,
     progress: Arc<Progress>,
 }
 
-impl SpanExporter for Watched {
+impl<E: SpanExporter> SpanExporter for Watched<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
         let result = self.inner.export(batch).await;

@@ -5,21 +5,42 @@ use std::io::Read;
 use bytes::Bytes;
 
 use super::Encoding;
+use crate::subject::Items;
 
-/// Counts spans by walking the envelopes: request, resource spans, scope spans.
-pub(super) fn scan(request: &[u8]) -> Result<u64, String> {
-    let mut spans = 0;
-    each(request, 1, &mut |resource_spans| {
-        each(resource_spans, 2, &mut |scope_spans| {
-            each(scope_spans, 2, &mut |_| {
-                spans += 1;
+/// Counts items by walking the envelopes: request, what is of one resource, what is of one scope.
+pub(super) fn scan(items: Items, request: &[u8]) -> Result<u64, String> {
+    let mut count = 0;
+    each(request, 1, &mut |of_resource| {
+        each(of_resource, 2, &mut |of_scope| {
+            each(of_scope, 2, &mut |item| {
+                count += match items {
+                    Items::Spans => 1,
+                    Items::Points => points(item)?,
+                };
                 Some(())
             })
         })
     })
     .ok_or("a request whose envelopes do not add up")?;
-    Ok(spans)
+    Ok(count)
 }
+
+/// The data points of a metric: field 1 of whatever kind of data it has.
+fn points(metric: &[u8]) -> Option<u64> {
+    let mut count = 0;
+    for kind in METRIC_DATA {
+        each(metric, kind, &mut |data| {
+            each(data, 1, &mut |_| {
+                count += 1;
+                Some(())
+            })
+        })?;
+    }
+    Some(count)
+}
+
+/// Gauge, sum, histogram, exponential histogram, summary.
+const METRIC_DATA: [u64; 5] = [5, 7, 9, 10, 11];
 
 /// Inflates a message; at most so much that a broken one cannot take the machine's memory.
 pub(super) fn inflate(encoding: Encoding, message: Bytes) -> Result<Bytes, String> {

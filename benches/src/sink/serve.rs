@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Encoding, Inbox};
-use crate::subject::{Failure, Transport};
+use crate::subject::{Failure, Items, Transport};
 
 /// Starts to serve on a thread of its own and returns the port.
 pub(super) fn start(transport: Transport, inbox: Arc<Inbox>) -> Result<u16, Failure> {
@@ -55,7 +55,7 @@ type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 async fn http(request: Request<Incoming>, inbox: Arc<Inbox>) -> Result<Answer, Infallible> {
     let encoding = encoding(request.headers(), &CONTENT_ENCODING);
-    let on_path = request.uri().path() == "/v1/traces";
+    let on_path = request.uri().path() == inbox.items.http_path();
     match (encoding, on_path, body(request).await) {
         (Ok(encoding), true, Ok(message)) => inbox.take(encoding, message),
         (Err(fault), ..) | (.., Err(fault)) => return Ok(bad_request(&inbox, fault)),
@@ -70,7 +70,7 @@ async fn http(request: Request<Incoming>, inbox: Arc<Inbox>) -> Result<Answer, I
 
 async fn grpc(request: Request<Incoming>, inbox: Arc<Inbox>) -> Result<Answer, Infallible> {
     let encoding = encoding(request.headers(), &GRPC_ENCODING);
-    let on_path = request.uri().path() == GRPC_PATH;
+    let on_path = request.uri().path() == inbox.items.grpc_path();
     match (encoding, on_path, body(request).await) {
         (Ok(encoding), true, Ok(body)) => messages(encoding, body, &inbox),
         (Err(fault), ..) | (.., Err(fault)) => return Ok(bad_request(&inbox, fault)),
@@ -123,7 +123,22 @@ fn bad_request(inbox: &Inbox, fault: String) -> Answer {
     answer
 }
 
-const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+impl Items {
+    fn http_path(self) -> &'static str {
+        match self {
+            Self::Spans => "/v1/traces",
+            Self::Points => "/v1/metrics",
+        }
+    }
+
+    fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Spans => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Points => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        }
+    }
+}
+
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 

@@ -10,7 +10,7 @@ use crate::subject::{Codec, Queue, Subject, Target};
 use crate::workload::Work;
 
 fn inbox(validate: bool) -> Arc<Inbox> {
-    Arc::new(Inbox { validate, state: Mutex::default() })
+    Arc::new(Inbox::new(Items::Spans, validate))
 }
 
 fn arrived(transport: Transport, codec: Codec, validate: bool) -> SinkReport {
@@ -32,7 +32,7 @@ fn every_transport_and_codec_is_counted_and_validated_alike() {
             for validate in [false, true] {
                 let report = arrived(transport, codec, validate);
                 assert_eq!(report.fault, None, "{transport:?} {codec:?}");
-                assert_eq!(report.spans, 700, "{transport:?} {codec:?}");
+                assert_eq!(report.items, 700, "{transport:?} {codec:?}");
                 assert!(report.requests >= 2, "batches hold at most 512: {report:?}");
             }
         }
@@ -57,7 +57,7 @@ fn damaged_bytes_are_a_fault_and_not_a_count() {
         let inbox = inbox(false);
         inbox.take(Encoding::Identity, damaged);
         let report = inbox.report();
-        assert_eq!(report.spans, 0);
+        assert_eq!(report.items, 0);
         assert!(report.fault.is_some());
     }
 }
@@ -66,7 +66,7 @@ fn damaged_bytes_are_a_fault_and_not_a_count() {
 fn a_report_starts_the_count_anew() {
     let inbox = inbox(false);
     inbox.take(Encoding::Identity, official_batch());
-    assert_eq!(inbox.report().spans, 0, "an empty batch has a resource and no span");
+    assert_eq!(inbox.report().items, 0, "an empty batch has a resource and no span");
     assert_eq!(inbox.report().requests, 0);
 }
 
