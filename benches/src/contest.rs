@@ -64,23 +64,27 @@ fn spans(contest: Contest, gauge: Gauge, plan: Plan) -> Result<Rounds, Failure> 
             let peer = tracing::bridged_alike(official::local_parts(LocalExport::Encode));
             pair(plan, gauge, Work::Root { attributes: 10 }, true, &ours, &peer)
         }
-        Contest::Logs => logs(plan, gauge),
+        Contest::Logs => {
+            logs(plan, gauge, |export| appender::bridged(ours::logs::local_parts(export)))
+        }
+        Contest::LogsLayer => {
+            logs(plan, gauge, |export| appender::subscribed(ours::logs::layer_parts(export)))
+        }
         Contest::FastraceRoot => against_fastrace(plan, gauge, Work::Root { attributes: 10 }),
         Contest::FastraceTree => against_fastrace(plan, gauge, Work::Tree),
     }
 }
 
-fn logs(plan: Plan, gauge: Gauge) -> Result<Rounds, Failure> {
-    let sides = |export| {
-        let ours = appender::bridged(ours::logs::local_parts(export));
-        (ours, appender::bridged(official::logs::local_parts(export)))
-    };
-    let (ours, peer) = sides(LocalExport::Check);
-    rounds::check(&ours).map_err(|error| format!("ours: {error}"))?;
-    rounds::check(&peer).map_err(|error| format!("peer: {error}"))?;
-    let (ours, peer) = sides(LocalExport::Encode);
-    // The work is that of the subject: records.
-    pair(plan, gauge, WORK, true, &ours, &peer)
+/// Log records; the work is that of the subjects.
+fn logs<S: Subject>(
+    plan: Plan,
+    gauge: Gauge,
+    ours: impl Fn(LocalExport) -> S,
+) -> Result<Rounds, Failure> {
+    let peer = |export| appender::bridged(official::logs::local_parts(export));
+    rounds::check(&ours(LocalExport::Check)).map_err(|error| format!("ours: {error}"))?;
+    rounds::check(&peer(LocalExport::Check)).map_err(|error| format!("peer: {error}"))?;
+    pair(plan, gauge, WORK, true, &ours(LocalExport::Encode), &peer(LocalExport::Encode))
 }
 
 fn against_fastrace(plan: Plan, gauge: Gauge, work: Work) -> Result<Rounds, Failure> {

@@ -43,9 +43,14 @@ pub fn records(request: Bytes) -> Result<u64, String> {
     let mut count = 0;
     for group in &request.resource_logs {
         resource(group.resource.as_ref())?;
-        for record in group.scope_logs.iter().flat_map(|scope| &scope.log_records) {
-            check_record(record).map_err(|what| format!("{what}: {record:?}"))?;
-            count += 1;
+        for logs in &group.scope_logs {
+            if logs.scope.as_ref().is_none_or(|scope| scope.name != logs::TARGET) {
+                return Err(format!("a wrong scope: {:?}", logs.scope));
+            }
+            for record in &logs.log_records {
+                check_record(record).map_err(|what| format!("{what}: {record:?}"))?;
+                count += 1;
+            }
         }
     }
     Ok(count)
@@ -103,6 +108,9 @@ fn check_record(record: &LogRecord) -> Result<(), &'static str> {
     }
     if record.severity_number != 9 || record.severity_text != "INFO" {
         return Err("wrong severity");
+    }
+    if !record.event_name.starts_with("event ") {
+        return Err("no event name");
     }
     if record.observed_time_unix_nano == 0 {
         return Err("no time");

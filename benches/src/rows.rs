@@ -82,6 +82,8 @@ pub enum Contest {
     /// Log records with four attributes through `tracing` and its appender, ours against the
     /// official SDK.
     Logs,
+    /// The same records through our layer, against that appender over the official SDK.
+    LogsLayer,
     /// Root spans of ten attributes: ours through the API, `fastrace` through its own.
     FastraceRoot,
     /// Trees of ten, the same way.
@@ -114,6 +116,7 @@ const UNSAMPLED10: Contest =
     Contest::Root { attributes: 10, sampling: Sampling::Off, export: LocalExport::Count };
 
 const NANOS: &str = "ns/span";
+const RECORD: &str = "ns/record";
 const ALLOCATIONS: &str = "allocations/span";
 const CPU: &str = "CPU s per million delivered spans";
 const EXPORT: &str = "CPU ms per export of 10,000 points";
@@ -256,10 +259,24 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "log4_cpu_encoded",
-        unit: "ns/record",
+        unit: RECORD,
         peer_name: appender::NAME,
         kind: Kind::Spans(Contest::Logs, Gauge::ProcessCpu),
         bars: &[Bar::Ratio(6.0)],
+    },
+    Row {
+        name: "log4_caller",
+        unit: RECORD,
+        peer_name: appender::NAME,
+        kind: Kind::Spans(Contest::Logs, Gauge::CallerTime),
+        bars: &[],
+    },
+    Row {
+        name: "log4_layer_cpu_encoded",
+        unit: RECORD,
+        peer_name: appender::NAME,
+        kind: Kind::Spans(Contest::LogsLayer, Gauge::ProcessCpu),
+        bars: &[],
     },
     Row {
         name: "export_grpc_none",
@@ -337,6 +354,13 @@ pub const ROWS: &[Row] = &[
         peer_name: official::NAME_OF_EXPORTER,
         kind: Kind::Batches(Transport::Http),
         bars: &[],
+    },
+    Row {
+        name: "metrics_10k",
+        unit: EXPORT,
+        peer_name: official::NAME_OF_EXPORTER,
+        kind: Kind::Metrics(Load::Metrics),
+        bars: &[Bar::Ratio(4.0)],
     },
     Row {
         name: "metrics_10k_reader",

@@ -5,12 +5,12 @@ use std::time::Duration;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp_core::Signal;
 use otlp_core::export::{BoxedExporter, Exporter};
-use otlp_sdk::bridge::{self, SpanExporter};
+use otlp_sdk::bridge::{self, PushMetricExporter, SpanExporter};
 use otlp_sdk::metrics::PeriodicReader;
 
 use super::{account, grpc, http};
 use crate::client::Load;
-use crate::courier::{Courier, Flushes, ReadAccount, SpanBatches};
+use crate::courier::{Collection, Courier, Flushes, ReadAccount, SpanBatches};
 use crate::peers::official;
 use crate::subject::{Account, Control, Failure, Subject, Target, Transport};
 
@@ -38,7 +38,11 @@ pub fn courier(load: Load, target: &Target) -> Result<Box<dyn Courier>, Failure>
             let account = read(exporter.account());
             Box::new(SpanBatches::new(exporter, account))
         }
-        Load::Metrics => return Err("our exporter has no metrics yet".into()),
+        Load::Metrics => {
+            let exporter = PushMetricExporter::new(exporter(Signal::Metrics, target)?);
+            let account = read(exporter.account());
+            Box::new(Collection::new(exporter, account)?)
+        }
         Load::CollectedMetrics => Box::new(flushes(exporter(Signal::Metrics, target)?)),
     })
 }

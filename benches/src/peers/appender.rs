@@ -1,19 +1,22 @@
 //! Applications that log with `tracing`, with `opentelemetry-appender-tracing` as the bridge to a
 //! logger provider.
 //!
-//! The application's code and the bridge are the same on both sides; the provider differs.
+//! The application's code is the same on both sides. In the rows of the appender the bridge is too,
+//! and the provider differs; in the other our layer stands against the appender over the official
+//! provider.
 
 use std::sync::Arc;
 
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use tracing_subscriber::{Layer, Registry};
 
 use super::tracing::Instrumented;
 use crate::subject::{Control, Progress, Subject};
 use crate::workload::logs;
 
 /// What the results call this peer.
-pub const NAME: &str = "the same appender over opentelemetry_sdk 0.33";
+pub const NAME: &str = "opentelemetry-appender-tracing 0.33 over opentelemetry_sdk 0.33";
 
 /// Puts the bridge in front of a logger provider.
 pub fn bridged<P, C>((provider, control, progress): (P, C, Arc<Progress>)) -> impl Subject
@@ -22,6 +25,14 @@ where
     P::Logger: Logger + Send + Sync + 'static,
     C: Control,
 {
-    let layer = OpenTelemetryTracingBridge::new(&provider);
+    subscribed((OpenTelemetryTracingBridge::new(&provider), control, progress))
+}
+
+/// Log records with four attributes, under a registry with this layer and no other.
+pub fn subscribed<L, C>((layer, control, progress): (L, C, Arc<Progress>)) -> impl Subject
+where
+    L: Layer<Registry> + Send + Sync,
+    C: Control,
+{
     Instrumented::new(layer, logs::run, control, progress)
 }
