@@ -54,6 +54,10 @@ fn the_list_names_every_agreed_row() {
         "span_unsampled0",
         "span_unsampled10",
         "span_threads2",
+        "log4_cpu_encoded",
+        "bridge_grpc",
+        "bridge_http",
+        "metrics_10k",
         "export_grpc_none",
         "export_http_none",
         "export_grpc_gzip",
@@ -69,7 +73,13 @@ fn the_list_names_every_agreed_row() {
 
 #[test]
 fn rows_in_one_process_give_figures_of_both_sides() {
-    for row in ["span_root10_caller", "span_root10_cpu_encoded", "span_tree_fastrace"] {
+    for row in [
+        "span_root10_caller",
+        "span_root10_cpu_encoded",
+        "span_tree_fastrace",
+        "log4_cpu_encoded",
+        "log4_layer_cpu_encoded",
+    ] {
         let line = smoke(row);
         assert_eq!(line["row"], row);
         assert!(line["ours"]["median"].as_f64().unwrap() > 0.0, "{line}");
@@ -102,7 +112,15 @@ fn an_unsampled_span_never_allocates() {
 
 #[test]
 fn rows_over_loopback_count_what_arrives() {
-    for row in ["export_grpc_gzip", "export_http_zstd", "export_http_none"] {
+    for row in [
+        "export_grpc_gzip",
+        "export_http_zstd",
+        "export_http_none",
+        "bridge_grpc",
+        "bridge_http_exporter",
+        "metrics_10k",
+        "metrics_10k_reader",
+    ] {
         let line = smoke(row);
         assert!(line["ours"]["median"].as_f64().unwrap() > 0.0, "{line}");
         assert!(line["peer"]["median"].as_f64().unwrap() > 0.0, "{line}");

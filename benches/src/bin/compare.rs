@@ -12,7 +12,7 @@ use otlp_benches::end_to_end;
 use otlp_benches::process::{self, Task};
 use otlp_benches::report::{self, Figures};
 use otlp_benches::rounds::Rounds;
-use otlp_benches::rows::{Kind, ROWS, Row};
+use otlp_benches::rows::{self, Kind, Row};
 use otlp_benches::subject::{Codec, Failure};
 
 #[global_allocator]
@@ -71,7 +71,7 @@ impl Options {
             }
         }
         if options.rows.is_empty() {
-            options.rows.extend(ROWS);
+            options.rows.extend(rows::all());
         }
         Ok(options)
     }
@@ -83,7 +83,7 @@ fn value<'a>(argument: &str, value: Option<&'a str>) -> Result<&'a str, Failure>
 
 fn named(name: &str) -> Result<&'static Row, Failure> {
     Row::named(name).ok_or_else(|| {
-        let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+        let known: Vec<_> = rows::all().map(|row| row.name).collect();
         format!("--only {name:?}: no such row; the rows are {}", known.join(", ")).into()
     })
 }
@@ -97,7 +97,7 @@ fn compare(options: &Options) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     if options.list {
         writeln!(out, "{USAGE}\n\nrows:")?;
-        ROWS.iter().try_for_each(|row| writeln!(out, "  {}", row.name))?;
+        rows::all().try_for_each(|row| writeln!(out, "  {}", row.name))?;
         return Ok(true);
     }
     let (start, mut notes, mut complete) = (Instant::now(), Vec::new(), true);

@@ -36,3 +36,42 @@ where
 {
     Instrumented::new(layer, logs::run, control, progress)
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::logs::LogRecord as _;
+
+    use super::*;
+    use crate::ours;
+    use crate::peers::official;
+    use crate::rounds;
+    use crate::subject::LocalExport;
+
+    #[test]
+    fn every_record_of_every_side_decodes_to_what_was_logged() {
+        let check = LocalExport::Check;
+        rounds::check(&bridged(ours::logs::local_parts(check))).unwrap();
+        rounds::check(&subscribed(ours::logs::layer_parts(check))).unwrap();
+        rounds::check(&bridged(official::logs::local_parts(check))).unwrap();
+    }
+
+    #[test]
+    fn a_record_that_is_not_as_it_was_logged_does_not_come_through() {
+        refuses(ours::logs::local_parts(LocalExport::Check));
+        refuses(official::logs::local_parts(LocalExport::Check));
+    }
+
+    fn refuses<P, C>((provider, control, progress): (P, C, Arc<Progress>))
+    where
+        P: LoggerProvider,
+        C: Control,
+    {
+        let logger = provider.logger(logs::TARGET);
+        let mut record = logger.create_log_record();
+        record.set_body("something else".into());
+        logger.emit(record);
+        // One side says so here, the other in its log.
+        let _ = control.flush();
+        assert_eq!(progress.spans(), 0);
+    }
+}

@@ -5,9 +5,11 @@ use std::time::Duration;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 
 use super::*;
+use crate::client::Load;
 use crate::peers::official;
 use crate::subject::{Codec, Queue, Subject, Target};
-use crate::workload::Work;
+use crate::workload::{self, Work};
+use crate::{courier, ours};
 
 fn inbox(validate: bool) -> Arc<Inbox> {
     Arc::new(Inbox::new(Items::Spans, validate))
@@ -16,9 +18,7 @@ fn inbox(validate: bool) -> Arc<Inbox> {
 fn arrived(transport: Transport, codec: Codec, validate: bool) -> SinkReport {
     let inbox = inbox(validate);
     let port = serve::start(transport, Arc::clone(&inbox)).unwrap();
-    let endpoint = format!("http://127.0.0.1:{port}");
-    let target = Target { transport, codec, endpoint, queue: Queue::Default };
-    let client = official::remote(&target).unwrap();
+    let client = official::remote(&target(transport, codec, port)).unwrap();
     client.make(Work::Root { attributes: 10 }, 700);
     client.flush().unwrap();
     client.shutdown(Duration::from_secs(30)).unwrap();
@@ -68,6 +68,56 @@ fn a_report_starts_the_count_anew() {
     inbox.take(Encoding::Identity, official_batch());
     assert_eq!(inbox.report().items, 0, "an empty batch has a resource and no span");
     assert_eq!(inbox.report().requests, 0);
+}
+
+#[test]
+fn both_sides_deliver_every_data_point_as_it_was_measured() {
+    for load in [Load::Metrics, Load::CollectedMetrics] {
+        for validate in [false, true] {
+            let inbox = Arc::new(Inbox::new(Items::Points, validate));
+            let port = serve::start(Transport::Http, Arc::clone(&inbox)).unwrap();
+            let target = target(Transport::Http, Codec::None, port);
+            for side in [ours::bridge::courier, official::courier] {
+                let client = courier::run(&mut *side(load, &target).unwrap(), 0, 1).unwrap();
+                let report = inbox.report();
+                assert_eq!(report.fault, None, "{load:?}");
+                assert_eq!(report.items, client.ended, "{load:?}");
+                assert_eq!(client.measured, workload::metrics::POINTS);
+            }
+        }
+    }
+}
+
+#[test]
+fn both_sides_deliver_every_span_of_the_batches_that_they_are_handed() {
+    for transport in [Transport::Http, Transport::Grpc] {
+        let inbox = inbox(true);
+        let port = serve::start(transport, Arc::clone(&inbox)).unwrap();
+        let target = target(transport, Codec::None, port);
+        for side in [ours::bridge::courier, official::courier] {
+            let mut courier = side(Load::SpanBatches, &target).unwrap();
+            let client = courier::run(&mut *courier, 1, 2).unwrap();
+            let report = inbox.report();
+            assert_eq!(report.fault, None, "{transport:?}");
+            assert_eq!(report.items, 3 * workload::BATCH as u64, "{transport:?}");
+            assert!(client.account.is_none_or(|account| account.balances()));
+        }
+    }
+}
+
+#[test]
+fn spans_where_points_are_awaited_are_a_fault() {
+    let inbox = Arc::new(Inbox::new(Items::Points, false));
+    let port = serve::start(Transport::Http, Arc::clone(&inbox)).unwrap();
+    let client = official::remote(&target(Transport::Http, Codec::None, port)).unwrap();
+    client.make(Work::Root { attributes: 10 }, 1);
+    assert!(client.flush().is_err());
+    assert!(inbox.report().fault.unwrap().contains("another path"));
+}
+
+fn target(transport: Transport, codec: Codec, port: u16) -> Target {
+    let endpoint = format!("http://127.0.0.1:{port}");
+    Target { transport, codec, endpoint, queue: Queue::Default }
 }
 
 fn official_batch() -> Bytes {

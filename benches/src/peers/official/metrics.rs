@@ -14,7 +14,7 @@ use opentelemetry_sdk::metrics::{
 
 use super::{choose_tls, resource};
 use crate::courier::{Flushes, ReadAccount};
-use crate::subject::{Failure, Target};
+use crate::subject::{Failure, Target, Transport};
 use crate::workload;
 
 /// What this SDK collects after [`workload::metrics::record`].
@@ -40,6 +40,9 @@ pub fn measured(reader: impl MetricReader) -> SdkMeterProvider {
 
 /// Over HTTP, without compression.
 pub(super) fn exporter(target: &Target) -> Result<MetricExporter, Failure> {
+    if target.transport != Transport::Http {
+        return Err("metrics are compared over HTTP only".into());
+    }
     choose_tls();
     let exporter = MetricExporter::builder()
         .with_http()
@@ -85,12 +88,30 @@ impl MetricReader for SharedReader {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use prost::Message;
+
     use super::*;
+    use crate::decode;
 
     #[test]
-    fn a_collection_has_every_instrument_with_every_attribute_set() {
-        let collected = collected().unwrap();
-        let metrics: Vec<_> = collected.scope_metrics().flat_map(|s| s.metrics()).collect();
-        assert_eq!(metrics.len(), 10);
+    fn a_collection_has_every_point_as_it_was_measured() {
+        let request = ExportMetricsServiceRequest::from(&collected().unwrap());
+        let points = decode::points(request.encode_to_vec().into());
+        assert_eq!(points, Ok(workload::metrics::POINTS));
+    }
+
+    #[test]
+    fn a_point_with_another_value_or_attribute_is_found() {
+        let provider = SdkMeterProvider::builder().with_resource(resource());
+        let reader = SharedReader::default();
+        let provider = provider.with_reader(reader.clone()).build();
+        let counter = provider.meter("bench").u64_counter(workload::metrics::COUNTERS[0]).build();
+        counter.add(7, &[]);
+        let mut collected = ResourceMetrics::default();
+        reader.collect(&mut collected).unwrap();
+        let request = ExportMetricsServiceRequest::from(&collected);
+        let fault = decode::points(request.encode_to_vec().into()).unwrap_err();
+        assert!(fault.contains("a wrong point"), "{fault}");
     }
 }
