@@ -1,4 +1,5 @@
-//! For tests: an exporter that keeps what it is given, and spans and log records as values to assert on.
+//! For tests: an exporter that keeps what it is given, and spans, data points and log records as values to
+//! assert on.
 //!
 //! ```
 //! use opentelemetry::KeyValue;
@@ -23,12 +24,37 @@
 //! assert_eq!(span.resource.get("telemetry.sdk.language"), Some(&"rust".into()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Metrics come one data point at a time, each with the metric that it belongs to:
+//!
+//! ```
+//! use opentelemetry::KeyValue;
+//! use opentelemetry::metrics::MeterProvider as _;
+//! use otlp_sdk::metrics::MeterProvider;
+//! use otlp_sdk::testing::{InMemoryExporter, MetricKind};
+//!
+//! let exporter = InMemoryExporter::default();
+//! let provider = MeterProvider::builder().with_exporter(exporter.clone()).build();
+//!
+//! let paid = [KeyValue::new("paid", true)];
+//! provider.meter("shop").u64_counter("orders").with_unit("{order}").build().add(3, &paid);
+//! // Collects, and exports what was collected.
+//! provider.force_flush()?;
+//!
+//! let orders = exporter.data_point("orders", &paid).unwrap();
+//! assert_eq!(orders.value, 3.into());
+//! assert_eq!(orders.kind, MetricKind::Sum { is_monotonic: true });
+//! assert_eq!(orders.unit, "{order}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod recorded;
 mod recorded_log;
+mod recorded_metric;
 
 use std::sync::Arc;
 
+use opentelemetry::KeyValue;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
 use otlp_core::span::EncodedSpan;
 use otlp_core::wire::{TracesRequestView, WireError};
@@ -40,6 +66,9 @@ pub use self::recorded::RecordedSpan;
 pub(crate) use self::recorded::api_attribute;
 pub(crate) use self::recorded::read as read_spans;
 pub use self::recorded_log::RecordedLogRecord;
+pub use self::recorded_metric::{
+    Distribution, MetricKind, PointValue, RecordedDataPoint, RecordedExemplar, Shape,
+};
 
 /// Keeps the payloads it is given; clones share them (specification row R11).
 ///
@@ -80,6 +109,30 @@ impl InMemoryExporter {
     #[must_use]
     pub fn log_records(&self) -> Vec<RecordedLogRecord> {
         self.read(Signal::Logs, recorded_log::read)
+    }
+
+    /// All data points so far in the order of their export, each with the metric that it belongs to.
+    ///
+    /// Every collection adds its own: a cumulative counter comes once for each of them. Costs a decoding
+    /// of everything that is kept.
+    ///
+    /// # Panics
+    ///
+    /// As [`finished_spans`](Self::finished_spans).
+    #[must_use]
+    pub fn data_points(&self) -> Vec<RecordedDataPoint> {
+        self.read(Signal::Metrics, recorded_metric::read)
+    }
+
+    /// What was exported last of the metric of this name with exactly these attributes, in whatever order.
+    ///
+    /// # Panics
+    ///
+    /// As [`finished_spans`](Self::finished_spans).
+    #[must_use]
+    pub fn data_point(&self, name: &str, attributes: &[KeyValue]) -> Option<RecordedDataPoint> {
+        let is_wanted = |it: &RecordedDataPoint| it.name == name && it.has_attributes(attributes);
+        self.data_points().into_iter().rfind(is_wanted)
     }
 
     /// The first finished span of this name.

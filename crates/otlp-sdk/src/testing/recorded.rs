@@ -232,7 +232,7 @@ pub(super) fn time(unix_nano: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_nanos(unix_nano)).unwrap_or(UNIX_EPOCH)
 }
 
-fn attributes(views: Attributes<'_>) -> Result<Vec<KeyValue>, WireError> {
+pub(super) fn attributes(views: Attributes<'_>) -> Result<Vec<KeyValue>, WireError> {
     views.map(|view| api_attribute(&view?)).collect()
 }
 
