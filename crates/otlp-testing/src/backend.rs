@@ -2,11 +2,13 @@
 
 use std::io::{self, Write};
 
+use otlp_core::Signal;
+
 use crate::oracle::{SpanRecord, TraceTree};
 use crate::server::Server;
 
 /// The server that an example sends to: one of its own on this machine, or the one that
-/// `OTEL_EXPORTER_OTLP_ENDPOINT` names.
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` or its like of a signal names.
 ///
 /// ```no_run
 /// use otlp_testing::Backend;
@@ -29,8 +31,11 @@ impl Backend {
     /// As [`Server::start`].
     #[must_use]
     pub fn from_env() -> Self {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let elsewhere = ENDPOINTS.into_iter().any(is_set);
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let of_signal =
+            |signal: Signal| format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.env_infix());
+        let elsewhere =
+            is_set(ENDPOINT) || Signal::ALL.into_iter().any(|signal| is_set(&of_signal(signal)));
         Self { server: (!elsewhere).then(Server::start) }
     }
 
@@ -75,4 +80,4 @@ impl Backend {
     }
 }
 
-const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";

@@ -19,7 +19,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use otlp_core::{Payload, Rope, Signal};
 use prost::{DecodeError, Message as _};
 
-pub use self::text::{hex, value_text};
+pub use self::text::{hex, pairs_text, value_text};
 pub use self::tree::TraceTree;
 
 /// One decoded export request.

@@ -34,7 +34,8 @@ pub fn value_text(value: &AnyValue) -> String {
 }
 
 /// Attributes as `key=value`, separated by commas.
-pub(super) fn pairs_text(pairs: &[KeyValue]) -> String {
+#[must_use]
+pub fn pairs_text(pairs: &[KeyValue]) -> String {
     let pairs: Vec<_> = pairs
         .iter()
         .map(|pair| {
