@@ -1,4 +1,4 @@
-//! An OpenTelemetry SDK for Rust that encodes spans straight into OTLP bytes.
+//! An OpenTelemetry SDK for Rust that encodes spans and log records straight into OTLP bytes.
 //!
 //! One call sets everything up from the standard environment variables and returns a guard that
 //! delivers what is held when it is dropped:
@@ -20,8 +20,9 @@
 //! }
 //! ```
 //!
-//! - [`trace::TracerProvider`] implements the API traits of `opentelemetry` 0.33. Code that is
-//!   instrumented with that API, or with `tracing` through `tracing-opentelemetry`, stays as it is.
+//! - [`trace::TracerProvider`], [`logs::LoggerProvider`] and [`metrics::MeterProvider`] implement the API
+//!   traits of `opentelemetry` 0.33; instrumented code stays as it is. Spans and events of `tracing` come
+//!   through `tracing_layer` (feature `tracing`), or through the bridges that exist for the API.
 //! - **Nothing is lost in silence.** [`trace::Ledger`] balances at any moment:
 //!   `ended = delivered + rejected + dropped{reason} + held`.
 //! - **It never harms the application.** Delivery runs on a thread and a runtime of its own, so flush
@@ -33,11 +34,8 @@
 //!   does not see it; one whose subscriber comes after [`init()`] calls [`TelemetryGuard::announce`].
 //!
 //! [`bridge`] takes the exporters to the official SDK, and exporters of others behind this one.
-//! [`ConsoleExporter`] prints spans, [`context`] takes the current context across tasks and threads,
-//! and [`testing`] has what tests need to look at spans.
-//!
-//! Traces only, so far. Metrics and logs can go on through `opentelemetry-otlp` beside this crate; a
-//! [`resource::Resource`] converts to the official one.
+//! [`ConsoleExporter`] prints what is exported, [`context`] takes the current context across tasks and
+//! threads, and [`testing`] has what tests need to look at what was exported.
 //!
 //! # Features
 //!
@@ -48,9 +46,9 @@
 //! | `json` | no | OTLP over HTTP/JSON for [`init()`] |
 //! | `b3` | no | B3 headers (Zipkin) in `OTEL_PROPAGATORS`, and [`B3Propagator`](propagation) |
 //! | `jaeger` | no | Jaeger's own headers in `OTEL_PROPAGATORS`, and [`JaegerPropagator`](propagation) |
-//! | `file` | no | [`FileExporter`](mod@file): OTLP/JSON lines to a file, a writer or standard output; `otlp/stdout` for [`init()`] |
+//! | `file` | no | `file::FileExporter`: OTLP/JSON lines to a file, a writer or standard output; `otlp/stdout` for [`init()`] |
 //! | `tls` | no | TLS and mTLS in the exporters that are enabled, by `rustls` with `ring`. A program that uses `rustls` or `reqwest` itself should install a provider first thing in `main`: with two compiled in, or none chosen, those panic |
-//! | `tracing` | no | [`tracing_layer`]: spans and events of `tracing` straight into OTLP bytes |
+//! | `tracing` | no | `tracing_layer`: spans and events of `tracing` straight into OTLP bytes |
 //!
 //! Features only add: which transport is used is decided at run time, by code or by
 //! `OTEL_EXPORTER_OTLP_PROTOCOL`.
@@ -68,12 +66,13 @@
 //! | `OTEL_SDK_DISABLED` | `false` | `true` records and sends nothing |
 //! | `OTEL_SERVICE_NAME` | `unknown_service:<executable>` | `service.name` |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | none | `key=value,key=value`, percent-encoded |
+//! | `OTEL_LOG_LEVEL` | `info` | which messages of this crate reach `tracing` |
 //! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp` | list of `otlp`, `otlp/stdout` (feature `file`), `console`; or `none` |
 //! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | list of these two, with their features also `b3`, `b3multi`, `jaeger`; or `none` |
 //! | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | `always_on`, `always_off`, `traceidratio`, or these with `parentbased_` in front |
 //! | `OTEL_TRACES_SAMPLER_ARG` | 1 | the ratio, 0 to 1 |
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | or `grpc`, `http/json` |
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318`, gRPC `http://localhost:4317` | base URL; over HTTP `/v1/traces` is appended |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | `http://localhost:4318`, gRPC `http://localhost:4317` | base URL; over HTTP `/v1/traces` and its siblings are appended |
 //! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | the one above | whole URL: nothing is appended |
 //! | `OTEL_EXPORTER_OTLP_INSECURE` | `false` | gRPC to `host:port` without TLS |
 //! | `OTEL_EXPORTER_OTLP_HEADERS` | none | `name=value,name=value`, values percent-encoded |
@@ -81,16 +80,21 @@
 //! | `OTEL_EXPORTER_OTLP_COMPRESSION` | `none` | or `gzip`, `zstd` |
 //! | `OTEL_EXPORTER_OTLP_CERTIFICATE` | the system's roots | PEM file of what to trust instead |
 //! | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `…_CLIENT_KEY` | none | PEM files for mTLS |
-//! | `OTEL_BSP_SCHEDULE_DELAY` | 5000 | longest wait for a batch to fill |
-//! | `OTEL_BSP_EXPORT_TIMEOUT` | 30000 | limit of one attempt; 0 is no limit |
-//! | `OTEL_BSP_MAX_QUEUE_SIZE` | in bytes only: 32 MiB | most spans held |
-//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | 512 | most spans of a request |
+//! | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | 5000, of logs 1000 | longest wait for a batch to fill |
+//! | `OTEL_BSP_EXPORT_TIMEOUT`, `OTEL_BLRP_EXPORT_TIMEOUT` | 30000 | limit of one attempt; 0 is no limit |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE` | in bytes only: 32 MiB | most items held |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE` | 512 | most items of a request |
 //! | `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` | no limit | characters of a value |
-//! | `OTEL_ATTRIBUTE_COUNT_LIMIT` | 128 | attributes of a span, event, link |
-//! | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT` | the general ones | the same, for one of them |
+//! | `OTEL_ATTRIBUTE_COUNT_LIMIT` | 128 | attributes of a span, event, link, log record |
+//! | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT` | the general ones | the same, for one of them |
 //! | `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | 128 | events, links of a span |
+//! | `OTEL_METRIC_EXPORT_INTERVAL` | 60000 | time between two collections |
+//! | `OTEL_METRIC_EXPORT_TIMEOUT` | 30000 | limit of one attempt; 0 is no limit |
+//! | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative` | or `delta`, `lowmemory` |
+//! | `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` | `explicit_bucket_histogram` | or `base2_exponential_bucket_histogram` |
 //!
-//! Each `OTEL_EXPORTER_OTLP_…` also exists as `OTEL_EXPORTER_OTLP_TRACES_…`, which is stronger.
+//! Each `OTEL_EXPORTER_OTLP_…` also exists as `OTEL_EXPORTER_OTLP_TRACES_…`, `…_METRICS_…` and `…_LOGS_…`, which
+//! are stronger.
 //! `docs/environment.md` in the repository has every detail.
 //!
 //! # Rules and their names
