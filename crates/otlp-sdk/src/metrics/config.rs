@@ -138,7 +138,7 @@ impl ReaderConfig {
     /// wait for.
     pub(super) fn batch(&self) -> BatchConfig {
         BatchConfig {
-            schedule_delay: UPKEEP,
+            schedule_delay: if self.timeout.is_zero() { UPKEEP } else { UPKEEP.min(self.timeout) },
             export_timeout: self.timeout,
             max_export_batch_size: self.max_export_batch_size.unwrap_or(NonZeroUsize::MAX),
             max_queue_size: None,
@@ -184,7 +184,7 @@ const TIMEOUT: &str = "OTEL_METRIC_EXPORT_TIMEOUT";
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 /// What the specification has for exporters that print.
 const CONSOLE_INTERVAL: Duration = Duration::from_secs(10);
-/// How often the pipeline tells what it has to tell and gives memory back.
+/// How often, at least, the pipeline tells what it has to tell and gives memory back.
 const UPKEEP: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
