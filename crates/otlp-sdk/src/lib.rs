@@ -117,6 +117,7 @@ mod init;
 pub mod logs;
 pub mod metrics;
 mod notice;
+mod observe;
 mod pipeline;
 pub mod propagation;
 mod provider;

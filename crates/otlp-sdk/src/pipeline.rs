@@ -12,6 +12,7 @@ mod config;
 pub(crate) mod delivery;
 mod handle;
 pub(crate) mod intake;
+mod observe;
 pub(crate) mod slot;
 #[cfg(test)]
 mod testing;
@@ -21,6 +22,7 @@ mod worker;
 pub use self::account::{DropReason, Ledger};
 pub use self::config::{BatchConfig, PipelineError};
 pub(crate) use self::handle::{Asked, Pipeline, ThreadSlot};
+pub(crate) use self::observe::{ERROR_TYPE, Observable, Progress, REJECTED};
 #[cfg(feature = "file")]
 pub(crate) use self::thread::suppress_for_good;
 pub(crate) use self::worker::made_here;

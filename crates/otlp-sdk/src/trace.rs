@@ -4,6 +4,7 @@ pub(crate) mod counts;
 pub(crate) mod encode;
 pub mod id_generator;
 pub(crate) mod local;
+mod observe;
 mod processor;
 mod provider;
 pub(crate) mod recorder;

@@ -1,8 +1,6 @@
 //! What people are told of callbacks that panic or do not return. Threads of the reader speak, so the
 //! subscriber is the process's, and this test has it to itself.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::Write;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

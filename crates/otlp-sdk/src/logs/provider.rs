@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::logs::Severity;
+use opentelemetry::metrics::Meter;
 use otlp_core::LogRecordLimits;
 use otlp_core::wire::envelope::ScopeHeader;
 
@@ -154,6 +155,27 @@ impl LoggerProvider {
     #[must_use]
     pub fn ledgers(&self) -> Vec<Ledger> {
         self.handle.provider.core.ledgers()
+    }
+
+    /// Has `meter` tell how logging does, by the metrics `otel.sdk.log.created`, `otel.sdk.processor.log.*`
+    /// and `otel.sdk.exporter.*` of the semantic conventions; see
+    /// [`TracerProvider::observe`](crate::trace::TracerProvider::observe).
+    pub fn observe(&self, meter: &Meter) {
+        let provider = &self.handle.provider;
+        if !provider.core.observe(meter) {
+            return;
+        }
+        let there = Arc::downgrade(provider);
+        let _ = meter
+            .u64_observable_counter("otel.sdk.log.created")
+            .with_unit("{log_record}")
+            .with_callback(move |it| {
+                if let Some(provider) = there.upgrade() {
+                    let counts = provider.core.counts();
+                    it.observe(counts.get(EMITTED).copied().unwrap_or(0), &[]);
+                }
+            })
+            .build();
     }
 
     /// The resource of all records.

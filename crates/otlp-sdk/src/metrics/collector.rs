@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use opentelemetry::InstrumentationScope;
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use otlp_core::SplitLimit;
 use otlp_core::metric::MetricItem;
@@ -21,7 +21,7 @@ use super::reader::{ASKED_MAX, Request, Running, Shared};
 use crate::foreign::caught;
 use crate::notice::printable;
 use crate::pipeline::slot::Item;
-use crate::pipeline::{Pipeline, ThreadSlot};
+use crate::pipeline::{ERROR_TYPE, Pipeline, ThreadSlot};
 use crate::say::say;
 use crate::value::scope_header;
 
@@ -113,7 +113,10 @@ impl Collector {
     }
 
     fn collect(&mut self, slot: &ThreadSlot) -> Result<(), String> {
-        let result = self.ask_source().and_then(|()| {
+        let begun = Instant::now();
+        let source = self.ask_source();
+        self.tell_duration(begun.elapsed(), source.is_err());
+        let result = source.and_then(|()| {
             // A panic in here is a bug of ours; the thread must go on all the same.
             caught(|| self.append(slot)).inspect_err(|_| self.shared.count_panic())?;
             self.survived_panics()
@@ -141,6 +144,16 @@ impl Collector {
                 *collected = ResourceMetrics::default();
                 Err(format!("a callback panicked: {}", printable(&panic)))
             }
+        }
+    }
+
+    /// Tells those who observe how long a collection took.
+    fn tell_duration(&self, took: Duration, failed: bool) {
+        let Some((histogram, attributes)) = self.shared.durations.get() else { return };
+        let error = failed.then(|| KeyValue::new(ERROR_TYPE, "collection_failed"));
+        let attributes: Vec<_> = attributes.iter().cloned().chain(error).collect();
+        if caught(|| histogram.record(took.as_secs_f64(), &attributes)).is_err() {
+            self.shared.count_panic();
         }
     }
 

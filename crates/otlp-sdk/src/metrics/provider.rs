@@ -154,6 +154,12 @@ impl MeterProvider {
         self.inner.ledger()
     }
 
+    /// Has `meter`, which may be one of this provider, tell how the readers do; see
+    /// [`PeriodicReader::observe`].
+    pub fn observe(&self, meter: &Meter) {
+        self.inner.readers.iter().for_each(|reader| reader.observe(meter));
+    }
+
     /// The account of each reader, in the order in which they were added.
     #[must_use]
     pub fn ledgers(&self) -> Vec<Ledger> {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Histogram, Meter};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
@@ -23,6 +25,7 @@ pub(super) use self::ask::{ASKED_MAX, Request, Running, settle, settle_async};
 use super::collector;
 use super::config::ReaderConfig;
 use super::guarded::Panics;
+use crate::observe;
 use crate::pipeline::{Ledger, Pipeline, PipelineError};
 use crate::provider::FLUSH_TIMEOUT;
 use crate::resource::Resource;
@@ -62,6 +65,8 @@ pub(super) struct Shared {
     panics: AtomicU64,
     /// Of callbacks that are guarded; those that are not end the SDK's collecting.
     pub(super) callbacks: OnceLock<Arc<Panics>>,
+    /// Where it is told how long collections take.
+    pub(super) durations: OnceLock<(Histogram<f64>, [KeyValue; 2])>,
     /// Since when the SDK is collecting, and whether people were told that it takes too long.
     collecting: Mutex<Option<(Instant, bool)>>,
 }
@@ -150,6 +155,20 @@ impl PeriodicReader {
         ledger
     }
 
+    /// Has `meter` tell how the reader does, by the metrics `otel.sdk.exporter.*` and
+    /// `otel.sdk.metric_reader.collection.duration` of the semantic conventions; see
+    /// [`TracerProvider::observe`](crate::trace::TracerProvider::observe). The meter may be one of the
+    /// provider that has this reader. Before a provider has taken the reader, and from the second call on,
+    /// nothing happens.
+    pub fn observe(&self, meter: &Meter) {
+        let shared = self.shared();
+        let Some(running) = shared.running.get() else { return };
+        if shared.durations.get().is_none() {
+            let _ = shared.durations.set(observe::collections(meter));
+            running.observe(meter);
+        }
+    }
+
     /// Lets the reader tell of panics that its collections have caused and survived.
     pub(super) fn share_panics(&self, panics: &Arc<Panics>) {
         self.shared().callbacks.get_or_init(|| Arc::clone(panics));
@@ -205,6 +224,7 @@ impl<E: Exporter> PeriodicReaderBuilder<E> {
             ended: AtomicBool::new(false),
             panics: AtomicU64::new(0),
             callbacks: OnceLock::new(),
+            durations: OnceLock::new(),
             collecting: Mutex::new(None),
         };
         PeriodicReader { handle: Arc::new(Handle(Arc::new(shared))) }

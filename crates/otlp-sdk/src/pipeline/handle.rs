@@ -20,6 +20,7 @@ use super::account::{DropReason, Ledger};
 use super::budget::Budget;
 use super::config::{BatchConfig, PipelineError};
 use super::intake::Intake;
+use super::observe::{Observable, Observed};
 use super::slot::{Item, Limits, Slot};
 use super::thread::{quiet_runtime, suppress_for_good};
 use super::worker::Worker;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     panics: AtomicU64,
     /// Items that have lost a part to their limits.
     pub(super) limited: AtomicU64,
+    pub(super) observed: Observed,
     last_error: Mutex<Option<ExportError>>,
     /// Bounded by `asked`.
     commands: mpsc::UnboundedSender<Command>,
@@ -103,7 +105,7 @@ impl Pipeline {
         config: BatchConfig,
     ) -> (Self, Worker<E>) {
         let (commands, receiver) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(&config, &resource, commands));
+        let shared = Arc::new(Shared::new(signal, &config, &resource, commands));
         let shutdown_timeout = config.shutdown_timeout;
         let worker = Worker::new(Arc::clone(&shared), exporter, config, signal, resource, receiver);
         (Self { shared, shutdown_timeout }, worker)
@@ -161,6 +163,11 @@ impl Pipeline {
     /// Has the worker call `look` now and then.
     pub(crate) fn look_after(&self, look: impl Fn() + Send + Sync + 'static) {
         self.shared.upkeep.get_or_init(|| Upkeep(Box::new(look)));
+    }
+
+    /// The pipeline, for metrics about it.
+    pub(crate) fn observable(&self) -> Observable {
+        Observable(Arc::clone(&self.shared))
     }
 
     /// How long `Drop` waits.
@@ -315,6 +322,7 @@ impl Asked<'_> {
 
 impl Shared {
     fn new(
+        signal: Signal,
         config: &BatchConfig,
         resource: &ResourceHeader,
         commands: mpsc::UnboundedSender<Command>,
@@ -326,6 +334,7 @@ impl Shared {
             amount: Notify::new(),
             panics: AtomicU64::new(0),
             limited: AtomicU64::new(0),
+            observed: Observed::new(signal, config),
             last_error: Mutex::new(None),
             commands,
             asked: Arc::default(),

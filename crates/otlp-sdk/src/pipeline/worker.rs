@@ -98,12 +98,15 @@ impl<E: Exporter> Worker<E> {
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
         // Asked once and guarded: it is the user's code, and it is only for messages.
-        let destination = caught(|| exporter.destination());
-        let destination = destination.unwrap_or_else(|_| {
+        let told = caught(|| (exporter.destination(), Some(exporter.component_type())));
+        let (destination, component_type) = told.unwrap_or_else(|_| {
             shared.count_panic();
-            "unknown: the exporter panicked when asked".to_owned()
+            ("unknown: the exporter panicked when asked".to_owned(), None)
         });
         let destination: Arc<str> = crate::notice::printable(&destination).into();
+        if let Some(component_type) = component_type {
+            shared.observed.exporter_is(component_type, &destination);
+        }
         Self {
             shared,
             exporter: Arc::new(exporter),
@@ -163,8 +166,8 @@ impl<E: Exporter> Worker<E> {
     /// what still is, so all of it is given up.
     pub(crate) fn after_panic(&mut self) {
         self.let_requests_go();
-        for Tried { items, bytes, .. } in std::mem::take(&mut self.tried) {
-            self.shared.intake.dropped(items, bytes, DropReason::ExporterPanic);
+        for tried in std::mem::take(&mut self.tried) {
+            self.give_up_tried(tried, DropReason::ExporterPanic);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use opentelemetry::metrics::Meter;
 use otlp_core::Signal;
 use otlp_core::export::Exporter;
 use otlp_core::wire::envelope::ResourceHeader;
@@ -10,6 +11,7 @@ use otlp_core::wire::envelope::ResourceHeader;
 use super::counters::{AllCounters, Counts};
 use super::seams::Stage;
 use crate::foreign::{caught, in_foreign_code};
+use crate::observe;
 use crate::pipeline::{BatchConfig, Ledger, Pipeline};
 use crate::resource::Resource;
 use crate::say::say;
@@ -25,6 +27,7 @@ pub(crate) struct Core {
     has_stages: bool,
     pub(super) counters: AllCounters,
     pub(super) shut_down: AtomicBool,
+    observed: AtomicBool,
     panics: AtomicU64,
 }
 
@@ -57,6 +60,7 @@ impl Core {
             pipelines,
             counters: AllCounters::default(),
             shut_down: AtomicBool::new(false),
+            observed: AtomicBool::new(false),
             panics: AtomicU64::new(0),
         };
         (core, started)
@@ -102,6 +106,15 @@ impl Core {
             sum.add(&pipeline.ledger());
         }
         sum
+    }
+
+    /// Has `meter` tell how the pipelines do. Says whether nobody has asked for that before.
+    pub(crate) fn observe(&self, meter: &Meter) -> bool {
+        let first = !self.observed.swap(true, Ordering::AcqRel);
+        if first {
+            self.pipelines.iter().for_each(|pipeline| observe::pipeline(meter, pipeline));
+        }
+        first
     }
 
     /// The account of each pipeline.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::Meter;
 use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use otlp_core::SpanLimits;
 use otlp_core::wire::envelope::ScopeHeader;
@@ -170,6 +171,30 @@ impl TracerProvider {
     #[must_use]
     pub fn ledgers(&self) -> Vec<Ledger> {
         self.handle.provider.core.ledgers()
+    }
+
+    /// Has `meter` tell how tracing does, by the metrics `otel.sdk.span.*`, `otel.sdk.processor.span.*` and
+    /// `otel.sdk.exporter.*` of the semantic conventions: spans started and live, what the queue holds and
+    /// may hold, what was processed and exported, with the reason of each loss, and how long exports take.
+    ///
+    /// They are read from the [ledger](Self::ledger) when the meter's provider collects, and cost nothing
+    /// between. They do not keep this provider. A second call does nothing.
+    ///
+    /// ```
+    /// use opentelemetry::metrics::MeterProvider as _;
+    /// use otlp_sdk::metrics::MeterProvider;
+    /// use otlp_sdk::testing::InMemoryExporter;
+    /// use otlp_sdk::trace::TracerProvider;
+    ///
+    /// let metrics = MeterProvider::builder().with_exporter(InMemoryExporter::default()).build();
+    /// let traces = TracerProvider::builder().with_batch_exporter(InMemoryExporter::default()).build();
+    /// traces.observe(&metrics.meter("otlp-sdk"));
+    /// ```
+    pub fn observe(&self, meter: &Meter) {
+        let provider = &self.handle.provider;
+        if provider.core.observe(meter) {
+            super::observe::spans(meter, provider);
+        }
     }
 
     /// The resource of all spans.

@@ -13,7 +13,7 @@ use super::local;
 use super::recorder::{Measured, Recorder};
 use crate::clock::unix_nano;
 use crate::foreign::{caught, in_foreign_code};
-use crate::provider::append_to_all;
+use crate::provider::{append_to_all, count};
 
 /// A span of our [`Tracer`](super::Tracer).
 ///
@@ -54,8 +54,11 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, context: &SpanContext, end_uni
     if core.has_processors {
         let scope = Arc::clone(&recorder.scope);
         scope.provider.processors_on_end(&mut recorder, context);
+        count(&scope.provider.core, Counted::Ended { sampled: recorder.sampled }.at());
     } else if recorder.sampled {
         append_to_all(core, &Measured::new(&recorder), &recorder.scope.header);
+    } else {
+        count(core, Counted::Ended { sampled: false }.at());
     }
     if recorder.encoder.is_limited() {
         let core = &recorder.scope.provider.core;

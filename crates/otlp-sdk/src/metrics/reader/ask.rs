@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use futures_timer::Delay;
 use futures_util::future::join_all;
+use opentelemetry::metrics::Meter;
 use tokio::sync::oneshot;
 
 use super::Shared;
 use crate::foreign::caught;
+use crate::observe;
 use crate::pipeline::{Ledger, Pipeline, PipelineError};
 
 /// A reader whose threads have been started.
@@ -137,6 +139,10 @@ impl Running {
 
     pub(super) fn look_after(&self, look: impl Fn() + Send + Sync + 'static) {
         self.pipeline.look_after(look);
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        observe::pipeline(meter, &self.pipeline);
     }
 
     pub(super) fn ledger(&self) -> Ledger {

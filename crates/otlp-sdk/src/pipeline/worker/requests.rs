@@ -8,6 +8,7 @@ use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
 
 use super::super::batch::BatchLimit;
 use super::super::delivery::{self, AttemptResult, Done, Pending};
+use super::super::observe::REJECTED;
 use super::{DropReason, Worker, later, now};
 use crate::notice::Notices;
 
@@ -17,11 +18,18 @@ pub(super) struct Tried {
     pub(super) first_item: u64,
     pub(super) items: usize,
     pub(super) bytes: usize,
+    /// When its export began.
+    pub(super) begun: Option<Instant>,
 }
 
 impl Tried {
     pub(super) fn of(pending: &Pending) -> Self {
-        Self { first_item: pending.first_item, items: pending.items(), bytes: pending.bytes }
+        Self {
+            first_item: pending.first_item,
+            items: pending.items(),
+            bytes: pending.bytes,
+            begun: pending.first_attempt,
+        }
     }
 }
 
@@ -69,7 +77,10 @@ impl<E: Exporter> Worker<E> {
 
     fn start_attempt(&mut self, mut pending: Pending) {
         let started = now();
-        pending.first_attempt.get_or_insert(started);
+        if pending.first_attempt.is_none() {
+            pending.first_attempt = Some(started);
+            self.shared.observed.begin(pending.items());
+        }
         let mut deadline = self.closing.unwrap_or(Deadline::NEVER);
         if !self.config.export_timeout.is_zero() {
             deadline = deadline.min(Deadline::after(started, self.config.export_timeout));
@@ -194,6 +205,8 @@ impl<E: Exporter> Worker<E> {
 
     fn settle(&self, pending: &Pending, rejected: u64) {
         self.shared.intake.delivered(pending.items(), pending.bytes, rejected);
+        let error = (rejected > 0).then_some((REJECTED, None));
+        self.tell_duration(pending.first_attempt, error);
         if rejected == 0 && self.waiting.is_empty() {
             // What went wrong before is over; it must not explain a later timeout.
             self.shared.remember(None);
@@ -203,6 +216,8 @@ impl<E: Exporter> Worker<E> {
     fn give_up(&mut self, pending: &Pending, reason: DropReason, error: ExportError) {
         let items = pending.items();
         self.shared.intake.dropped(items, pending.bytes, reason);
+        self.shared.observed.give_up(items, reason);
+        self.tell_duration(pending.first_attempt, Some((reason.name(), Some(&error))));
         self.tell(|notices| notices.dropped(items, reason, &error));
         self.remember(error);
     }
@@ -213,6 +228,20 @@ impl<E: Exporter> Worker<E> {
         let cut_short = self.closing.is_some() && error.kind() == ErrorKind::Timeout;
         if !cut_short || self.shared.last_error().is_none() {
             self.shared.remember(Some(error));
+        }
+    }
+}
+
+impl<E> Worker<E> {
+    /// Tells those who observe how long an export took, with all of its attempts.
+    pub(super) fn tell_duration(
+        &self,
+        begun: Option<Instant>,
+        error: Option<(&'static str, Option<&ExportError>)>,
+    ) {
+        let took = begun.map(|begun| now().saturating_duration_since(begun));
+        if !self.shared.observed.end(took, error) {
+            self.shared.count_panic();
         }
     }
 }

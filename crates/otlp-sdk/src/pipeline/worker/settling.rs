@@ -146,15 +146,24 @@ impl<E> Worker<E> {
         }
     }
 
+    /// Gives up a request whose export has begun.
+    pub(super) fn give_up_tried(&self, tried: Tried, reason: DropReason) {
+        let Tried { items, bytes, begun, .. } = tried;
+        self.shared.intake.dropped(items, bytes, reason);
+        self.shared.observed.give_up(items, reason);
+        self.tell_duration(begun, Some((reason.name(), None)));
+    }
+
     /// Gives up everything that is still here, counted; requests in flight are let go.
     pub(super) fn drop_all(&mut self, reason: DropReason) {
         self.let_requests_go();
         let (items, bytes) = self.queue.clear();
         let retries = self.retries.drain(..).map(|pending| Tried::of(&pending));
-        let queued = Tried { first_item: self.left, items, bytes };
-        for Tried { items, bytes, .. } in self.tried.drain(..).chain(retries).chain([queued]) {
-            self.shared.intake.dropped(items, bytes, reason);
+        let begun: Vec<_> = self.tried.drain(..).chain(retries).collect();
+        for tried in begun {
+            self.give_up_tried(tried, reason);
         }
+        self.shared.intake.dropped(items, bytes, reason);
         self.left = self.entered;
     }
 }

@@ -1,0 +1,326 @@
+//! The SDK's metrics about itself, through the official SDK's meters to a server, against what has happened.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry::logs::{Logger as _, LoggerProvider as _};
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Tracer as _, TracerProvider as _,
+};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point;
+use otlp_core::Signal;
+use otlp_core::export::{Env, ErrorKind, ExportError, Outcome};
+use otlp_exporter_http::HttpExporter;
+use otlp_sdk::logs::LoggerProvider;
+use otlp_sdk::metrics::{MeterProvider, ReaderConfig};
+use otlp_sdk::trace::sampler::Sampler;
+use otlp_sdk::trace::{BatchConfig, TracerProvider};
+use otlp_testing::{Gate, Message, ScriptedExporter, Server, Step};
+
+/// A provider whose metrics a test can read.
+struct Watched {
+    /// Ends before its server.
+    provider: MeterProvider,
+    server: Server,
+}
+
+impl Watched {
+    fn start() -> Self {
+        let server = Server::start();
+        let builder = HttpExporter::builder(Signal::Metrics).with_endpoint(server.http_endpoint());
+        let exporter = builder.build_with(&Env::empty()).unwrap();
+        let config = ReaderConfig::default().with_interval(Duration::from_secs(3600));
+        let provider = MeterProvider::builder().with_exporter_config(exporter, config).build();
+        Self { provider, server }
+    }
+
+    /// What the metrics say now: for each, by its attributes without the component's name, the value, or
+    /// of a histogram the count.
+    fn read(&self) -> BTreeMap<String, i64> {
+        self.server.clear();
+        self.provider.force_flush().unwrap();
+        let requests = self.server.requests();
+        let Message::Metrics(request) = &requests.first().unwrap().message else { panic!() };
+        let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
+        scopes
+            .flat_map(|scope| &scope.metrics)
+            .flat_map(|metric| points(metric.data.as_ref().unwrap(), &metric.name))
+            .collect()
+    }
+}
+
+fn points(data: &Data, name: &str) -> Vec<(String, i64)> {
+    let key = |attributes: &[KeyValue]| format!("{name}{}", text(attributes));
+    match data {
+        Data::Sum(sum) => sum
+            .data_points
+            .iter()
+            .map(|point| match point.value {
+                Some(number_data_point::Value::AsInt(value)) => (key(&point.attributes), value),
+                value => panic!("{value:?}"),
+            })
+            .collect(),
+        Data::Histogram(data) => data
+            .data_points
+            .iter()
+            .map(|point| (key(&point.attributes), i64::try_from(point.count).unwrap()))
+            .collect(),
+        data => panic!("{data:?}"),
+    }
+}
+
+fn text(attributes: &[KeyValue]) -> String {
+    let mut texts: Vec<_> = attributes
+        .iter()
+        .filter(|attribute| attribute.key != "otel.component.name")
+        .map(|attribute| match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
+            Value::StringValue(text) => format!(" {}={text}", attribute.key),
+            Value::IntValue(int) => format!(" {}={int}", attribute.key),
+            value => panic!("{value:?}"),
+        })
+        .collect();
+    texts.sort();
+    texts.concat()
+}
+
+const EXPORTED: &str = "otel.sdk.exporter.span.exported";
+const IN_FLIGHT: &str = "otel.sdk.exporter.span.inflight otel.component.type=scripted_exporter";
+const PROCESSED: &str = "otel.sdk.processor.span.processed";
+const BATCHING: &str = "otel.component.type=batching_span_processor";
+const SIZE: &str = "otel.sdk.processor.span.queue.size otel.component.type=batching_span_processor";
+const SCRIPTED: &str = "otel.component.type=scripted_exporter";
+
+#[test]
+fn spans_are_told_from_their_start_to_their_end() {
+    let watched = Watched::start();
+    let exporter = ScriptedExporter::new();
+    let config = BatchConfig::default().with_max_queue_size(100).with_schedule_delay(HOUR);
+    let provider =
+        TracerProvider::builder().with_batch_exporter_config(exporter.clone(), config).build();
+    let meter = watched.provider.meter("otlp-sdk");
+    provider.observe(&meter);
+    provider.observe(&meter);
+
+    let tracer = provider.tracer("test");
+    let remote = SpanContext::new(
+        TraceId::from(1),
+        SpanId::from(1),
+        TraceFlags::default(),
+        true,
+        TraceState::default(),
+    );
+    // Of a parent that is not sampled; a root; and its child.
+    tracer.start_with_context("dropped", &Context::new().with_remote_span_context(remote)).end();
+    let root = tracer.start("root");
+    let parent = Context::new().with_remote_span_context(SpanContext::new(
+        root.span_context().trace_id(),
+        root.span_context().span_id(),
+        TraceFlags::SAMPLED,
+        false,
+        TraceState::default(),
+    ));
+    let mut child = tracer.start_with_context("child", &parent);
+    child.end();
+
+    let told = watched.read();
+    let started = "otel.sdk.span.started otel.span.parent.origin";
+    for (key, value) in [
+        (format!("{started}=remote otel.span.sampling_result=DROP"), 1),
+        (format!("{started}=none otel.span.sampling_result=RECORD_AND_SAMPLE"), 1),
+        (format!("{started}=local otel.span.sampling_result=RECORD_AND_SAMPLE"), 1),
+        ("otel.sdk.span.live otel.span.sampling_result=RECORD_AND_SAMPLE".to_owned(), 1),
+        ("otel.sdk.span.live otel.span.sampling_result=RECORD_ONLY".to_owned(), 0),
+        (SIZE.to_owned(), 1),
+        (format!("otel.sdk.processor.span.queue.capacity {BATCHING}"), 100),
+        (format!("{PROCESSED} {BATCHING}"), 0),
+        (IN_FLIGHT.to_owned(), 0),
+        (format!("{EXPORTED} {SCRIPTED}"), 0),
+    ] {
+        assert_eq!(told.get(&key), Some(&value), "{key} in {told:#?}");
+    }
+    drop(root);
+    provider.force_flush().unwrap();
+    let told = watched.read();
+    for (key, value) in [
+        ("otel.sdk.span.live otel.span.sampling_result=RECORD_AND_SAMPLE".to_owned(), 0),
+        (SIZE.to_owned(), 0),
+        (format!("{PROCESSED} {BATCHING}"), 2),
+        (format!("{EXPORTED} {SCRIPTED}"), 2),
+        (format!("otel.sdk.exporter.operation.duration {SCRIPTED}"), 1),
+    ] {
+        assert_eq!(told.get(&key), Some(&value), "{key} in {told:#?}");
+    }
+
+    // Whoever observes does not keep what is observed.
+    drop((tracer, child, provider));
+    assert_eq!(exporter.shutdowns(), 1);
+}
+
+#[test]
+fn an_operation_is_all_of_its_attempts_and_each_loss_has_its_reason() {
+    let watched = Watched::start();
+    let exporter = ScriptedExporter::new();
+    let config = BatchConfig::default().with_max_queue_size(4).with_schedule_delay(HOUR);
+    let provider =
+        TracerProvider::builder().with_batch_exporter_config(exporter.clone(), config).build();
+    provider.observe(&watched.provider.meter("otlp-sdk"));
+    let tracer = provider.tracer("test");
+    let spans = |count: usize| (0..count).for_each(|_| tracer.start("span").end());
+
+    // While an export hangs, its spans are in flight: not queued, not exported.
+    let gate = Gate::new();
+    exporter.respond_with([Step::Hold(gate.clone(), Outcome::delivered())]);
+    spans(2);
+    let flushed = std::thread::scope(|scope| {
+        let flush = scope.spawn(|| provider.force_flush());
+        assert!(gate.wait_for_waiting(1, Duration::from_secs(30)));
+        let told = watched.read();
+        assert_eq!((told.get(IN_FLIGHT), told.get(SIZE)), (Some(&2), Some(&0)), "{told:#?}");
+        assert_eq!(told.get(&format!("{PROCESSED} {BATCHING}")), Some(&2));
+        assert_eq!(told.get(&format!("{EXPORTED} {SCRIPTED}")), Some(&0));
+        gate.open();
+        flush.join().unwrap()
+    });
+    flushed.unwrap();
+
+    // A request that is refused for good, one that is refused in part, and spans beyond the queue.
+    let refused = ExportError::new(ErrorKind::HttpStatus(400), "bad request");
+    exporter.respond_with([Outcome::permanent(refused).into()]);
+    spans(3);
+    provider.force_flush().unwrap_err();
+    let message = "no".to_owned();
+    exporter.respond_with([Outcome::PartlyRejected { rejected: 1, message }.into()]);
+    spans(2);
+    provider.force_flush().unwrap_err();
+    // Another attempt belongs to the same operation.
+    let busy = ExportError::new(ErrorKind::HttpStatus(503), "busy");
+    exporter.respond_with([Outcome::retryable(busy).into()]);
+    spans(1);
+    provider.force_flush().unwrap();
+    provider.shutdown().unwrap();
+    spans(5);
+
+    let told = watched.read();
+    let with_error = |name: &str, component: &str, error: &str| {
+        let error = format!("error.type={error} ");
+        format!("{name} {error}{component}")
+    };
+    let duration = "otel.sdk.exporter.operation.duration";
+    for (key, value) in [
+        (format!("{EXPORTED} {SCRIPTED}"), 2 + 1 + 1),
+        (with_error(EXPORTED, SCRIPTED, "permanent_error"), 3),
+        (with_error(EXPORTED, SCRIPTED, "rejected"), 1),
+        (IN_FLIGHT.to_owned(), 0),
+        (format!("{PROCESSED} {BATCHING}"), 8),
+        (format!("{duration} {SCRIPTED}"), 2),
+        (with_error(duration, SCRIPTED, "rejected"), 1),
+        (
+            format!(
+                "{duration} error.type=permanent_error http.response.status_code=400 {SCRIPTED}"
+            ),
+            1,
+        ),
+    ] {
+        assert_eq!(told.get(&key), Some(&value), "{key} in {told:#?}");
+    }
+}
+
+#[test]
+fn spans_that_find_the_queue_full_are_processed_with_that_error() {
+    let watched = Watched::start();
+    let config = BatchConfig::default().with_max_queue_size(4).with_schedule_delay(HOUR);
+    let exporter = ScriptedExporter::new();
+    exporter.respond_by(|_| Step::Hang);
+    let provider = TracerProvider::builder().with_batch_exporter_config(exporter, config).build();
+    provider.observe(&watched.provider.meter("otlp-sdk"));
+    let tracer = provider.tracer("test");
+    (0..50).for_each(|_| tracer.start("span").end());
+    provider.shutdown_with_timeout(Duration::from_millis(50)).unwrap_err();
+    let told = watched.read();
+    let full = format!("{PROCESSED} error.type=queue_full {BATCHING}");
+    let cut = format!("{EXPORTED} error.type=shutdown_timeout {SCRIPTED}");
+    let ledger = provider.ledger();
+    let dropped = |reason| i64::try_from(ledger.dropped(reason)).unwrap();
+    let expected = dropped(otlp_sdk::trace::DropReason::QueueFull);
+    assert!(expected > 0);
+    assert_eq!(told.get(&full), Some(&expected), "{told:#?}");
+    // The others: in a request that was cut off, or never tried.
+    let never = format!("{PROCESSED} error.type=shutdown_timeout {BATCHING}");
+    let [cut, never] = [cut, never].map(|key| told.get(&key).copied().unwrap_or(0));
+    assert_eq!(cut + never, dropped(otlp_sdk::trace::DropReason::ShutdownTimeout), "{told:#?}");
+    assert!(cut > 0);
+}
+
+#[test]
+fn spans_that_only_processors_see_live_and_end_too() {
+    #[derive(Debug)]
+    struct Nothing;
+    impl otlp_sdk::trace::SpanProcessor for Nothing {}
+    let watched = Watched::start();
+    let provider = TracerProvider::builder()
+        .with_sampler(Sampler::always_record(Sampler::AlwaysOff))
+        .with_span_processor(Nothing)
+        .build();
+    provider.observe(&watched.provider.meter("otlp-sdk"));
+    let tracer = provider.tracer("test");
+    tracer.start("ended").end();
+    let open = tracer.start("open");
+    let live = "otel.sdk.span.live otel.span.sampling_result=RECORD_ONLY";
+    assert_eq!(watched.read().get(live), Some(&1));
+    drop(open);
+    assert_eq!(watched.read().get(live), Some(&0));
+}
+
+#[test]
+fn log_records_are_told_and_the_reader_tells_of_itself() {
+    let watched = Watched::start();
+    let meter = watched.provider.meter("otlp-sdk");
+    let provider = LoggerProvider::builder().with_batch_exporter(ScriptedExporter::new()).build();
+    provider.observe(&meter);
+    watched.provider.observe(&meter);
+    let logger = provider.logger("test");
+    (0..3).for_each(|_| logger.emit(logger.create_log_record()));
+    provider.force_flush().unwrap();
+    let told = watched.read();
+    for (key, value) in [
+        ("otel.sdk.log.created".to_owned(), 3),
+        (
+            "otel.sdk.processor.log.processed otel.component.type=batching_log_processor"
+                .to_owned(),
+            3,
+        ),
+        (format!("otel.sdk.exporter.log.exported {SCRIPTED}"), 3),
+    ] {
+        assert_eq!(told.get(&key), Some(&value), "{key} in {told:#?}");
+    }
+    // What the first collection has cost shows in the second, with the server that it went to.
+    let first = i64::try_from(watched.provider.ledger().delivered).unwrap();
+    let told = watched.read();
+    let address = watched.server.http_addr();
+    let component = format!(
+        "otel.component.type=otlp_http_metric_exporter server.address=127.0.0.1 server.port={}",
+        address.port()
+    );
+    for (key, value) in [
+        (format!("otel.sdk.exporter.metric_data_point.exported {component}"), first),
+        (format!("otel.sdk.exporter.metric_data_point.inflight {component}"), 0),
+        (format!("otel.sdk.exporter.operation.duration {component}"), 1),
+        (
+            "otel.sdk.metric_reader.collection.duration otel.component.type=periodic_metric_reader"
+                .to_owned(),
+            1,
+        ),
+    ] {
+        assert_eq!(told.get(&key), Some(&value), "{key} in {told:#?}");
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
