@@ -57,9 +57,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// A tool does its work also where telemetry cannot be set up, and does not wait long for a server that is
 /// away.
 fn telemetry() -> TelemetryGuard {
-    let batch = BatchConfig::from_env(Signal::Traces, &mut Env::from_process().reader())
+    let env = Env::from_process();
+    let batch = BatchConfig::from_env(Signal::Traces, &mut env.reader())
         .with_shutdown_timeout(Duration::from_secs(2));
-    otlp_sdk::builder().with_batch_config(batch).init().unwrap_or_else(|error| {
+    let telemetry = otlp_sdk::builder().with_env(env).with_batch_config(batch).init();
+    telemetry.unwrap_or_else(|error| {
         tracing::warn!("no telemetry: {error}");
         TelemetryGuard::disabled()
     })

@@ -216,3 +216,31 @@ async fn what_is_not_valid_is_refused_whatever_signal_it_is_of() {
         assert!(format!("{outcome:?}").contains("not valid OTLP"), "{outcome:?}");
     }
 }
+
+#[test]
+fn no_byte_that_is_wrong_makes_it_panic_or_print_a_control_character() {
+    let mut encoder = SpanEncoder::default();
+    encoder.start(identity(), "name", SpanKind::Internal, START);
+    encoder.add_event("event", START, &SpanLimits::default(), |set| set("k", Value::I64(7)));
+    let mut samples = vec![
+        (Signal::Traces, request(&encoder, START)),
+        (Signal::Logs, logs::request(vec![logs::record()])),
+    ];
+    samples.extend(metrics::requests().into_iter().map(|sample| (Signal::Metrics, sample)));
+    let (mut shown, mut refused) = (0, 0);
+    for (signal, sample) in samples {
+        for at in 0..sample.len() {
+            for value in [0, 1, 0x0a, 0x7f, 0x80, 0xff] {
+                let mut changed = sample.clone();
+                changed[at] = value;
+                let Ok(text) = super::describe(signal, &changed) else {
+                    refused += 1;
+                    continue;
+                };
+                shown += 1;
+                assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
+            }
+        }
+    }
+    assert!(shown > 1_000 && refused > 1_000, "{shown} {refused}");
+}

@@ -322,7 +322,21 @@ impl TelemetryBuilder {
     }
 
     /// Sets how often metrics are collected, their temporality, queue and retry, in place of their variables.
-    /// To change one of them start from [`ReaderConfig::from_env`].
+    /// To change one of them start from [`ReaderConfig::from_env`], and hand the same [`Env`] over, so that
+    /// what was read of it is not reported as unused:
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use otlp_sdk::metrics::ReaderConfig;
+    /// use otlp_sdk::otlp_core::export::Env;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let env = Env::from_process();
+    /// let often = ReaderConfig::from_env(&mut env.reader()).with_interval(Duration::from_secs(5));
+    /// let telemetry = otlp_sdk::builder().with_env(env).with_metric_reader_config(often).init()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_metric_reader_config(mut self, config: ReaderConfig) -> Self {
         self.reader = Some(config);
         self

@@ -32,22 +32,25 @@ pub(super) fn scope(name: &str) -> Option<InstrumentationScope> {
     Some(InstrumentationScope { name: name.to_owned(), ..InstrumentationScope::default() })
 }
 
-/// What is printed of these records under a resource and a scope.
-fn described(log_records: Vec<LogRecord>) -> String {
+/// A request with these records, under a resource and a scope.
+pub(super) fn request(log_records: Vec<LogRecord>) -> Vec<u8> {
     let scope_logs =
         vec![ScopeLogs { scope: scope("shop::stock"), log_records, ..ScopeLogs::default() }];
     let resource_logs =
         vec![ResourceLogs { resource: resource(), scope_logs, ..ResourceLogs::default() }];
-    let request = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
-    let text = super::super::describe(Signal::Logs, &request).unwrap();
+    ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+}
+
+/// What is printed of these records under a resource and a scope.
+fn described(log_records: Vec<LogRecord>) -> String {
+    let text = super::super::describe(Signal::Logs, &request(log_records)).unwrap();
     let head = "resource service.name=\"shop\"\nscope shop::stock\n";
     text.strip_prefix(head).unwrap().to_owned()
 }
 
-#[test]
-fn everything_that_a_log_record_holds_is_shown() {
-    // R11
-    let record = LogRecord {
+/// A record with everything in it.
+pub(super) fn record() -> LogRecord {
+    LogRecord {
         time_unix_nano: START,
         observed_time_unix_nano: START + 1,
         severity_number: 14,
@@ -62,9 +65,14 @@ fn everything_that_a_log_record_holds_is_shown() {
         trace_id: b"\x4b\xf9\x2f\x35\x77\xb3\x4d\xa6\xa3\xce\x92\x9d\x0e\x0e\x47\x36".to_vec(),
         span_id: b"\x00\xf0\x67\xaa\x0b\xa9\x02\xb7".to_vec(),
         event_name: "stock.empty".to_owned(),
-    };
+    }
+}
+
+#[test]
+fn everything_that_a_log_record_holds_is_shown() {
+    // R11
     assert_eq!(
-        described(vec![record]),
+        described(vec![record()]),
         r#"log WARN2 "out of \"stock\"\n"
   time     2026-11-21T15:30:00.123456789Z
   observed 2026-11-21T15:30:00.123456790Z

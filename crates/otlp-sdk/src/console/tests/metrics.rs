@@ -26,15 +26,19 @@ fn metric(data: Data) -> Metric {
     Metric { name: "m".to_owned(), data: Some(data), ..Metric::default() }
 }
 
-/// What is printed of a metric under a resource and a scope.
-fn described(metric: Metric) -> String {
+/// A request with this metric, under a resource and a scope.
+fn request(metric: Metric) -> Vec<u8> {
     let metrics = vec![metric];
     let scope_metrics =
         vec![ScopeMetrics { scope: scope("shop"), metrics, ..ScopeMetrics::default() }];
     let resource_metrics =
         vec![ResourceMetrics { resource: resource(), scope_metrics, ..ResourceMetrics::default() }];
-    let request = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
-    let text = super::super::describe(Signal::Metrics, &request).unwrap();
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
+}
+
+/// What is printed of a metric under a resource and a scope.
+fn described(metric: Metric) -> String {
+    let text = super::super::describe(Signal::Metrics, &request(metric)).unwrap();
     let head = "resource service.name=\"shop\"\nscope shop\n";
     text.strip_prefix(head).unwrap().to_owned()
 }
@@ -172,7 +176,7 @@ fn exponential(point: ExponentialHistogramDataPoint) -> String {
 
 #[test]
 fn exponential_buckets_are_shown_with_the_bounds_that_they_stand_for() {
-    // M3: v is in bucket i if base^i < v <= base^(i+1).
+    // Bucket i has the values above base^i, up to base^(i+1).
     let text = exponential(ExponentialHistogramDataPoint {
         count: 12,
         sum: Some(20.0),
@@ -249,4 +253,39 @@ fn a_metric_of_nothing_is_shown_and_nothing_in_it_can_make_a_line() {
          known here\n"
     );
     assert_eq!(described(metric), expected);
+}
+
+/// A request for a metric of each kind.
+pub(super) fn requests() -> Vec<Vec<u8>> {
+    let number = NumberDataPoint {
+        value: Some(number_data_point::Value::AsInt(1)),
+        exemplars: vec![exemplar(0.5)],
+        ..NumberDataPoint::default()
+    };
+    let histogram = HistogramDataPoint {
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![0.5],
+        ..HistogramDataPoint::default()
+    };
+    let buckets = Buckets { offset: 2, bucket_counts: vec![2, 300] };
+    let exponential = ExponentialHistogramDataPoint {
+        scale: 1,
+        positive: Some(buckets.clone()),
+        negative: Some(buckets),
+        ..ExponentialHistogramDataPoint::default()
+    };
+    let summary = SummaryDataPoint {
+        quantile_values: vec![ValueAtQuantile { quantile: 0.5, value: 2.0 }],
+        ..SummaryDataPoint::default()
+    };
+    let kinds = [
+        Data::Gauge(Gauge { data_points: vec![number] }),
+        Data::Histogram(Histogram { data_points: vec![histogram], ..Histogram::default() }),
+        Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: vec![exponential],
+            ..ExponentialHistogram::default()
+        }),
+        Data::Summary(Summary { data_points: vec![summary] }),
+    ];
+    kinds.into_iter().map(|data| request(metric(data))).collect()
 }
