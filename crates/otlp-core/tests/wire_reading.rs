@@ -142,6 +142,7 @@ fn the_fuzz_corpus_holds() {
         verdict::agrees_with_prost(data);
         views::agree_with_prost(data);
     });
+    replay("metrics_reader", metrics::agree_with_prost);
     replay("request_split", split::from_bytes);
     replay("response_reader", response::agrees_with_prost);
 }

@@ -323,4 +323,40 @@ fn log_records_are_told_and_the_reader_tells_of_itself() {
     }
 }
 
+#[test]
+fn init_has_all_signals_tell_of_themselves_if_asked() {
+    let server = Server::start();
+    let env = Env::from_pairs([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", server.http_endpoint().as_str()),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
+    ]);
+    for (observed, expected) in [(true, 4), (false, 0)] {
+        server.clear();
+        let builder = otlp_sdk::builder().with_env(env.clone()).without_globals();
+        let telemetry = builder.with_self_observability(observed).init().unwrap();
+        telemetry.tracer_provider().tracer("test").start("span").end();
+        telemetry.shutdown().unwrap();
+        let requests = server.requests();
+        let metrics = requests.iter().filter_map(|request| match &request.message {
+            Message::Metrics(request) => Some(request),
+            _ => None,
+        });
+        let names: Vec<_> = metrics
+            .flat_map(|request| &request.resource_metrics)
+            .flat_map(|resource| &resource.scope_metrics)
+            .flat_map(|scope| scope.metrics.iter().map(|metric| metric.name.as_str()))
+            .filter(|name| {
+                matches!(
+                    *name,
+                    "otel.sdk.span.started"
+                        | "otel.sdk.log.created"
+                        | "otel.sdk.exporter.span.exported"
+                        | "otel.sdk.exporter.metric_data_point.exported"
+                )
+            })
+            .collect();
+        assert_eq!(names.len(), expected, "{names:?}");
+    }
+}
+
 const HOUR: Duration = Duration::from_secs(3600);

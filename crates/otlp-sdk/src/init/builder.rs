@@ -47,6 +47,7 @@ pub struct TelemetryBuilder {
     pub(super) env: Option<Env>,
     pub(super) log_level: Option<LogLevel>,
     pub(super) disabled: Option<bool>,
+    pub(super) self_observability: bool,
     pub(super) install: bool,
 }
 
@@ -84,6 +85,7 @@ impl Default for TelemetryBuilder {
             env: None,
             log_level: None,
             disabled: None,
+            self_observability: false,
             install: true,
         }
     }
@@ -371,6 +373,15 @@ impl TelemetryBuilder {
     /// Records nothing and sends nothing; propagators go on working. Beats `OTEL_SDK_DISABLED`.
     pub fn with_disabled(mut self, disabled: bool) -> Self {
         self.disabled = Some(disabled);
+        self
+    }
+
+    /// Has the SDK tell of itself by the metrics `otel.sdk.*` of the semantic conventions, through its own
+    /// meter provider: spans started and live, what the queues hold, what was exported, the reason of each
+    /// loss, and how long exports and collections take. Default: false. See
+    /// [`TracerProvider::observe`](crate::trace::TracerProvider::observe).
+    pub fn with_self_observability(mut self, observed: bool) -> Self {
+        self.self_observability = observed;
         self
     }
 

@@ -1,6 +1,7 @@
 //! From settings to running providers.
 
 use opentelemetry::global;
+use opentelemetry::metrics::MeterProvider as _;
 use otlp_core::Signal;
 use otlp_core::export::{BoxedExporter, ConfigWarning, Env, EnvReader, ExporterConfigBuilder};
 
@@ -76,6 +77,12 @@ impl TelemetryBuilder {
 
         let meter = self.meter.with_env(reader);
         let meter = plan.meter_provider(meter, self.reader, env, reader)?;
+        if self.self_observability {
+            let scope = meter.meter(env!("CARGO_PKG_NAME"));
+            tracer.observe(&scope);
+            logger.observe(&scope);
+            meter.observe(&scope);
+        }
         if self.install {
             global::set_text_map_propagator(propagators);
             global::set_tracer_provider(tracer.clone());

@@ -284,7 +284,8 @@ impl Shared {
         self.source.register_pipeline(pipeline);
         // The provider has no instruments yet: what is collected is the resource.
         let mut collected = ResourceMetrics::default();
-        if self.source.collect(&mut collected).is_err() {
+        if let Err(error) = self.source.collect(&mut collected) {
+            say!(Error, %error, "the meter provider tells no resource; its metrics will not be delivered");
             return;
         }
         let Some(start) = start.take() else { return };
