@@ -88,7 +88,7 @@
 //! | `OTEL_ATTRIBUTE_COUNT_LIMIT` | 128 | attributes of a span, event, link, log record |
 //! | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT` | the general ones | the same, for one of them |
 //! | `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | 128 | events, links of a span |
-//! | `OTEL_METRIC_EXPORT_INTERVAL` | 60000 | time between two collections |
+//! | `OTEL_METRIC_EXPORT_INTERVAL` | 60000, 10000 for the console | time between two collections |
 //! | `OTEL_METRIC_EXPORT_TIMEOUT` | 30000 | limit of one attempt; 0 is no limit |
 //! | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative` | or `delta`, `lowmemory` |
 //! | `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` | `explicit_bucket_histogram` | or `base2_exponential_bucket_histogram` |
