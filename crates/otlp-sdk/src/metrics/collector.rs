@@ -225,6 +225,9 @@ fn following(due: Option<Instant>, now: Instant, interval: Duration) -> Option<I
 struct Points<'a>(MetricItem<'a>);
 
 impl Item for Points<'_> {
+    /// Back ends refuse points that are older than what they have of the series.
+    const IN_ORDER: bool = true;
+
     fn item_len(&self) -> usize {
         self.0.item_len()
     }

@@ -19,6 +19,10 @@ pub(crate) use self::segment::{Chunk, Scope, Segment, chunk_overhead, run_overhe
 
 /// Something that knows its encoded length and writes itself as an item of its scope.
 pub(crate) trait Item {
+    /// Whether such items stay in the order in which they are appended, for which their thread waits
+    /// while somebody visits its lane. Not for instrumented threads.
+    const IN_ORDER: bool = false;
+
     fn item_len(&self) -> usize;
     fn put_item(&self, buf: &mut Vec<u8>);
 
@@ -110,17 +114,20 @@ impl<S: Scope> Slot<S> {
         Self { lanes: [lane(), lane()], has_sealed: AtomicBool::new(false) }
     }
 
-    /// Appends an item; called by the owning thread only. Never waits.
+    /// Appends an item; called by the owning thread only. Never waits, unless the item must stay in order.
     #[inline]
-    pub(crate) fn append(
+    pub(crate) fn append<I: Item>(
         &self,
-        item: &impl Item,
+        item: &I,
         scope: &Arc<S>,
         limits: &Limits,
         pool: &BufferPool,
     ) -> Appended {
         let [first, second] = &self.lanes;
         let appended = loop {
+            if I::IN_ORDER {
+                break first.lock().append(item, scope, limits, pool);
+            }
             // Whoever keeps us from the first lane may be at the second before we are; then the
             // first is free again. Going round costs them a whole visit, so it ends at once.
             if let Some(mut lane) = first.try_lock() {

@@ -370,6 +370,42 @@ fn pictures_balance_while_threads_append_and_the_worker_collects() {
 mod room;
 
 #[test]
+fn items_that_must_stay_in_order_wait_for_whoever_visits_their_lane() {
+    struct Ordered(TestItem);
+    impl Item for Ordered {
+        const IN_ORDER: bool = true;
+
+        fn item_len(&self) -> usize {
+            self.0.item_len()
+        }
+
+        fn put_item(&self, buf: &mut Vec<u8>) {
+            self.0.put_item(buf);
+        }
+    }
+    let intake = intake(limits());
+    let (slot, _) = intake.register();
+    let [first, second] = &slot.lanes;
+    let visit = first.lock();
+    std::thread::scope(|threads| {
+        let (begin, begun) = std::sync::mpsc::channel();
+        let (intake, slot) = (&intake, &slot);
+        threads.spawn(move || {
+            begin.send(()).unwrap();
+            intake.append(slot, &Ordered(item("1")), &scope("a"));
+        });
+        begun.recv().unwrap();
+        // Time enough for whoever would not wait.
+        for _ in 0..10_000 {
+            std::thread::yield_now();
+            assert_eq!(second.lock().items, 0, "it takes the other lane");
+        }
+        drop(visit);
+    });
+    assert_eq!((first.lock().items, second.lock().items), (1, 0));
+}
+
+#[test]
 fn an_item_counts_for_as_many_as_it_holds() {
     let intake = intake(Limits { items: Some(Budget::new(20)), chunk_items: u32::MAX, ..limits() });
     let (slot, _) = intake.register();
