@@ -5,15 +5,16 @@
 //! to be batched, halved or retried.
 
 mod encoder;
+mod exemplar;
+mod histograms;
 mod points;
 
 use crate::wire::writer::{VARINT, key};
 
 pub use self::encoder::{MetricEncoder, MetricItem, PointWriter};
-pub use self::points::{
-    Buckets, Exemplar, ExponentialHistogramPoint, HistogramPoint, NumberPoint, Point, Quantile,
-    SummaryPoint,
-};
+pub use self::exemplar::Exemplar;
+pub use self::histograms::{Buckets, ExponentialHistogramPoint, HistogramPoint};
+pub use self::points::{NumberPoint, Point, Quantile, SummaryPoint};
 pub use crate::wire::metrics::Number;
 
 /// What tells a metric from the others of its scope, beside the kind of its data.

@@ -8,7 +8,8 @@ use crate::wire::attribute::AttributeList;
 use crate::wire::value::{Entries, Value};
 use crate::wire::writer::{LEN, key, len_field, put_len_header, put_len_non_empty};
 
-use super::points::{Exemplar, Point};
+use super::exemplar::Exemplar;
+use super::points::Point;
 use super::{Data, MetricIdentity};
 
 /// Encodes metrics one after the other, and keeps its memory for the next.

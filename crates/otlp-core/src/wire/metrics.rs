@@ -1,15 +1,14 @@
 //! Views of `opentelemetry.proto.metrics.v1` and of the metrics service's request.
 
 mod exemplar;
+mod histograms;
 mod numbers;
 mod points;
 
 pub use self::exemplar::ExemplarView;
+pub use self::histograms::{BucketsView, ExponentialHistogramPoint, HistogramPoint};
 pub use self::numbers::{Numbers, PackedNumber};
-pub use self::points::{
-    BucketsView, ExponentialHistogramPoint, HistogramPoint, NumberPoint, PointKind, PointView,
-    QuantileView, SummaryPoint,
-};
+pub use self::points::{NumberPoint, PointKind, PointView, QuantileView, SummaryPoint};
 
 use super::WireError;
 use super::common::Attributes;

@@ -16,9 +16,9 @@ pub struct ReaderConfig {
     /// Time between two collections. Default 60 s (`OTEL_METRIC_EXPORT_INTERVAL`), and 10 s where
     /// [`init`](crate::init()) sets up the console for them; at least 10 ms.
     pub interval: Duration,
-    /// Longest time of one export attempt, and how long a flush waits for the callbacks of observable
-    /// instruments. Default 30 s (`OTEL_METRIC_EXPORT_TIMEOUT`); zero means no limit. The exporter's own
-    /// timeout holds as well.
+    /// Longest time of one export attempt. Default 30 s (`OTEL_METRIC_EXPORT_TIMEOUT`); zero means no limit.
+    /// The exporter's own timeout holds as well. Callbacks of observable instruments cannot be cut short;
+    /// when they take longer than this, a message says so.
     pub timeout: Duration,
     /// What points count from: a start that stays, or the points before them (row M11). Default
     /// cumulative (`OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`).
