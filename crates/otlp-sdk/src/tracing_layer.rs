@@ -89,7 +89,8 @@
 //! - `otel.name` and `otel.kind` are taken from a later `record` as well.
 //! - A description of an error is not lost to a later error without one.
 //! - `Context::current().span()` inside a span of `tracing` has the ids and passes them on, but records
-//!   nothing: use the macros of `tracing`, or [`OtelSpanExt`] on `tracing::Span::current()`.
+//!   nothing: use the macros of `tracing`, [`OtelSpanExt`] on `tracing::Span::current()`, or
+//!   [`with_recording_context`](TracingLayer::with_recording_context).
 //! - `tracing_opentelemetry::OpenTelemetrySpanExt` does not know this layer; [`OtelSpanExt`] has the same
 //!   methods, with a `Result`.
 //!
@@ -100,6 +101,7 @@
 //! when that place is first reached. Each entering, leaving and closing takes one lock that threads
 //! share only by chance. An event costs no allocation; a log record neither.
 
+mod active;
 mod adopt;
 mod call_site;
 mod entered;

@@ -54,7 +54,7 @@ impl TracingLayer {
     }
 
     fn apply(&self, id: u64, mut change: Change<'_>) -> Result<(), SpanError> {
-        let context = change.cx.with_remote_span_context(change.decided.context.clone());
+        let context = self.context_in(change.cx, id, change.decided.context.clone());
         let current = context.clone();
         let decision = change.decided.decision;
         let counted = Counted::Started(Origin::of(change.parent), decision);

@@ -31,6 +31,29 @@ pub(super) fn enter(layer: u64, span: u64, context: Context, activate: bool) {
     let _ = STACK.try_with(|stack| stack.0.borrow_mut().push(entered));
 }
 
+/// Whether the thread is in so many spans that some may have been left on another thread, as by a guard
+/// that was held while a future was moved. Says so rarely enough that looking costs little.
+#[inline]
+pub(super) fn is_crowded() -> bool {
+    let crowded = STACK.try_with(|stack| {
+        let len = stack.0.borrow().len();
+        len >= CROWDED && len.is_power_of_two()
+    });
+    crowded.unwrap_or(false)
+}
+
+/// Forgets the layer's spans that are not open any more.
+#[cold]
+pub(super) fn forget_closed(layer: u64, is_open: impl Fn(u64) -> bool) {
+    let closed = STACK.try_with(|stack| {
+        let mut stack = stack.0.borrow_mut();
+        let is_closed = |it: &mut Entered| it.layer == layer && !is_open(it.span);
+        stack.extract_if(.., is_closed).collect::<Vec<_>>()
+    });
+    // Their contexts go with nothing borrowed.
+    closed.into_iter().flatten().filter_map(|it| it.guard).for_each(detach);
+}
+
 /// The thread has left a span, perhaps not the innermost.
 pub(super) fn leave(layer: u64, span: u64) {
     let left = STACK.try_with(|stack| {
@@ -176,6 +199,9 @@ impl Drop for Stack {
         }
     }
 }
+
+/// Spans that a thread is hardly in at once.
+const CROWDED: usize = 256;
 
 thread_local! {
     static STACK: Stack = const { Stack(RefCell::new(Vec::new())) };

@@ -16,6 +16,7 @@ use super::fields::{Opened, SpanFields};
 use super::open::{OpenSpan, nanos};
 use super::options::EventSink;
 use super::order;
+use super::start::New;
 use super::visit::Visitor;
 use crate::clock::Clock;
 use crate::foreign::{is_too_deep, records_never};
@@ -36,9 +37,11 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
             return;
         }
         self.call_site(attrs.metadata(), |call_site| {
-            let started = call_site.is_wanted.then(|| self.start(attrs, call_site)).flatten();
+            let id = id.into_u64();
+            let new = New { attrs, id, call_site };
+            let started = call_site.is_wanted.then(|| self.start(new)).flatten();
             if let Some(span) = started {
-                let before = self.open.insert(id.into_u64(), span);
+                let before = self.open.insert(id, span);
                 before.into_iter().for_each(|span| self.close(span));
             }
         });
@@ -49,7 +52,7 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
             return order::look(self, id);
         }
         let id = id.into_u64();
-        let recorded = self.open.with(id, |span| span.recorder.is_some().then_some(span.metadata));
+        let recorded = self.open.with(id, |span| span.is_recorded().then_some(span.metadata));
         let Some(metadata) = recorded.flatten() else { return };
         self.call_site(metadata, |call_site| {
             let (place, exceptions) = (Opened(&self.open, id), self.options.exceptions);
@@ -93,6 +96,9 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
             span.context.clone()
         });
         if let Some(context) = context {
+            if entered::is_crowded() {
+                entered::forget_closed(self.id, |span| self.open.with(span, |_| ()).is_some());
+            }
             entered::enter(self.id, id, context, self.options.activate);
         }
     }
@@ -164,7 +170,7 @@ impl TracingLayer {
     }
 
     fn span_event(&self, span: u64, event: &Event<'_>, call_site: &CallSite) {
-        let Some(Some(started)) = self.open.with(span, |span| span.started()) else { return };
+        let Some(started) = self.open.record(span, |recorder| recorder.started) else { return };
         if is_too_deep() {
             // An event in the text of an event in the text of an event.
             self.open.record(span, |recorder| recorder.encoder.add_dropped_events(1));

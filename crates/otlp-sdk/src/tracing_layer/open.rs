@@ -4,7 +4,9 @@
 //! lock nothing runs that is not ours: no `Debug` of a field, no sampler, no destructor of a context.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -45,9 +47,10 @@ pub(super) struct Activity {
     pub(super) idle: u64,
 }
 
-/// All open spans of a layer.
+/// All open spans of a layer; clones share them.
+#[derive(Clone)]
 pub(super) struct OpenSpans {
-    shards: Box<[Shard]>,
+    shards: Arc<[Shard]>,
 }
 
 impl OpenSpan {
@@ -57,6 +60,11 @@ impl OpenSpan {
 
     pub(super) fn started(&self) -> Option<Started> {
         self.recorder.as_ref().map(|recorder| recorder.started)
+    }
+
+    /// Whether it is recorded, also while a processor has the recorder.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorder.is_some() || self.missed.is_some()
     }
 
     /// The recorder of a span that was sampled out, kept only for a parent that might have become
@@ -172,6 +180,12 @@ impl OpenSpans {
     #[inline]
     fn shard(&self, id: u64) -> Option<&Shard> {
         self.shards.get(spread(id & OF_PLACE) as usize % SHARDS)
+    }
+}
+
+impl fmt::Debug for OpenSpans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSpans").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) struct Options {
     pub(super) exceptions: bool,
     pub(super) error_status: bool,
     pub(super) activate: bool,
+    pub(super) recording_context: bool,
     pub(super) span_filter: Option<Targets>,
     pub(super) event_filter: Option<Targets>,
 }
@@ -58,6 +59,7 @@ impl Default for Options {
             exceptions: true,
             error_status: true,
             activate: true,
+            recording_context: false,
             span_filter: None,
             event_filter: None,
         }
@@ -189,6 +191,15 @@ impl TracingLayer {
     #[must_use]
     pub fn with_context_activation(self, activate: bool) -> Self {
         self.with(|options| options.activate = activate)
+    }
+
+    /// Whether the API's current span inside an entered span records: whether attributes, events, links,
+    /// name and status that are set through `Context::current().span()` are the span's. Default: no, it
+    /// then has the ids and ignores the rest. Costs a second allocation per span, and a lock of the
+    /// API's for each use.
+    #[must_use]
+    pub fn with_recording_context(self, recording: bool) -> Self {
+        self.with(|options| options.recording_context = recording)
     }
 
     /// Which spans become ours, by target and level. Default: all that reach the layer.

@@ -22,6 +22,14 @@ use crate::trace::sampler::Decision;
 use crate::trace::tracer::{Decided, NewSpan, identity};
 use crate::trace::{encode, local};
 
+/// A span that `tracing` has made.
+#[derive(Clone, Copy)]
+pub(super) struct New<'a> {
+    pub(super) attrs: &'a Attributes<'a>,
+    pub(super) id: u64,
+    pub(super) call_site: &'a CallSite,
+}
+
 /// A span about which everything is decided.
 struct Begun {
     /// What is current inside it.
@@ -38,12 +46,12 @@ struct Begun {
 
 impl TracingLayer {
     /// Starts a span. `None` where none can be recorded; it is counted.
-    pub(super) fn start(&self, attrs: &Attributes<'_>, call_site: &CallSite) -> Option<OpenSpan> {
-        let mut begun = self.begin(attrs, call_site)?;
+    pub(super) fn start(&self, new: New<'_>) -> Option<OpenSpan> {
+        let mut begun = self.begin(new)?;
         let mut started = 0;
         if let Some(recorder) = &mut begun.recorder {
             if !begun.has_fields {
-                self.record_first(recorder, attrs, call_site);
+                self.record_first(recorder, new);
             }
             for attribute in begun.sampler_attributes.iter().flatten() {
                 recorder.set_attribute(attribute);
@@ -60,7 +68,7 @@ impl TracingLayer {
             recorder: begun.recorder,
             decision: begun.decision,
             counted: begun.counted,
-            metadata: call_site.metadata,
+            metadata: new.call_site.metadata,
             has_child: false,
             missed: None,
             left_unix_nano: 0,
@@ -70,80 +78,75 @@ impl TracingLayer {
 
     /// The parent is the span that is named, else the API's current context if somebody has attached
     /// one since the innermost span was entered, else that span.
-    fn begin(&self, attrs: &Attributes<'_>, call_site: &CallSite) -> Option<Begun> {
-        if let Some(parent) = attrs.parent() {
+    fn begin(&self, new: New<'_>) -> Option<Begun> {
+        if let Some(parent) = new.attrs.parent() {
             let parent = self.open.parent_context(parent.into_u64());
-            return self.begin_in(&parent.unwrap_or_default(), attrs, call_site);
+            return self.begin_in(&parent.unwrap_or_default(), new);
         }
-        if attrs.is_root() {
-            return self.begin_in(&Context::new(), attrs, call_site);
+        if new.attrs.is_root() {
+            return self.begin_in(&Context::new(), new);
         }
         match entered::around(self.id) {
             Around::Span(parent) => {
                 let parent = self.open.parent_context(parent);
-                self.begin_in(&parent.unwrap_or_default(), attrs, call_site)
+                self.begin_in(&parent.unwrap_or_default(), new)
             }
             Around::Current { first_child_of } => {
                 first_child_of.into_iter().for_each(|parent| self.open.has_child(parent));
                 if self.tracer.provider().has_foreign_sampler() {
                     let current = caught(|| with_current(Context::clone)).ok().flatten();
-                    return self.begin_asking(&current.unwrap_or_default(), attrs, call_site);
+                    return self.begin_asking(&current.unwrap_or_default(), new);
                 }
                 // Borrowed rather than cloned: nothing of the user's attaches a context in there. The
                 // API panics when it is asked from within its own change of the current context.
-                let begin = || with_current(|cx| self.begin_known(cx, call_site));
-                caught(begin).ok().flatten().flatten()
+                let begin = || with_current(|cx| self.begin_known(cx, new));
+                caught(begin).unwrap_or_else(|_| Some(self.suppressed())).flatten()
             }
         }
     }
 
-    fn begin_in(&self, cx: &Context, attrs: &Attributes<'_>, site: &CallSite) -> Option<Begun> {
+    fn begin_in(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
         if entered::is_suppressed() {
             return self.suppressed();
         }
         if self.tracer.provider().has_foreign_sampler() {
-            return self.begin_asking(cx, attrs, site);
+            return self.begin_asking(cx, new);
         }
-        self.begin_known(cx, site)
+        self.begin_known(cx, new)
     }
 
     /// With a sampler of ours, which looks at the parent and the trace id.
     #[inline]
-    fn begin_known(&self, cx: &Context, call_site: &CallSite) -> Option<Begun> {
+    fn begin_known(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
         let span = cx.span();
         let parent = self.parent_in(cx, span.span_context())?;
-        let new = NewSpan::named(Cow::Borrowed(call_site.metadata.name()));
-        let decided = self.tracer.decide(&new, cx, parent, None);
+        let named = NewSpan::named(Cow::Borrowed(new.call_site.metadata.name()));
+        let decided = self.tracer.decide(&named, cx, parent, None);
         let counted = self.count_started(parent, decided.decision);
         let kept = decided.decision != Decision::Drop || self.is_provisional(parent);
         let recorder =
-            if kept { Some(self.tracer.begin(new, cx, parent, &decided.context)) } else { None };
-        Some(self.begun(cx, decided, counted, recorder, false))
+            if kept { Some(self.tracer.begin(named, cx, parent, &decided.context)) } else { None };
+        Some(self.begun(cx, new.id, decided, counted, recorder, false))
     }
 
     /// With a sampler that is not ours. It may want to see the attributes, so they come first.
     #[cold]
-    fn begin_asking(
-        &self,
-        cx: &Context,
-        attrs: &Attributes<'_>,
-        call_site: &CallSite,
-    ) -> Option<Begun> {
+    fn begin_asking(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
         let span = cx.span();
         let parent = self.parent_in(cx, span.span_context())?;
-        let new = NewSpan::named(Cow::Borrowed(call_site.metadata.name()));
-        let mut recorder = self.tracer.begin(new, cx, parent, &SpanContext::NONE);
-        self.record_first(&mut recorder, attrs, call_site);
+        let named = NewSpan::named(Cow::Borrowed(new.call_site.metadata.name()));
+        let mut recorder = self.tracer.begin(named, cx, parent, &SpanContext::NONE);
+        self.record_first(&mut recorder, new);
         let question = Question::about(&recorder);
         let decided = self.tracer.decide(&question.asked(), cx, parent, None);
         let counted = self.count_started(parent, decided.decision);
         if decided.decision == Decision::Drop && !self.is_provisional(parent) {
             local::put_back(recorder);
-            return Some(self.begun(cx, decided, counted, None, true));
+            return Some(self.begun(cx, new.id, decided, counted, None, true));
         }
         recorder.sampled = decided.context.is_sampled();
         recorder.encoder.set_identity(identity(cx, parent, &decided.context));
-        Some(self.begun(cx, decided, counted, Some(recorder), true))
+        Some(self.begun(cx, new.id, decided, counted, Some(recorder), true))
     }
 
     /// The parent in a context; `None` where nothing can be recorded.
@@ -187,6 +190,7 @@ impl TracingLayer {
     fn begun(
         &self,
         cx: &Context,
+        id: u64,
         decided: Decided,
         counted: Counted,
         recorder: Option<Box<Recorder>>,
@@ -194,7 +198,7 @@ impl TracingLayer {
     ) -> Begun {
         let Decided { context, decision, attributes } = decided;
         Begun {
-            context: cx.with_remote_span_context(context),
+            context: self.context_in(cx, id, context),
             decision,
             counted,
             recorder,
@@ -206,7 +210,8 @@ impl TracingLayer {
 
     /// The attributes of the call site, and the fields that have a value already.
     #[inline]
-    fn record_first(&self, recorder: &mut Recorder, attrs: &Attributes<'_>, call_site: &CallSite) {
+    fn record_first(&self, recorder: &mut Recorder, new: New<'_>) {
+        let New { attrs, call_site, .. } = new;
         recorder.encoder.begin_with(&call_site.attributes);
         if self.options.threads {
             record_thread(recorder);

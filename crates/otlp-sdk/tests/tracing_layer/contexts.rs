@@ -291,3 +291,60 @@ async fn an_instrumented_future_has_its_context_at_every_poll() {
     assert_eq!(other, [false; 3]);
     assert_eq!(bench.find("inner").parent_span_id(), outer);
 }
+
+#[test]
+fn the_current_span_of_the_api_records_if_asked_to() {
+    let mut kept = None;
+    let bench = traced_by(
+        |layer| layer.with_recording_context(true),
+        || {
+            let (cx, _) = remote_parent(1, "");
+            let span = info_span!("work").entered();
+            span.set_parent(cx).unwrap();
+            let current = Context::current();
+            assert!(current.span().is_recording());
+            current.span().set_attribute(KeyValue::new("of the API", 1));
+            current.span().add_event("event", Vec::new());
+            current.span().add_link(remote_parent(1, "").1, Vec::new());
+            current.span().update_name("renamed");
+            current.span().set_status(opentelemetry::trace::Status::Ok);
+            current.span().end();
+            kept = Some(current);
+        },
+    );
+    let kept = kept.unwrap();
+    assert!(!kept.span().is_recording());
+    kept.span().set_attribute(KeyValue::new("too late", 1));
+    let record = bench.find("renamed");
+    assert_eq!(record.span.attributes.len(), 5);
+    assert_eq!((record.span.events.len(), record.span.links.len()), (1, 1));
+    assert_eq!(record.span.status.unwrap().code, 1);
+
+    traced(|| info_span!("work").in_scope(|| assert!(!Context::current().span().is_recording())));
+}
+
+#[test]
+fn spans_that_are_left_on_another_thread_do_not_pile_up() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    let bench = Bench::new();
+    let layer = TracingLayer::new(&bench.provider);
+    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+    let _default = tracing::dispatcher::set_default(&dispatch);
+    let (sender, receiver) = std::sync::mpsc::channel::<tracing::span::Id>();
+    let elsewhere = dispatch.clone();
+    let leaves = std::thread::spawn(move || receiver.iter().for_each(|id| elsewhere.exit(&id)));
+    // More than the API attaches at once.
+    for _ in 0..70_000 {
+        let span = info_span!(parent: None, "moved");
+        let id = span.id().unwrap();
+        // As a guard does that is held while its future moves to another thread.
+        dispatch.enter(&id);
+        sender.send(id).unwrap();
+    }
+    drop(sender);
+    leaves.join().unwrap();
+    let outer = info_span!(parent: None, "outer");
+    outer.in_scope(|| assert_eq!(current(), outer.span_context().unwrap()));
+    assert_eq!(bench.ledger().created, 70_001);
+}
