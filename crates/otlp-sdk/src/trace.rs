@@ -6,7 +6,7 @@ pub mod id_generator;
 pub(crate) mod local;
 mod observe;
 mod processor;
-mod provider;
+pub(crate) mod provider;
 pub(crate) mod recorder;
 pub mod sampler;
 mod seams;

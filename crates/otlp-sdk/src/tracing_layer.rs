@@ -104,6 +104,7 @@
 mod active;
 mod adopt;
 mod call_site;
+mod end;
 mod entered;
 mod events;
 mod fields;
@@ -118,6 +119,7 @@ mod text;
 mod visit;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::trace::TracerProvider as _;
@@ -128,14 +130,17 @@ pub use self::options::EventSink;
 use self::options::Options;
 pub use self::span_ext::{OtelSpanExt, SpanError};
 use crate::logs::Logger;
-use crate::trace::{Tracer, TracerProvider};
+use crate::trace::TracerProvider;
+use crate::trace::provider::{Handle, Scope};
 
 /// A layer that makes `tracing`'s spans spans of a [`TracerProvider`]. [The module](self) has a set-up
 /// and what it does in detail.
 pub struct TracingLayer {
     /// Tells the layers of a process apart.
     id: u64,
-    tracer: Tracer,
+    /// Keeps the pipelines running as long as spans may be made.
+    handle: Option<Arc<Handle>>,
+    scope: Arc<Scope>,
     logger: Option<Logger>,
     options: Options,
     call_sites: CallSites,
@@ -146,14 +151,17 @@ impl TracingLayer {
     /// A layer with the defaults, for spans of this provider.
     ///
     /// It keeps the provider's pipelines running, as a tracer does, until the subscriber is gone; a
-    /// global subscriber never is, so shut the provider down at the program's end.
+    /// global subscriber never is, so shut the provider down at the program's end. If the layer is the
+    /// last to hold the provider, its end waits a second for what is held to be delivered.
     #[must_use]
     pub fn new(provider: &TracerProvider) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         order::count_layer();
+        let (handle, scope) = provider.tracer("tracing").into_parts();
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            tracer: provider.tracer("tracing"),
+            handle: Some(handle),
+            scope,
             logger: None,
             options: Options::default(),
             call_sites: CallSites::new(),

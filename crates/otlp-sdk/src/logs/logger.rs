@@ -14,13 +14,19 @@ use crate::foreign::is_too_deep;
 #[derive(Clone, Debug)]
 pub struct Logger {
     /// Keeps the pipelines running as long as somebody can log.
-    _handle: Arc<Handle>,
+    handle: Arc<Handle>,
     scope: Arc<Scope>,
 }
 
 impl Logger {
     pub(super) fn new(handle: Arc<Handle>, scope: Arc<Scope>) -> Self {
-        Self { _handle: handle, scope }
+        Self { handle, scope }
+    }
+
+    /// Whether the pipelines end with it.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn is_last(&self) -> bool {
+        Arc::strong_count(&self.handle) == 1
     }
 
     /// Whether a record that is emitted now would be recorded: false without a processor, after shutdown,

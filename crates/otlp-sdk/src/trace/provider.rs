@@ -290,7 +290,7 @@ impl Provider {
         }
     }
 
-    fn scope(self: &Arc<Self>, scope: InstrumentationScope) -> Arc<Scope> {
+    pub(crate) fn scope(self: &Arc<Self>, scope: InstrumentationScope) -> Arc<Scope> {
         self.scopes.entry(scope, |scope, header| Scope {
             provider: Arc::clone(self),
             scope,

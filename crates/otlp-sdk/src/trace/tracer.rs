@@ -14,7 +14,7 @@ use otlp_core::span::{ParentContext, SpanIdentity};
 use super::counts::{Counted, Origin};
 use super::encode;
 use super::local;
-use super::provider::{Handle, Provider, Scope};
+use super::provider::{Handle, Scope};
 use super::recorder::Recorder;
 use super::sampler::{Decision, SamplingInput};
 use super::span::Span;
@@ -26,13 +26,19 @@ use crate::propagation::{RANDOM, child_flags, trace_state_header};
 #[derive(Clone, Debug)]
 pub struct Tracer {
     /// Keeps the pipelines running as long as somebody can start spans.
-    _handle: Arc<Handle>,
+    handle: Arc<Handle>,
     scope: Arc<Scope>,
 }
 
 impl Tracer {
     pub(crate) fn new(handle: Arc<Handle>, scope: Arc<Scope>) -> Self {
-        Self { _handle: handle, scope }
+        Self { handle, scope }
+    }
+
+    /// What keeps the pipelines running, and what starts spans.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn into_parts(self) -> (Arc<Handle>, Arc<Scope>) {
+        (self.handle, self.scope)
     }
 
     /// Whether a span started now could be recorded: false without a processor and after shutdown
@@ -122,13 +128,13 @@ impl Tracer {
 
     #[inline]
     fn start_under(&self, new: NewSpan<'_>, cx: &Context, parent: Option<&SpanContext>) -> Span {
-        if !self.can_record() {
-            self.count_not_recorded(parent);
+        if !self.scope.can_record() {
+            self.scope.count_not_recorded(parent);
             // The parent's context goes through.
             return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
         }
-        let decided = self.decide(&new, cx, parent, None);
-        self.provider().count(Counted::Started(Origin::of(parent), decided.decision));
+        let decided = self.scope.decide(&new, cx, parent, None);
+        self.scope.provider.count(Counted::Started(Origin::of(parent), decided.decision));
         match decided.decision {
             Decision::Drop => Span::new(decided.context, None),
             _ => self.record(new, cx, parent, decided),
@@ -145,7 +151,7 @@ impl Tracer {
     ) -> Span {
         let (attributes, events, links) = (new.attributes, new.events, new.links);
         let Decided { context, attributes: sampler_attributes, .. } = decided;
-        let mut recorder = self.begin(new, cx, parent, &context);
+        let mut recorder = self.scope.begin(new, cx, parent, &context);
         for attribute in attributes.iter().chain(sampler_attributes.as_deref().unwrap_or_default())
         {
             recorder.set_attribute(attribute);
@@ -160,22 +166,17 @@ impl Tracer {
 }
 
 /// The steps of a span's start, which the `tracing` layer takes as well.
-impl Tracer {
-    #[inline]
-    pub(crate) fn provider(&self) -> &Provider {
-        &self.scope.provider
-    }
-
+impl Scope {
     /// Whether a span that starts now, on this thread, could be recorded.
     #[inline]
     pub(crate) fn can_record(&self) -> bool {
-        self.provider().core.is_active() && !is_too_deep()
+        self.provider.core.is_active() && !is_too_deep()
     }
 
     /// Counts a span where none can be recorded.
     #[cold]
     pub(crate) fn count_not_recorded(&self, parent: Option<&SpanContext>) {
-        let provider = self.provider();
+        let provider = &*self.provider;
         provider.count(match provider.core.is_shut_down() {
             true => Counted::AfterShutdown,
             false => Counted::Started(Origin::of(parent), Decision::Drop),
@@ -191,7 +192,7 @@ impl Tracer {
         parent: Option<&SpanContext>,
         own_id: Option<SpanId>,
     ) -> Decided {
-        let provider = self.provider();
+        let provider = &*self.provider;
         let (trace_id, span_id) = provider.first_ids(parent);
         let sampling = match provider.at_a_glance(parent) {
             Some(decision) => decision.into(),
@@ -227,17 +228,17 @@ impl Tracer {
     /// A recorder for a span that starts now, with all but its attributes, events and links.
     #[inline]
     pub(crate) fn begin(
-        &self,
+        self: &Arc<Self>,
         new: NewSpan<'_>,
         cx: &Context,
         parent: Option<&SpanContext>,
         context: &SpanContext,
     ) -> Box<Recorder> {
         let started = Clock::global().start();
-        let mut recorder = local::take_recorder(&self.scope, started);
+        let mut recorder = local::take_recorder(self, started);
         recorder.sampled = context.is_sampled();
         recorder.end_unix_nano = None;
-        if let Some(parent) = parent.filter(|_| self.scope.provider.core.has_processors) {
+        if let Some(parent) = parent.filter(|_| self.provider.core.has_processors) {
             recorder.parent = parent.clone();
         }
         let start = new.start_time.map_or(started.unix_nano, unix_nano);

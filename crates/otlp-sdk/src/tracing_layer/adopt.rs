@@ -22,7 +22,7 @@ impl TracingLayer {
     /// The sampler is asked with nothing locked. Should a child be started meanwhile, the parent stays
     /// as it was.
     pub(super) fn set_parent(&self, id: u64, cx: &Context) -> Result<(), SpanError> {
-        let asks = self.tracer.provider().has_foreign_sampler();
+        let asks = self.scope.provider.has_foreign_sampler();
         let known = self.open.with(id, |span| Before::of(span, asks)).ok_or(SpanError::NotFound)?;
         if known.has_child {
             return Err(SpanError::HasChildren);
@@ -33,7 +33,7 @@ impl TracingLayer {
             Some(question) => question.asked(),
             None => NewSpan::named(Cow::Borrowed(known.name)),
         };
-        let decided = self.tracer.decide(&new, cx, parent, Some(known.context.span_id()));
+        let decided = self.scope.decide(&new, cx, parent, Some(known.context.span_id()));
         let change = Change { cx, parent, decided, fresh: None };
         let change = self.with_recorder(change, &known);
         self.apply(id, change)
@@ -44,7 +44,7 @@ impl TracingLayer {
         if !known.has_recorder && change.decided.decision != Decision::Drop {
             let new = NewSpan::named(Cow::Borrowed(known.name));
             let Change { cx, parent, decided, .. } = &change;
-            let mut recorder = self.tracer.begin(new, cx, *parent, &decided.context);
+            let mut recorder = self.scope.begin(new, cx, *parent, &decided.context);
             self.call_site(known.metadata, |call_site| {
                 recorder.encoder.begin_with(&call_site.attributes);
             });
@@ -70,7 +70,7 @@ impl TracingLayer {
         });
         let (before, counted_before, _old_context) = applied.ok_or(SpanError::NotFound)??;
         change.fresh.into_iter().for_each(local::put_back);
-        self.tracer.provider().recount(counted_before, counted);
+        self.scope.provider.recount(counted_before, counted);
         if before == Decision::Drop && decision != Decision::Drop {
             self.tell_processors(id, &current, change.cx);
         }
@@ -80,7 +80,7 @@ impl TracingLayer {
 
     /// Processors see the start of a span that was none for them so far.
     fn tell_processors(&self, id: u64, context: &Context, parent: &Context) {
-        let provider = self.tracer.provider();
+        let provider = &self.scope.provider;
         if provider.core.has_processors {
             let span = context.span();
             self.open.lend(id, |recorder| {

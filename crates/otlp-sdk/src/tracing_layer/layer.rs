@@ -1,10 +1,8 @@
 //! What the subscriber tells the layer.
 
-use opentelemetry::trace::TraceContextExt;
-use otlp_core::wire::Key;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
-use tracing::{Dispatch, Event, Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer;
 
@@ -13,16 +11,12 @@ use super::call_site::CallSite;
 use super::entered;
 use super::events::Collected;
 use super::fields::{Opened, SpanFields};
-use super::open::{OpenSpan, nanos};
 use super::options::EventSink;
 use super::order;
 use super::start::New;
 use super::visit::Visitor;
 use crate::clock::Clock;
 use crate::foreign::{is_too_deep, records_never};
-use crate::trace::local;
-use crate::trace::sampler::Decision;
-use crate::trace::span::finish;
 
 impl<S: Subscriber> Layer<S> for TracingLayer {
     /// Encodes what the call site says of itself. The interest is always there: whoever has none
@@ -42,7 +36,7 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
             let started = call_site.is_wanted.then(|| self.start(new)).flatten();
             if let Some(span) = started {
                 let before = self.open.insert(id, span);
-                before.into_iter().for_each(|span| self.close(span));
+                before.into_iter().for_each(|span| span.close(self.options.activity));
             }
         });
     }
@@ -118,14 +112,14 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
 
     fn on_close(&self, id: Id, _ctx: layer::Context<'_, S>) {
         if let Some(span) = self.open.remove(id.into_u64()) {
-            self.close(span);
+            span.close(self.options.activity);
         }
     }
 
     fn on_id_change(&self, old: &Id, new: &Id, _ctx: layer::Context<'_, S>) {
         if let Some(span) = self.open.remove(old.into_u64()) {
             let before = self.open.insert(new.into_u64(), span);
-            before.into_iter().for_each(|span| self.close(span));
+            before.into_iter().for_each(|span| span.close(self.options.activity));
         }
     }
 }
@@ -137,7 +131,7 @@ impl TracingLayer {
         metadata: &'static Metadata<'static>,
         f: impl FnOnce(&CallSite) -> R,
     ) -> R {
-        let limits = &self.tracer.provider().limits;
+        let limits = &self.scope.provider.limits;
         self.call_sites.with(metadata, || CallSite::new(metadata, &self.options, limits), f)
     }
 
@@ -177,7 +171,7 @@ impl TracingLayer {
             return;
         }
         let now = Clock::global().since(&started);
-        let limits = self.tracer.provider().limits.event_attributes();
+        let limits = self.scope.provider.limits.event_attributes();
         let (collected, panics) = Collected::of(event, call_site, &self.options, &limits);
         self.open.record(span, |recorder| {
             collected.add_to(recorder, now, call_site, &self.options);
@@ -185,38 +179,4 @@ impl TracingLayer {
         self.count_panics(panics);
         collected.put_back();
     }
-
-    /// A span has ended: when it was left last, or now if it was never entered.
-    fn close(&self, span: OpenSpan) {
-        let OpenSpan { context, recorder, decision, left_unix_nano, mut activity, .. } = span;
-        let Some(mut recorder) = recorder else { return };
-        if decision == Decision::Drop {
-            return local::put_back(recorder);
-        }
-        let end = if left_unix_nano == 0 { recorder.now() } else { left_unix_nano };
-        if self.options.activity {
-            activity.enter(recorder.now());
-            let limits = recorder.scope.provider.limits;
-            recorder.encoder.set_i64(BUSY, nanos(activity.busy), &limits);
-            recorder.encoder.set_i64(IDLE, nanos(activity.idle), &limits);
-        }
-        finish(recorder, context.span().span_context(), end);
-    }
 }
-
-/// Spans that are open when the layer goes, as when another one takes its place, end with it.
-impl Drop for TracingLayer {
-    fn drop(&mut self) {
-        order::uncount_layer();
-        let open = self.open.drain();
-        if !open.is_empty() {
-            // Whoever drops a subscriber may hold a lock of it, so processors must not reach it.
-            tracing::dispatcher::with_default(&Dispatch::none(), || {
-                open.into_iter().for_each(|span| self.close(span));
-            });
-        }
-    }
-}
-
-const BUSY: Key<'static> = Key::new("busy_ns");
-const IDLE: Key<'static> = Key::new("idle_ns");

@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
+use otlp_core::wire::Key;
 use parking_lot::Mutex;
 use tracing::Metadata;
 
 use crate::clock::Started;
 use crate::trace::counts::Counted;
+use crate::trace::local::put_back;
 use crate::trace::recorder::Recorder;
 use crate::trace::sampler::Decision;
+use crate::trace::span::finish;
 
 /// A span between its start and its close.
 pub(super) struct OpenSpan {
@@ -43,8 +46,8 @@ pub(super) struct OpenSpan {
 pub(super) struct Activity {
     entered: u32,
     since_unix_nano: u64,
-    pub(super) busy: u64,
-    pub(super) idle: u64,
+    busy: u64,
+    idle: u64,
 }
 
 /// All open spans of a layer; clones share them.
@@ -65,6 +68,23 @@ impl OpenSpan {
     /// Whether it is recorded, also while a processor has the recorder.
     pub(super) fn is_recorded(&self) -> bool {
         self.recorder.is_some() || self.missed.is_some()
+    }
+
+    /// The span has ended: when it was left last, or now if it was never entered.
+    pub(super) fn close(self, tracked: bool) {
+        let Self { context, recorder, decision, left_unix_nano, mut activity, .. } = self;
+        let Some(mut recorder) = recorder else { return };
+        if decision == Decision::Drop {
+            return put_back(recorder);
+        }
+        let end = if left_unix_nano == 0 { recorder.now() } else { left_unix_nano };
+        if tracked {
+            activity.enter(recorder.now());
+            let limits = recorder.scope.provider.limits;
+            recorder.encoder.set_i64(BUSY, nanos(activity.busy), &limits);
+            recorder.encoder.set_i64(IDLE, nanos(activity.idle), &limits);
+        }
+        finish(recorder, context.span().span_context(), end);
     }
 
     /// The recorder of a span that was sampled out, kept only for a parent that might have become
@@ -153,7 +173,7 @@ impl OpenSpans {
             (span.context.clone(), span.take_provisional())
         });
         parent.map(|(context, unused)| {
-            unused.into_iter().for_each(crate::trace::local::put_back);
+            unused.into_iter().for_each(put_back);
             context
         })
     }
@@ -164,7 +184,7 @@ impl OpenSpans {
             span.has_child = true;
             span.take_provisional()
         });
-        unused.flatten().into_iter().for_each(crate::trace::local::put_back);
+        unused.flatten().into_iter().for_each(put_back);
     }
 
     /// All that is left.
@@ -229,7 +249,10 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Several times the threads of a large machine.
 const SHARDS: usize = 128;
 
+const BUSY: Key<'static> = Key::new("busy_ns");
+const IDLE: Key<'static> = Key::new("idle_ns");
+
 /// Nanoseconds as an attribute.
-pub(super) fn nanos(nanos: u64) -> i64 {
+fn nanos(nanos: u64) -> i64 {
     i64::try_from(Duration::from_nanos(nanos).as_nanos()).unwrap_or(i64::MAX)
 }

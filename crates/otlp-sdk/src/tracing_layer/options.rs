@@ -2,13 +2,12 @@
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::logs::LoggerProvider as _;
-use opentelemetry::trace::TracerProvider as _;
 use tracing_subscriber::filter::Targets;
 
 use super::TracingLayer;
 use super::call_site::CallSites;
 use crate::logs::LoggerProvider;
-use crate::trace::TracerProvider;
+use crate::trace::provider::Provider;
 
 /// What becomes of `tracing`'s events. One decision for all of them; see
 /// [`TracingLayer::with_event_filter`] to leave some out.
@@ -78,12 +77,12 @@ impl TracingLayer {
     ///
     /// let provider = TracerProvider::builder().build();
     /// let scope = InstrumentationScope::builder("checkout").with_version("1.2.0").build();
-    /// let layer = TracingLayer::new(&provider).with_scope(&provider, scope);
+    /// let layer = TracingLayer::new(&provider).with_scope(scope);
     /// # drop(layer);
     /// ```
     #[must_use]
-    pub fn with_scope(mut self, provider: &TracerProvider, scope: InstrumentationScope) -> Self {
-        self.tracer = provider.tracer_with_scope(scope);
+    pub fn with_scope(mut self, scope: InstrumentationScope) -> Self {
+        self.scope = Provider::scope(&self.scope.provider, scope);
         self
     }
 

@@ -58,7 +58,7 @@ impl TracingLayer {
             }
             if let Some(parent) = begun.parent.filter(|_| begun.decision != Decision::Drop) {
                 let context = begun.context.span();
-                let provider = self.tracer.provider();
+                let provider = &self.scope.provider;
                 provider.processors_on_start(recorder, context.span_context(), &parent);
             }
             started = recorder.started.unix_nano;
@@ -93,7 +93,7 @@ impl TracingLayer {
             }
             Around::Current { first_child_of } => {
                 first_child_of.into_iter().for_each(|parent| self.open.has_child(parent));
-                if self.tracer.provider().has_foreign_sampler() {
+                if self.scope.provider.has_foreign_sampler() {
                     let current = caught(|| with_current(Context::clone)).ok().flatten();
                     return self.begin_asking(&current.unwrap_or_default(), new);
                 }
@@ -109,7 +109,7 @@ impl TracingLayer {
         if entered::is_suppressed() {
             return self.suppressed();
         }
-        if self.tracer.provider().has_foreign_sampler() {
+        if self.scope.provider.has_foreign_sampler() {
             return self.begin_asking(cx, new);
         }
         self.begin_known(cx, new)
@@ -121,11 +121,11 @@ impl TracingLayer {
         let span = cx.span();
         let parent = self.parent_in(cx, span.span_context())?;
         let named = NewSpan::named(Cow::Borrowed(new.call_site.metadata.name()));
-        let decided = self.tracer.decide(&named, cx, parent, None);
+        let decided = self.scope.decide(&named, cx, parent, None);
         let counted = self.count_started(parent, decided.decision);
         let kept = decided.decision != Decision::Drop || self.is_provisional(parent);
         let recorder =
-            if kept { Some(self.tracer.begin(named, cx, parent, &decided.context)) } else { None };
+            if kept { Some(self.scope.begin(named, cx, parent, &decided.context)) } else { None };
         Some(self.begun(cx, new.id, decided, counted, recorder, false))
     }
 
@@ -135,10 +135,10 @@ impl TracingLayer {
         let span = cx.span();
         let parent = self.parent_in(cx, span.span_context())?;
         let named = NewSpan::named(Cow::Borrowed(new.call_site.metadata.name()));
-        let mut recorder = self.tracer.begin(named, cx, parent, &SpanContext::NONE);
+        let mut recorder = self.scope.begin(named, cx, parent, &SpanContext::NONE);
         self.record_first(&mut recorder, new);
         let question = Question::about(&recorder);
-        let decided = self.tracer.decide(&question.asked(), cx, parent, None);
+        let decided = self.scope.decide(&question.asked(), cx, parent, None);
         let counted = self.count_started(parent, decided.decision);
         if decided.decision == Decision::Drop && !self.is_provisional(parent) {
             local::put_back(recorder);
@@ -160,8 +160,8 @@ impl TracingLayer {
         if cx.is_telemetry_suppressed() {
             return self.suppressed();
         }
-        if !self.tracer.can_record() {
-            self.tracer.count_not_recorded(Some(parent).filter(|parent| parent.is_valid()));
+        if !self.scope.can_record() {
+            self.scope.count_not_recorded(Some(parent).filter(|parent| parent.is_valid()));
             return None;
         }
         Some(parent.is_valid().then_some(parent))
@@ -176,14 +176,14 @@ impl TracingLayer {
     #[inline]
     fn count_started(&self, parent: Option<&SpanContext>, decision: Decision) -> Counted {
         let counted = Counted::Started(Origin::of(parent), decision);
-        self.tracer.provider().count(counted);
+        self.scope.provider.count(counted);
         counted
     }
 
     /// Whether a span that was sampled out is recorded nevertheless: its parent may become known later,
     /// as that of a request which a middleware reads from its headers. It stays so until it has a child.
     fn is_provisional(&self, parent: Option<&SpanContext>) -> bool {
-        parent.is_none() && !self.tracer.provider().always_drops()
+        parent.is_none() && !self.scope.provider.always_drops()
     }
 
     #[inline]
@@ -203,7 +203,7 @@ impl TracingLayer {
             counted,
             recorder,
             sampler_attributes: attributes,
-            parent: self.tracer.provider().core.has_processors.then(|| cx.clone()),
+            parent: self.scope.provider.core.has_processors.then(|| cx.clone()),
             has_fields,
         }
     }
@@ -223,7 +223,7 @@ impl TracingLayer {
     }
 
     pub(super) fn count_panics(&self, panics: u32) {
-        (0..panics).for_each(|_| self.tracer.provider().core.count_panic());
+        (0..panics).for_each(|_| self.scope.provider.core.count_panic());
     }
 }
 

@@ -171,9 +171,33 @@ fn a_layer_can_be_put_in_while_spans_are_open() {
 fn a_scope_can_be_set() {
     let bench = Bench::new();
     let scope = opentelemetry::InstrumentationScope::builder("mine").with_version("2").build();
-    let layer = TracingLayer::new(&bench.provider).with_scope(&bench.provider, scope);
+    let layer = TracingLayer::new(&bench.provider).with_scope(scope);
     assert!(format!("{layer:?}").starts_with("TracingLayer"));
     run(registry().with(layer));
     let record = bench.find("inner");
     assert_eq!((record.scope.name.as_str(), record.scope.version.as_str()), ("mine", "2"));
+}
+
+/// The layer is the last to hold a provider that has lost something, so it has something to say when
+/// it goes, while `reload` holds its lock.
+#[test]
+fn a_layer_that_takes_its_provider_with_it_does_not_hold_up_reload() {
+    use otlp_core::export::{ErrorKind, ExportError, Outcome};
+    use otlp_sdk::trace::{BatchConfig, TracerProvider};
+    use otlp_testing::ScriptedExporter;
+
+    let exporter = ScriptedExporter::new();
+    let refused = ExportError::new(ErrorKind::HttpStatus(400), "refused");
+    exporter.respond_with([Outcome::permanent(refused).into()]);
+    let provider = TracerProvider::builder()
+        .with_batch_exporter_config(exporter.clone(), BatchConfig::default())
+        .build();
+    let (layer, handle) = reload::Layer::new(Some(TracingLayer::new(&provider)));
+    drop(provider);
+    tracing::subscriber::with_default(registry().with(layer), || {
+        let open = info_span!("open").entered();
+        handle.reload(None).unwrap();
+        drop(open);
+    });
+    assert_eq!(exporter.exports(), 1, "the open span has ended with the layer");
 }
