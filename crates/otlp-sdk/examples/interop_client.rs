@@ -6,28 +6,27 @@
 //! The JSON is written by hand beside the calls, not derived from what the SDK holds: it says what
 //! was meant. A 64-bit float stands as the hexadecimal digits of its bits, so that none is rounded.
 
+mod interop_support;
+
 use std::env;
-use std::error::Error;
 use std::io::Write;
-use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{
-    Link, Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId,
-    TraceState, Tracer as _, TracerProvider as _,
+    Link, Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer as _,
+    TracerProvider as _,
 };
-use opentelemetry::{Array, Context, InstrumentationScope, KeyValue, StringValue, Value};
-use otlp_core::export::{BoxedExporter, Compression, Exporter, Protocol};
+use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use otlp_core::{AttributeLimits, Signal, SpanLimits};
-use otlp_exporter_grpc::GrpcExporter;
-use otlp_exporter_http::HttpExporter;
-use otlp_sdk::resource::Resource;
 use otlp_sdk::trace::{Ledger, PipelineError, Span, Tracer, TracerProvider};
 use serde_json::{Map, Value as Json, json};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use crate::interop_support::{
+    Result, at, bare_scope_json, double, exporter, ledger_json, merge, nanos, remote, resource,
+    resource_json, scope, scope_json,
+};
 
 fn main() -> Result<()> {
-    let exporter = exporter(&env::args().skip(1).collect::<Vec<_>>())?;
+    let exporter = exporter(Signal::Traces, &env::args().skip(1).collect::<Vec<_>>())?;
     let provider = TracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_resource(resource())
@@ -47,49 +46,6 @@ fn main() -> Result<()> {
         Ok(()) | Err(PipelineError::Lost { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-fn exporter(args: &[String]) -> Result<BoxedExporter> {
-    let [transport, endpoint, compression] = args else {
-        return Err("usage: interop_client http|json|grpc ENDPOINT none|gzip|zstd".into());
-    };
-    let compression: Compression = compression.parse()?;
-    match transport.as_str() {
-        "http" | "json" => Ok(HttpExporter::builder(Signal::Traces)
-            .with_endpoint(endpoint)
-            .with_protocol(match transport.as_str() {
-                "json" => Protocol::HttpJson,
-                _ => Protocol::HttpProtobuf,
-            })
-            .with_header("x-interop", "1")
-            .with_compression(compression)
-            .build()?
-            .boxed()),
-        "grpc" => Ok(GrpcExporter::builder(Signal::Traces)
-            .with_endpoint(endpoint)
-            .with_header("x-interop", "1")
-            .with_compression(compression)
-            .build()?
-            .boxed()),
-        other => Err(format!("transport {other:?}: http, json or grpc").into()),
-    }
-}
-
-/// What is the same for all spans.
-fn resource() -> Resource {
-    Resource::builder()
-        .with_service_name("interop-client")
-        .with_attribute(KeyValue::new("interop.resource", "größe ✓"))
-        .with_schema_url("https://example.com/resource/1.0.0")
-        .build()
-}
-
-fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder("interop")
-        .with_version("1.2.3")
-        .with_schema_url("https://example.com/scope/2.0.0")
-        .with_attributes([KeyValue::new("interop.scope", true)])
-        .build()
 }
 
 /// Small, so that dropped counts come out non-zero.
@@ -213,8 +169,7 @@ fn bulk(provider: &TracerProvider) -> Vec<Json> {
             let mut span = builder.start_with_context(&tracer, &Context::new());
             let mut expected = expect(&span, &name, "INTERNAL", (40, 41), None);
             span.end_with_timestamp(at(41));
-            let bare = json!({"name": "bulk", "version": "", "schema_url": "", "attributes": {}});
-            merge(&mut expected, json!({"scope": bare}));
+            merge(&mut expected, json!({"scope": bare_scope_json("bulk")}));
             expected
         })
         .collect()
@@ -264,17 +219,6 @@ where
     Value::Array(items.into())
 }
 
-fn double(value: f64) -> Json {
-    json!({"double": format!("{:016x}", value.to_bits())})
-}
-
-/// A sampled context from another process.
-fn remote(trace_id: u128, trace_state: &str) -> Result<SpanContext> {
-    let trace_state = trace_state.parse::<TraceState>()?;
-    let ids = (TraceId::from(trace_id), SpanId::from(0x1112_1314_1516_1718));
-    Ok(SpanContext::new(ids.0, ids.1, TraceFlags::SAMPLED, true, trace_state))
-}
-
 /// The fields that every span has; `times` are seconds after the fixed base.
 fn expect(
     span: &Span,
@@ -299,12 +243,7 @@ fn expect(
         "events": [], "dropped_events": 0,
         "links": [], "dropped_links": 0,
         "status": {"code": "UNSET", "message": ""},
-        "scope": {
-            "name": "interop",
-            "version": "1.2.3",
-            "schema_url": "https://example.com/scope/2.0.0",
-            "attributes": {"interop.scope": {"bool": true}},
-        },
+        "scope": scope_json("interop"),
     })
 }
 
@@ -328,41 +267,11 @@ fn flags(context: &SpanContext, remote: bool) -> u32 {
     u32::from(context.trace_flags().to_u8()) | 0x100 | if remote { 0x200 } else { 0 }
 }
 
-fn merge(into: &mut Json, changes: Json) {
-    if let (Json::Object(into), Json::Object(changes)) = (into, changes) {
-        into.extend(changes);
-    }
-}
-
-const BASE: Duration = Duration::from_nanos(1_700_000_000_123_456_789);
-
-fn at(second: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + BASE + Duration::from_secs(second)
-}
-
-fn nanos(second: u64) -> Json {
-    // As text: a JSON reader may keep numbers as doubles.
-    (BASE + Duration::from_secs(second)).as_nanos().to_string().into()
-}
-
 fn report(spans: &[Json], ledger: &Ledger) -> Result<()> {
     let report = json!({
         "spans": spans,
-        "resource": {
-            "schema_url": "https://example.com/resource/1.0.0",
-            "attributes": {
-                "service.name": {"string": "interop-client"},
-                "interop.resource": {"string": "größe ✓"},
-                "telemetry.sdk.language": {"string": "rust"},
-            },
-        },
-        "ledger": {
-            "ended": ledger.ended,
-            "delivered": ledger.delivered,
-            "rejected": ledger.rejected,
-            "dropped": ledger.dropped_total(),
-            "held": ledger.held,
-        },
+        "resource": resource_json(),
+        "ledger": ledger_json(ledger),
     });
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, &report)?;
