@@ -6,14 +6,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-requirements=interop/python/requirements-propagators.txt
-venv=${CARGO_TARGET_DIR:-target}/interop-propagators
-
-if ! cmp -s "$requirements" "$venv/requirements.txt"; then
-    python3 -m venv --clear "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$requirements"
-    cp "$requirements" "$venv/requirements.txt"
-fi
+# shellcheck source=scripts/python-venv.sh
+. scripts/python-venv.sh
+venv=$(python_venv interop/python/requirements-propagators.txt interop-propagators)
 
 # The path of the binary is asked from Cargo: it depends on the target folder and the platform.
 client=$(cargo build --locked --quiet --package otlp-sdk --all-features --example interop_propagators \

@@ -27,7 +27,7 @@ INTEGERS_32 = {
 
 def parse(text, message_class):
     """The message that `text` is; raises ValueError when it is not strictly OTLP/JSON."""
-    parsed = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+    parsed = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_int=integer)
     return json_format.ParseDict(converted(parsed, message_class.DESCRIPTOR), message_class())
 
 
@@ -36,6 +36,11 @@ def unique(pairs):
     if len(result) != len(pairs):
         raise ValueError(f"a name stands twice: {[name for name, _ in pairs]}")
     return result
+
+
+def integer(text):
+    """JSON tells 0 from -0, integers of Python do not."""
+    return -0.0 if text == "-0" else int(text)
 
 
 def converted(value, descriptor):

@@ -1,0 +1,211 @@
+"""Proves that the Go Collector understands our clients: all three signals, over gRPC and over HTTP in protobuf
+and JSON, under every compression.
+
+    check_collector.py COLLECTOR SPANS SIGNALS
+
+COLLECTOR is the binary of a Collector with the OTLP receiver and the file exporter; SPANS and SIGNALS are the
+clients that check.py and check_signals.py run. The Collector writes what it has understood to files, as JSON
+that is its own. That is read with the official protobuf classes, and each field compared as those do.
+
+Exit code 0 when all scenarios hold. Listens on loopback, on ports that were free.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import check
+import check_signals
+import otlp_json
+from otlp_servers import SIGNALS, Received, Scenario, check_all, run_client
+
+# Ports can be taken between finding and using them.
+START_ATTEMPTS = 3
+START_TIMEOUT_SECONDS = 30
+STOP_TIMEOUT_SECONDS = 10
+# From the client's end until everything is in the file.
+WRITE_TIMEOUT_SECONDS = 15
+LOG_LINES_SHOWN = 20
+LARGEST_REQUEST_MIB = 16
+
+CONFIG = """
+receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: 127.0.0.1:{grpc}
+        max_recv_msg_size_mib: {largest}
+      http:
+        endpoint: 127.0.0.1:{http}
+exporters:
+{exporters}
+service:
+  telemetry:
+    metrics:
+      level: none
+  pipelines:
+{pipelines}
+"""
+EXPORTER = """  file/{signal}:
+    path: "{path}"
+    flush_interval: 50ms
+"""
+PIPELINE = """    {signal}:
+      receivers: [otlp]
+      exporters: [file/{signal}]
+"""
+
+
+def scenarios():
+    for what in ("traces", "logs", *check_signals.TEMPORALITIES):
+        kind = what if what in SIGNALS else "metrics"
+        arguments = () if what == "traces" else (what,)
+        for transport in ("http", "json", "grpc"):
+            for compression in ("none", "gzip", "zstd"):
+                name = f"{what}, {transport} {compression}"
+                yield Scenario(name, kind, arguments, transport, compression)
+
+
+class Collector:
+    """A running Collector that writes each signal to a file of its own."""
+
+    def __init__(self, binary, folder):
+        self.binary, self.folder = binary, folder
+        self.files = {signal: os.path.join(folder, f"{signal}.jsonl") for signal in SIGNALS}
+        self.read = dict.fromkeys(SIGNALS, 0)
+        self.log = os.path.join(folder, "collector.log")
+        for _ in range(START_ATTEMPTS):
+            if self.start():
+                return
+        sys.exit(f"interop collector: it does not start; its last words:\n{self.last_words()}")
+
+    def start(self):
+        """Whether it listens."""
+        ports = free_ports(2)
+        config = os.path.join(self.folder, "config.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(
+                CONFIG.format(
+                    grpc=ports[0],
+                    http=ports[1],
+                    largest=LARGEST_REQUEST_MIB,
+                    exporters="".join(EXPORTER.format(signal=it, path=self.files[it]) for it in SIGNALS),
+                    pipelines="".join(PIPELINE.format(signal=it) for it in SIGNALS),
+                )
+            )
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "--config", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.endpoints = {
+            "grpc": f"http://127.0.0.1:{ports[0]}",
+            "http": f"http://127.0.0.1:{ports[1]}",
+            "json": f"http://127.0.0.1:{ports[1]}",
+        }
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if all(listens(port) for port in ports) and self.process.poll() is None:
+                return True
+            time.sleep(0.05)
+        self.stop()
+        return False
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def run(self, client, scenario):
+        """What the client says that it sent, and what the Collector has written since."""
+        sent = run_client(client, scenario, self.endpoints[scenario.transport])
+        received = Received(scenario.signal, scenario.transport, scenario.compression)
+        deadline = time.monotonic() + WRITE_TIMEOUT_SECONDS
+        missing = sent["ledger"]["delivered"]
+        while missing > 0 and time.monotonic() < deadline:
+            for request in self.written(scenario.signal):
+                received.requests.append(request)
+                missing -= items(request)
+            time.sleep(0.02)
+        if self.process.poll() is not None:
+            received.complain(f"the Collector has ended; its last words:\n{self.last_words()}")
+        return sent, received
+
+    def written(self, signal):
+        """The requests that are whole in the signal's file and were not read before."""
+        with open(self.files[signal], "rb") as file:
+            file.seek(self.read[signal])
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self.read[signal] += len(whole) + len(newline)
+        for line in whole.splitlines():
+            yield with_bodies_unset(otlp_json.parse(line, SIGNALS[signal].request))
+
+    def last_words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return "".join(log.readlines()[-LOG_LINES_SHOWN:])
+
+
+def with_bodies_unset(request):
+    """The Collector does not tell a record without a body from one whose body is an empty value."""
+    for of_resource in getattr(request, "resource_logs", ()):
+        for of_scope in of_resource.scope_logs:
+            for record in of_scope.log_records:
+                if record.body.WhichOneof("value") is None:
+                    record.ClearField("body")
+    return request
+
+
+def items(request):
+    """How many spans, log records or data points there are."""
+    if hasattr(request, "resource_spans"):
+        return sum(1 for _ in check.spans_of(request))
+    if hasattr(request, "resource_logs"):
+        return sum(1 for _ in check_signals.records_of(request))
+    return sum(len(points) for _, _, points in check_signals.metrics_of(request))
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for it in sockets:
+            it.bind(("127.0.0.1", 0))
+        return [it.getsockname()[1] for it in sockets]
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def main():
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    binary, spans, signals = sys.argv[1:]
+    check.self_test()
+    check_signals.self_test()
+    with tempfile.TemporaryDirectory(prefix="interop-collector-") as folder:
+        collector = Collector(binary, folder)
+
+        def run(scenario):
+            client, module = ([spans], check) if scenario.signal == "traces" else ([signals], check_signals)
+            return module.check(scenario, lambda it: collector.run(client, it))
+
+        try:
+            check_all("interop collector", list(scenarios()), run)
+        finally:
+            collector.stop()
+
+
+if __name__ == "__main__":
+    main()
