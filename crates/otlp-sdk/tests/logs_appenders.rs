@@ -9,17 +9,14 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
-use std::sync::{Arc, Mutex};
+mod logs_support;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId};
 use opentelemetry_appender_log::OpenTelemetryLogBridge;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::logs::{LogBatch, LogExporter, SdkLoggerProvider};
+use opentelemetry_proto::tonic::logs::v1::ScopeLogs;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use otlp_core::Signal;
 use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
@@ -28,18 +25,7 @@ use otlp_sdk::testing::InMemoryExporter;
 use otlp_testing::{Message, Server};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Keeps what the official conversion makes of the records.
-#[derive(Clone, Debug, Default)]
-struct Official(Arc<Mutex<Vec<ScopeLogs>>>);
-
-impl LogExporter for Official {
-    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
-        let resource = ResourceAttributesWithSchema::default();
-        let groups: Vec<ResourceLogs> = group_logs_by_resource_and_scope(&batch, &resource);
-        self.0.lock().unwrap().extend(groups.into_iter().flat_map(|group| group.scope_logs));
-        Ok(())
-    }
-}
+use crate::logs_support::{Official, normalised, scopes_of};
 
 /// What both have made of the same program.
 fn both(program: impl Fn(&SdkLoggerProvider, &LoggerProvider)) -> [Vec<ScopeLogs>; 2] {
@@ -48,27 +34,9 @@ fn both(program: impl Fn(&SdkLoggerProvider, &LoggerProvider)) -> [Vec<ScopeLogs
     let provider = LoggerProvider::builder().with_batch_exporter(ours.clone()).build();
     program(&theirs, &provider);
     provider.force_flush().unwrap();
-    let expected = official.0.lock().unwrap().clone();
-    let scopes_of = |payload| match Message::of(&payload).unwrap() {
-        Message::Logs(logs) => logs.resource_logs.into_iter().flat_map(|group| group.scope_logs),
-        other => panic!("{other:?}"),
-    };
-    let found = ours.payloads().into_iter().flat_map(scopes_of).collect();
-    [expected, found].map(normalised)
-}
-
-/// One group per record, in the order of their bodies, without the times of observation.
-fn normalised(groups: Vec<ScopeLogs>) -> Vec<ScopeLogs> {
-    let mut single = Vec::new();
-    for group in groups {
-        for mut record in group.log_records.clone() {
-            assert!(record.observed_time_unix_nano > 0);
-            record.observed_time_unix_nano = 0;
-            single.push(ScopeLogs { log_records: vec![record], ..group.clone() });
-        }
-    }
-    single.sort_by_key(|group| format!("{:?}", group.log_records[0].body));
-    single
+    let found = ours.payloads().into_iter();
+    let found = found.flat_map(|payload| scopes_of(&Message::of(&payload).unwrap())).collect();
+    [official.scopes(), found].map(normalised)
 }
 
 fn in_a_span() -> Context {
