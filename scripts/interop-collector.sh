@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Proves that the Go Collector understands every field of every span, log record and metric that we send: over
-# gRPC and over HTTP in protobuf and JSON, plain and compressed.
+# gRPC and over HTTP in protobuf and JSON, plain and compressed, and in lines of the file exporter.
 #
 #   OTELCOL=/path/to/otelcol-contrib scripts/interop-collector.sh
 #

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Proves that the exporters deliver to the official Python protobuf classes: every field of every
 # span, log record and metric, over HTTP in protobuf and JSON and over gRPC, plain and compressed, with a
-# refusal and a partial rejection among them; and every field of every message of all three signals in JSON.
+# refusal and a partial rejection among them, and in lines of a file; and every field of every message of all
+# three signals in JSON.
 #
 # Needs Python 3.9 or newer with `venv`, and a package index; the packages go to target/interop-python.
 set -euo pipefail

@@ -2,9 +2,9 @@
 
 Starts an HTTP and a gRPC server that read OTLP with the official Python protobuf classes, runs the
 client against them once per scenario, and compares every field of every span that arrived with what
-the client says that it meant to send.
+the client says that it meant to send. The lines of its file exporter are read the same way.
 
-    check.py CLIENT [ARG…]     CLIENT is called with: http|json|grpc ENDPOINT none|gzip|zstd
+    check.py CLIENT [ARG…]     CLIENT is called with: http|json|grpc ENDPOINT none|gzip|zstd, or file PATH none
 
 Exit code 0 when all scenarios hold. Listens on loopback, on ports that the system picks.
 """
@@ -44,6 +44,7 @@ SCENARIOS = [
     scenario("grpc gzip", "grpc", "gzip"),
     scenario("grpc, first request refused for now", "grpc", "gzip", "refuse"),
     scenario("grpc, one span rejected", "grpc", "none", "reject one"),
+    scenario("file", "file", "none"),
 ]
 
 

@@ -1,5 +1,5 @@
 """Proves that the Go Collector understands our clients: all three signals, over gRPC and over HTTP in protobuf
-and JSON, under every compression.
+and JSON, under every compression; and each line of the file exporter, which is posted to it as it is.
 
     check_collector.py COLLECTOR SPANS SIGNALS
 
@@ -11,6 +11,7 @@ Exit code 0 when all scenarios hold. Listens on loopback, on ports that were fre
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -18,16 +19,18 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import check
 import check_signals
 import otlp_json
-from otlp_servers import SIGNALS, Received, Scenario, check_all, run_client
+from otlp_servers import SIGNALS, Received, Scenario, check_all, run_client, run_file_client
 
 # Ports can be taken between finding and using them.
 START_ATTEMPTS = 3
 START_TIMEOUT_SECONDS = 30
 STOP_TIMEOUT_SECONDS = 10
+POST_TIMEOUT_SECONDS = 30
 # From the client's end until everything is in the file.
 WRITE_TIMEOUT_SECONDS = 15
 LOG_LINES_SHOWN = 20
@@ -69,6 +72,7 @@ def scenarios():
             for compression in ("none", "gzip", "zstd"):
                 name = f"{what}, {transport} {compression}"
                 yield Scenario(name, kind, arguments, transport, compression)
+        yield Scenario(f"{what}, lines of a file", kind, arguments, "file", "none")
 
 
 class Collector:
@@ -126,7 +130,12 @@ class Collector:
 
     def run(self, client, scenario):
         """What the client says that it sent, and what the Collector has written since."""
-        sent = run_client(client, scenario, self.endpoints[scenario.transport])
+        if scenario.transport == "file":
+            sent, lines = run_file_client(client, scenario)
+            for line in lines:
+                post(self.endpoints["json"] + SIGNALS[scenario.signal].path, line)
+        else:
+            sent = run_client(client, scenario, self.endpoints[scenario.transport])
         received = Received(scenario.signal, scenario.transport, scenario.compression)
         deadline = time.monotonic() + WRITE_TIMEOUT_SECONDS
         missing = sent["ledger"]["delivered"]
@@ -170,6 +179,16 @@ def items(request):
     if hasattr(request, "resource_logs"):
         return sum(1 for _ in check_signals.records_of(request))
     return sum(len(points) for _, _, points in check_signals.metrics_of(request))
+
+
+def post(url, line):
+    request = urllib.request.Request(url, line, {"Content-Type": "application/json"})
+    # Whatever the environment says of proxies.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=POST_TIMEOUT_SECONDS) as response:
+        answer = json.load(response)
+    if answer.get("partialSuccess"):
+        raise ValueError(f"the answer to a line is {answer}")
 
 
 def free_ports(count):

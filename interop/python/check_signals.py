@@ -2,7 +2,7 @@
 check.py does for spans.
 
     check_signals.py CLIENT     CLIENT is called with: logs|cumulative|delta|lowmemory http|json|grpc ENDPOINT
-                                none|gzip|zstd, where a temporality means metrics
+                                none|gzip|zstd, or … file PATH none, where a temporality means metrics
 
 Exit code 0 when all scenarios hold. Listens on loopback, on ports that the system picks.
 """
@@ -40,6 +40,7 @@ def scenarios(what):
         refused, rejected = "first request refused for now", "one item rejected"
         yield Scenario(f"{what}, {transport}, {refused}", signal, (what,), transport, "gzip", "refuse")
         yield Scenario(f"{what}, {transport}, {rejected}", signal, (what,), transport, "none", "reject one")
+    yield Scenario(f"{what}, file", signal, (what,), "file", "none")
 
 
 SCENARIOS = [scenario for what in ("logs", *TEMPORALITIES) for scenario in scenarios(what)]

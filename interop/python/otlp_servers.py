@@ -1,5 +1,5 @@
-"""An HTTP and a gRPC server that read OTLP of all signals with the official Python protobuf classes, and what
-runs a client of ours against them once per scenario.
+"""An HTTP and a gRPC server that read OTLP of all signals with the official Python protobuf classes, a reader of
+files with such lines, and what runs a client of ours against them once per scenario.
 """
 
 import gzip
@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -212,6 +213,10 @@ class Servers:
         received = Received(scenario.signal, scenario.transport, scenario.compression, scenario.treat)
         self.received = received
         try:
+            if scenario.transport == "file":
+                sent, lines = run_file_client(client, scenario)
+                received.requests = [otlp_json.parse(line, received.signal.request) for line in lines]
+                return sent, received
             return run_client(client, scenario, self.endpoints[scenario.transport]), received
         except Exception as error:  # what the servers did not like may be why
             raise RuntimeError("; ".join([repr(error), *received.problems])) from error
@@ -239,6 +244,18 @@ def run_client(client, scenario, endpoint):
     if result.returncode != 0:
         raise RuntimeError(f"the client ended with code {result.returncode}")
     return json.loads(result.stdout)
+
+
+def run_file_client(client, scenario):
+    """What the client says that it wrote, and the lines of the file."""
+    with tempfile.TemporaryDirectory(prefix="interop-file-") as folder:
+        path = os.path.join(folder, "lines.jsonl")
+        sent = run_client(client, scenario, path)
+        with open(path, "rb") as file:
+            *lines, rest = file.read().split(b"\n")
+    if rest:
+        raise ValueError("the last line does not end")
+    return sent, lines
 
 
 def check_all(title, scenarios, check):

@@ -1,7 +1,8 @@
 //! Sends a known set of spans, with every field that the API can fill, to a server that is not
 //! ours, and prints as one JSON object what the server must have received.
 //!
-//! `interop_client http|json|grpc ENDPOINT none|gzip|zstd`; driven by `scripts/interop-python.sh`.
+//! `interop_client http|json|grpc ENDPOINT none|gzip|zstd` or `interop_client file PATH none`; driven by
+//! `scripts/interop-python.sh` and `scripts/interop-collector.sh`.
 //!
 //! The JSON is written by hand beside the calls, not derived from what the SDK holds: it says what
 //! was meant. A 64-bit float stands as the hexadecimal digits of its bits, so that none is rounded.

@@ -1,8 +1,9 @@
 //! Sends a known set of log records or metrics, with every field that the API can fill, to a server that is
 //! not ours, and prints as one JSON object what the server must have received.
 //!
-//! `interop_signals logs|cumulative|delta|lowmemory http|json|grpc ENDPOINT none|gzip|zstd`, where the names of
-//! temporalities mean metrics; driven by `scripts/interop-python.sh` and `scripts/interop-collector.sh`.
+//! `interop_signals logs|cumulative|delta|lowmemory http|json|grpc ENDPOINT none|gzip|zstd`, or `… file PATH none`,
+//! where the names of temporalities mean metrics; driven by `scripts/interop-python.sh` and
+//! `scripts/interop-collector.sh`.
 //!
 //! The JSON is written by hand beside the calls, not derived from what the SDK holds: it says what
 //! was meant. A 64-bit float stands as the hexadecimal digits of its bits, so that none is rounded.

@@ -10,16 +10,17 @@ use otlp_core::Signal;
 use otlp_core::export::{BoxedExporter, Compression, Exporter, Protocol};
 use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
+use otlp_sdk::file::FileExporter;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::trace::Ledger;
 use serde_json::{Value as Json, json};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The exporter that `http|json|grpc ENDPOINT none|gzip|zstd` name.
+/// The exporter that `http|json|grpc ENDPOINT none|gzip|zstd` or `file PATH none` name.
 pub(crate) fn exporter(signal: Signal, args: &[String]) -> Result<BoxedExporter> {
     let [transport, endpoint, compression] = args else {
-        return Err("expected: http|json|grpc ENDPOINT none|gzip|zstd".into());
+        return Err("expected: http|json|grpc ENDPOINT none|gzip|zstd, or: file PATH none".into());
     };
     let compression: Compression = compression.parse()?;
     match transport.as_str() {
@@ -39,7 +40,11 @@ pub(crate) fn exporter(signal: Signal, args: &[String]) -> Result<BoxedExporter>
             .with_compression(compression)
             .build()?
             .boxed()),
-        other => Err(format!("transport {other:?}: http, json or grpc").into()),
+        "file" if compression == Compression::None => {
+            Ok(FileExporter::builder(signal).with_path(endpoint).build()?.boxed())
+        }
+        "file" => Err("lines of a file are not compressed".into()),
+        other => Err(format!("transport {other:?}: http, json, grpc or file").into()),
     }
 }
 
