@@ -9,28 +9,17 @@ type among them, hands their protobuf bytes to a client of ours, which sends the
 Exit code 0 when all of it holds. Listens on loopback, on a port that the system picks.
 """
 
-import gzip
 import json
 import math
-import os
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import otlp_json
-import zstandard
 from google.protobuf.descriptor import FieldDescriptor as Field
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from otlp_servers import CLIENT_TIMEOUT_SECONDS, SIGNALS, decompressed, environment
 
-CLIENT_TIMEOUT_SECONDS = 60
-SIGNALS = {
-    "traces": ("/v1/traces", trace_service_pb2.ExportTraceServiceRequest),
-    "metrics": ("/v1/metrics", metrics_service_pb2.ExportMetricsServiceRequest),
-    "logs": ("/v1/logs", logs_service_pb2.ExportLogsServiceRequest),
-}
 # Levels of values inside values.
 NESTING_MAX = 3
 
@@ -142,10 +131,7 @@ class Server(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         encoding = self.headers.get("Content-Encoding", "none")
-        if encoding == "gzip":
-            body = gzip.decompress(body)
-        elif encoding == "zstd":
-            body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        body = decompressed(body, encoding)
         media = self.headers.get("Content-Type")
         self.server.received = {"path": self.path, "encoding": encoding, "media": media, "body": body}
         status, headers, answer = self.server.reply
@@ -165,25 +151,20 @@ class Server(BaseHTTPRequestHandler):
 def send(client, server, signal, compression, request, reply=(200, {}, {})):
     """What the server received, and what the client says became of it."""
     server.received, server.reply = None, reply
-    env = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("OTEL_") and not key.lower().endswith("_proxy")
-    }
     endpoint = f"http://127.0.0.1:{server.server_port}"
     result = subprocess.run(
         [client, signal, endpoint, compression],
         input=request.SerializeToString(),
         stdout=subprocess.PIPE,
         timeout=CLIENT_TIMEOUT_SECONDS,
-        env=env,
+        env=environment(),
         check=True,
     )
     return server.received, json.loads(result.stdout)
 
 
 def check_request(client, server, signal, compression):
-    path, message_class = SIGNALS[signal]
+    path, message_class = SIGNALS[signal].path, SIGNALS[signal].request
     request = message_class()
     fill(request, 0)
     seen, known = set(), set()
@@ -204,7 +185,7 @@ def check_request(client, server, signal, compression):
 
 
 def check_answers(client, server, signal, rejected_field):
-    request = SIGNALS[signal][1]()
+    request = SIGNALS[signal].request()
     fill(request, 0)
     answer = {"partialSuccess": {rejected_field: "2", "errorMessage": "too old: ßø"}}
     _, said = send(client, server, signal, "none", request, (200, {}, answer))
@@ -218,7 +199,7 @@ def check_answers(client, server, signal, rejected_field):
 
 def self_test():
     """The reader must refuse what is not OTLP/JSON, or a passing run means nothing."""
-    request = trace_service_pb2.ExportTraceServiceRequest
+    request = SIGNALS["traces"].request
     span = '{"resourceSpans":[{"scopeSpans":[{"spans":[{%s}]}]}]}'
     parsed = otlp_json.parse((span % '"traceId":"0a0b"').encode(), request)
     assert parsed.resource_spans[0].scope_spans[0].spans[0].trace_id == b"\x0a\x0b"

@@ -150,10 +150,7 @@ class Http(BaseHTTPRequestHandler):
         encoding = self.headers.get("Content-Encoding", "none")
         if encoding != received.compression:
             received.complain(f"content encoding {encoding!r}, expected {received.compression!r}")
-        if encoding == "gzip":
-            body = gzip.decompress(body)
-        elif encoding == "zstd":
-            body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        body = decompressed(body, encoding)
         if received.media == MEDIA_JSON:
             return otlp_json.parse(body, received.signal.request)
         return received.signal.request.FromString(body)
@@ -169,6 +166,14 @@ class Http(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def decompressed(body, encoding):
+    if encoding == "gzip":
+        return gzip.decompress(body)
+    if encoding == "zstd":
+        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    return body
 
 
 def grpc_service(owner, signal):
@@ -226,19 +231,22 @@ class Servers:
         self.grpc.stop(None)
 
 
-def run_client(client, scenario, endpoint):
-    # What the environment of this machine says about telemetry or proxies must not matter.
-    env = {
+def environment():
+    """For clients: what this machine's says about telemetry or proxies must not matter."""
+    return {
         key: value
         for key, value in os.environ.items()
         if not key.startswith("OTEL_") and not key.lower().endswith("_proxy")
     }
+
+
+def run_client(client, scenario, endpoint):
     result = subprocess.run(
         [*client, *scenario.arguments, scenario.transport, endpoint, scenario.compression],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         timeout=CLIENT_TIMEOUT_SECONDS,
-        env=env,
+        env=environment(),
         check=False,
     )
     if result.returncode != 0:
