@@ -8,12 +8,13 @@ mod trace_support;
 
 use std::fmt;
 
-use otlp_sdk::tracing_layer::TracingLayer;
+use otlp_sdk::tracing_layer::{OtelSpanExt as _, SpanError, TracingLayer};
 use tracing::{info, info_span};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::trace_support::Bench;
+use crate::trace_support::{Bench, remote_parent};
 
 /// Uses `tracing` while it is formatted, `.0` levels deep.
 struct Nosy(u32);
@@ -31,7 +32,11 @@ impl fmt::Debug for Nosy {
 #[test]
 fn a_value_may_use_tracing_while_it_is_recorded() {
     let bench = Bench::new();
-    tracing_subscriber::registry().with(TracingLayer::new(&bench.provider)).init();
+    let filter: Targets = "trace,left_out=off".parse().unwrap();
+    let layer = TracingLayer::new(&bench.provider).with_filter(filter);
+    // Another layer wants what this one leaves out.
+    let other = tracing_subscriber::layer::Identity::new();
+    tracing_subscriber::registry().with(layer).with(other).init();
 
     info_span!("outer", field = ?Nosy(1)).in_scope(|| info!(field = ?Nosy(1), "event"));
     let outer = bench.find("outer");
@@ -52,4 +57,17 @@ fn a_value_may_use_tracing_while_it_is_recorded() {
     assert_eq!(deep.span.events.len(), 1);
     assert!(bench.spans().len() < 50);
     assert_eq!(bench.ledger().panics, 0);
+
+    // The only layer of the process is called straight, also through a filter.
+    let (cx, parent) = remote_parent(1, "");
+    let server = info_span!("server");
+    server.set_parent(cx).unwrap();
+    server.set_attribute("set", 1).unwrap();
+    assert_eq!(server.span_context().unwrap().trace_id(), parent.trace_id());
+    drop(server);
+    let record = bench.find("server");
+    assert_eq!(record.parent_span_id(), parent.span_id().to_string());
+    assert_eq!(record.attribute_text("set").as_deref(), Some("1"));
+    let left_out = info_span!(target: "left_out", "left out");
+    assert_eq!(left_out.set_attribute("set", 1), Err(SpanError::NotFound));
 }

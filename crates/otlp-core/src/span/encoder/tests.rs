@@ -72,3 +72,21 @@ fn an_event_with_a_long_content_costs_no_memory_but_its_own() {
     encoder.clear();
     assert_eq!(record(&mut encoder), first);
 }
+
+#[test]
+fn an_event_of_encoded_attributes_is_that_of_the_same_attributes() {
+    let limits = SpanLimits { events: 1, ..SpanLimits::default() };
+    let (mut one, mut other) = (SpanEncoder::default(), SpanEncoder::default());
+    one.add_event("event", 7, &limits, |set| {
+        set("key", Value::I64(1));
+        set("text", Value::Str("words"));
+    });
+    let mut list = SpanEncoder::event_attribute_list();
+    list.set("key", Value::I64(1), &limits.event_attributes());
+    list.set("text", Value::Str("words"), &limits.event_attributes());
+    other.add_encoded_event("event", 7, &limits, &list);
+    assert_eq!(one.encode(9).as_bytes(), other.encode(9).as_bytes());
+    other.add_encoded_event("too many", 7, &limits, &list);
+    other.add_dropped_events(1);
+    assert_eq!((other.events().len(), other.dropped_events()), (1, 2));
+}
