@@ -33,8 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With [`init()`](crate::init()) the provider is
-//! [`TelemetryGuard::tracer_provider`](crate::TelemetryGuard::tracer_provider).
+//! After [`init()`](crate::init()) the layer comes from
+//! [`TelemetryGuard::tracing_layer`](crate::TelemetryGuard::tracing_layer), with log records for events.
 //!
 //! # Which spans, which events
 //!
