@@ -123,7 +123,7 @@ pub(super) const ROWS: &[Row] = &[
         unit: ALLOCATIONS,
         peer_name: tracing::NAME,
         kind: Kind::Spans(Contest::TracingLayer, Gauge::CallerAllocations),
-        bars: &[Bar::OursAlways(1.0)],
+        bars: &[Bar::Ours(1.0)],
     },
     Row {
         name: "span_root10_fastrace",
