@@ -15,8 +15,9 @@ use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::trace::sampler::Sampler;
-use otlp_sdk::trace::{BatchConfig, Ledger, Tracer, TracerProvider};
+use otlp_sdk::trace::{Tracer, TracerProvider};
 use otlp_sdk::tracing_layer::TracingLayer;
+use otlp_sdk::{BatchConfig, Ledger};
 
 use crate::decode;
 use crate::subject::{

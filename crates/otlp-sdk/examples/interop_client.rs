@@ -18,7 +18,8 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use otlp_core::{AttributeLimits, Signal, SpanLimits};
-use otlp_sdk::trace::{Ledger, PipelineError, Span, Tracer, TracerProvider};
+use otlp_sdk::trace::{Span, Tracer, TracerProvider};
+use otlp_sdk::{Ledger, PipelineError};
 use serde_json::{Map, Value as Json, json};
 
 use crate::interop_support::{

@@ -18,7 +18,7 @@ impl BatchConfig {
     /// ```
     /// use otlp_core::Signal;
     /// use otlp_core::export::Env;
-    /// use otlp_sdk::trace::BatchConfig;
+    /// use otlp_sdk::BatchConfig;
     ///
     /// let env = Env::from_pairs([("OTEL_BSP_SCHEDULE_DELAY", "100")]);
     /// let config = BatchConfig::from_env(Signal::Traces, &mut env.reader());

@@ -23,7 +23,7 @@
 //! - [`trace::TracerProvider`], [`logs::LoggerProvider`] and [`metrics::MeterProvider`] implement the API
 //!   traits of `opentelemetry` 0.33; instrumented code stays as it is. Spans and events of `tracing` come
 //!   through `tracing_layer` (feature `tracing`), or through the bridges that exist for the API.
-//! - **Nothing is lost in silence.** [`trace::Ledger`] balances at any moment:
+//! - **Nothing is lost in silence.** [`Ledger`] balances at any moment:
 //!   `ended = delivered + rejected + dropped{reason} + held`.
 //! - **It never harms the application.** Delivery runs on a thread and a runtime of its own, so flush
 //!   and shutdown work with no runtime, on a runtime's only worker, in `Drop` and in a panic hook.
@@ -135,6 +135,7 @@ pub use self::console::ConsoleExporter;
 pub use self::init::{
     FlushError, InitError, Ledgers, ShutdownError, TelemetryBuilder, TelemetryGuard, builder, init,
 };
+pub use self::pipeline::{BatchConfig, DropReason, Ledger, PipelineError};
 pub use self::say::LogLevel;
 
 /// The API that the SDK implements, so that both come in one version.

@@ -31,4 +31,3 @@ pub use self::config::ReaderConfig;
 pub(crate) use self::config::temporality as temporality_from_env;
 pub use self::provider::{HistogramAggregation, MeterProvider, MeterProviderBuilder};
 pub use self::reader::{PeriodicReader, PeriodicReaderBuilder};
-pub use crate::pipeline::{DropReason, Ledger, PipelineError};

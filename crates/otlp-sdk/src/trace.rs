@@ -18,4 +18,3 @@ pub use self::provider::{TracerProvider, TracerProviderBuilder};
 pub use self::span::Span;
 pub use self::tracer::Tracer;
 pub use crate::config::span_limits as span_limits_from_env;
-pub use crate::pipeline::{BatchConfig, DropReason, Ledger, PipelineError};

@@ -76,7 +76,7 @@
 //! Integers of every size are integers where they fit 64 bits with a sign, else text. Bytes are bytes.
 //! What has only a `Debug` or `Display` is text, of at most 1 MiB, and of whatever the limits of the
 //! provider leave; should that code panic, a note stands in its place and the panic is counted in
-//! [`Ledger::panics`](crate::trace::Ledger). No such code runs while the layer holds a lock.
+//! [`Ledger::panics`](crate::Ledger). No such code runs while the layer holds a lock.
 //!
 //! # What differs from `tracing-opentelemetry`
 //!

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::{Env, Protocol};
+use otlp_sdk::BatchConfig;
 use otlp_sdk::testing::InMemoryExporter;
-use otlp_sdk::trace::BatchConfig;
 use otlp_sdk::trace::sampler::Sampler;
 use otlp_sdk::{InitError, TelemetryBuilder, TelemetryGuard};
 use otlp_testing::Server;

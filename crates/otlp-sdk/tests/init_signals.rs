@@ -19,8 +19,8 @@ use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{KeyValue, global};
 use otlp_core::Signal;
 use otlp_core::export::Env;
+use otlp_sdk::PipelineError;
 use otlp_sdk::testing::InMemoryExporter;
-use otlp_sdk::trace::PipelineError;
 use otlp_sdk::{TelemetryBuilder, TelemetryGuard};
 use otlp_testing::{Message, RawAnswer, RawServer, Server};
 

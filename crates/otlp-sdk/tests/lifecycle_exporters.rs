@@ -15,7 +15,8 @@ use otlp_core::Signal;
 use otlp_core::export::{BoxedExporter, Env, Exporter as _};
 use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
-use otlp_sdk::trace::{BatchConfig, DropReason, Ledger, PipelineError, TracerProvider};
+use otlp_sdk::trace::TracerProvider;
+use otlp_sdk::{BatchConfig, DropReason, Ledger, PipelineError};
 use otlp_testing::{Server, Transport};
 
 type Work = Box<dyn FnOnce() + Send>;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
-use otlp_sdk::trace::{BatchConfig, Span, Tracer, TracerProvider};
+use otlp_sdk::BatchConfig;
+use otlp_sdk::trace::{Span, Tracer, TracerProvider};
 use otlp_testing::ScriptedExporter;
 
 fn provider() -> (TracerProvider, ScriptedExporter) {

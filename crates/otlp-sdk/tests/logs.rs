@@ -24,7 +24,7 @@ use otlp_sdk::logs::{
 };
 use otlp_sdk::resource::Resource;
 use otlp_sdk::testing::{InMemoryExporter, RecordedLogRecord};
-use otlp_sdk::trace::{BatchConfig, DropReason, Ledger};
+use otlp_sdk::{BatchConfig, DropReason, Ledger};
 use otlp_testing::Message;
 
 /// A provider with one batch pipeline into memory.

@@ -19,10 +19,11 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use otlp_core::Signal;
 use otlp_core::export::{Env, ErrorKind, ExportError, Outcome};
 use otlp_exporter_http::HttpExporter;
+use otlp_sdk::BatchConfig;
 use otlp_sdk::logs::LoggerProvider;
 use otlp_sdk::metrics::{MeterProvider, ReaderConfig};
+use otlp_sdk::trace::TracerProvider;
 use otlp_sdk::trace::sampler::Sampler;
-use otlp_sdk::trace::{BatchConfig, TracerProvider};
 use otlp_testing::{Gate, Message, ScriptedExporter, Server, Step};
 
 /// A provider whose metrics a test can read.
@@ -249,13 +250,13 @@ fn spans_that_find_the_queue_full_are_processed_with_that_error() {
     let cut = format!("{EXPORTED} error.type=shutdown_timeout {SCRIPTED}");
     let ledger = provider.ledger();
     let dropped = |reason| i64::try_from(ledger.dropped(reason)).unwrap();
-    let expected = dropped(otlp_sdk::trace::DropReason::QueueFull);
+    let expected = dropped(otlp_sdk::DropReason::QueueFull);
     assert!(expected > 0);
     assert_eq!(told.get(&full), Some(&expected), "{told:#?}");
     // The others: in a request that was cut off, or never tried.
     let never = format!("{PROCESSED} error.type=shutdown_timeout {BATCHING}");
     let [cut, never] = [cut, never].map(|key| told.get(&key).copied().unwrap_or(0));
-    assert_eq!(cut + never, dropped(otlp_sdk::trace::DropReason::ShutdownTimeout), "{told:#?}");
+    assert_eq!(cut + never, dropped(otlp_sdk::DropReason::ShutdownTimeout), "{told:#?}");
     assert!(cut > 0);
 }
 

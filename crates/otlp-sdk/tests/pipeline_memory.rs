@@ -6,7 +6,8 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::{ErrorKind, ExportError, Outcome};
-use otlp_sdk::trace::{BatchConfig, DropReason, TracerProvider};
+use otlp_sdk::trace::TracerProvider;
+use otlp_sdk::{BatchConfig, DropReason};
 use otlp_testing::ScriptedExporter;
 
 const MIB: usize = 1024 * 1024;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::{ErrorKind, ExportError, Outcome};
-use otlp_sdk::trace::{BatchConfig, DropReason, TracerProvider};
+use otlp_sdk::trace::TracerProvider;
+use otlp_sdk::{BatchConfig, DropReason};
 use otlp_testing::{ScriptedExporter, Step};
 use parking_lot::Mutex;
 

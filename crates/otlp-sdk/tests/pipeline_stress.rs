@@ -10,7 +10,8 @@ use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::Payload;
 use otlp_core::export::retry::RetryPolicy;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
-use otlp_sdk::trace::{BatchConfig, DropReason, Ledger, PipelineError, TracerProvider};
+use otlp_sdk::trace::TracerProvider;
+use otlp_sdk::{BatchConfig, DropReason, Ledger, PipelineError};
 
 const THREADS: usize = 8;
 /// Items that are held at most: a burst fills it, and it drains while the threads work.

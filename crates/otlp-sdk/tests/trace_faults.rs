@@ -16,9 +16,10 @@ use std::thread;
 
 use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
+use otlp_sdk::DropReason;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::testing::InMemoryExporter;
-use otlp_sdk::trace::{DropReason, Span, Tracer, TracerProvider};
+use otlp_sdk::trace::{Span, Tracer, TracerProvider};
 use otlp_testing::SpanKey;
 use otlp_testing::oracle::duplicates;
 

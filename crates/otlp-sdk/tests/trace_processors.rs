@@ -22,9 +22,8 @@ use otlp_core::wire::AnyValueView;
 use otlp_sdk::otlp_core;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::testing::InMemoryExporter;
-use otlp_sdk::trace::{
-    ActiveSpan, DropReason, FinishedSpan, PipelineError, SpanProcessor, Tracer, TracerProvider,
-};
+use otlp_sdk::trace::{ActiveSpan, FinishedSpan, SpanProcessor, Tracer, TracerProvider};
+use otlp_sdk::{DropReason, PipelineError};
 use otlp_testing::Message;
 
 use crate::trace_support::{Bench, remote_parent};

@@ -12,9 +12,8 @@ use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::Payload;
 use otlp_core::export::{Deadline, Exporter, Outcome};
 use otlp_sdk::testing::InMemoryExporter;
-use otlp_sdk::trace::{
-    DropReason, FinishedSpan, PipelineError, SpanProcessor, Tracer, TracerProvider,
-};
+use otlp_sdk::trace::{FinishedSpan, SpanProcessor, Tracer, TracerProvider};
+use otlp_sdk::{DropReason, PipelineError};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use opentelemetry::trace::{SpanKind, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
+use otlp_sdk::Ledger;
 use otlp_sdk::context::{self, ContextExt as _};
 use otlp_sdk::otlp_core::export::Protocol;
-use otlp_sdk::trace::{Ledger, Tracer};
+use otlp_sdk::trace::Tracer;
 use otlp_sdk::{InitError, TelemetryGuard};
 use otlp_testing::Backend;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use otlp_sdk::trace::Ledger;
+use otlp_sdk::Ledger;
 use otlp_testing::{Counts, Server, SpanRecord, TraceTree, Transport};
 
 /// Prints everything; whether every span is accounted for.

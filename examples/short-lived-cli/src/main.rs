@@ -20,11 +20,11 @@ use std::time::Duration;
 
 use opentelemetry::trace::{Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, global};
+use otlp_sdk::BatchConfig;
 use otlp_sdk::TelemetryGuard;
 use otlp_sdk::otlp_core::Signal;
 use otlp_sdk::otlp_core::export::Env;
 use otlp_sdk::propagation::{EnvCarrier, inject_command};
-use otlp_sdk::trace::BatchConfig;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let Some(command) = std::env::args().nth(1) else {

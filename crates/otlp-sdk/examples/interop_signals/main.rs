@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_sdk::metrics::Temporality;
 use otlp_core::Signal;
-use otlp_sdk::trace::{Ledger, PipelineError};
+use otlp_sdk::{Ledger, PipelineError};
 use serde_json::{Value as Json, json};
 
 use crate::interop_support::{Result, exporter, ledger_json, merge, resource_json};

@@ -10,9 +10,9 @@ use otlp_core::Signal;
 use otlp_core::export::{BoxedExporter, Compression, Exporter, Protocol};
 use otlp_exporter_grpc::GrpcExporter;
 use otlp_exporter_http::HttpExporter;
+use otlp_sdk::Ledger;
 use otlp_sdk::file::FileExporter;
 use otlp_sdk::resource::Resource;
-use otlp_sdk::trace::Ledger;
 use serde_json::{Value as Json, json};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -15,7 +15,7 @@ use crate::say::say;
 use crate::trace::TracerProvider;
 
 /// Keeps telemetry running. Dropping it delivers what is held, within
-/// [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout) (5 s unless
+/// [`BatchConfig::shutdown_timeout`](crate::BatchConfig::shutdown_timeout) (5 s unless
 /// set), also while a panic unwinds.
 ///
 /// Bind it to a name: `let _telemetry = …`. Bound to `_` it would be dropped at once.
@@ -125,7 +125,7 @@ impl TelemetryGuard {
     }
 
     /// Ends telemetry now, within
-    /// [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout), and says
+    /// [`BatchConfig::shutdown_timeout`](crate::BatchConfig::shutdown_timeout), and says
     /// how that went.
     ///
     /// # Errors

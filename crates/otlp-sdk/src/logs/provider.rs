@@ -25,7 +25,7 @@ use crate::resource::Resource;
 ///
 /// Clones share everything. When the last clone and the last logger are gone, what is held is
 /// delivered within
-/// [`BatchConfig::shutdown_timeout`](crate::trace::BatchConfig::shutdown_timeout); call
+/// [`BatchConfig::shutdown_timeout`](crate::BatchConfig::shutdown_timeout); call
 /// [`shutdown`](Self::shutdown) to know how that went. [The module](super) has an example.
 #[derive(Clone, Debug)]
 pub struct LoggerProvider {

@@ -104,19 +104,22 @@ impl Drops {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ledger {
-    /// Spans that were started, recording or not.
+    /// Spans that were started, recording or not, and log records that were emitted. Zero for metrics, whose
+    /// data points begin when they are collected.
     pub created: u64,
-    /// Of these, spans that are not recorded: dropped by the sampler, suppressed, or started without
-    /// a processor, on an export thread, or too deep within a hook of a processor.
+    /// Of these, what is not recorded: spans dropped by the sampler, and spans and records that are
+    /// suppressed, or started without a processor, on an export thread, or too deep within a hook of a
+    /// processor.
     pub sampled_out: u64,
-    /// Of these, spans that were started after shutdown and so are not recorded (row T3).
+    /// Of these, what was started after shutdown and so is not recorded (row T3).
     pub started_after_shutdown: u64,
     /// Of these, spans that are recorded for processors only and never exported.
     pub record_only: u64,
-    /// Recorded spans that ended without some of the attributes, events or links that were set on
-    /// them, because of their limits. They are delivered like others, with their dropped counts.
+    /// Recorded spans and records that ended without some of the attributes, events or links that were set
+    /// on them, because of their limits. They are delivered like others, with their dropped counts.
     pub limited: u64,
-    /// Sampled spans that have ended and so are owed to the exporter.
+    /// Sampled spans that have ended, records that were emitted and data points that were collected, and so
+    /// are owed to the exporter.
     pub ended: u64,
     /// Taken by the server.
     pub delivered: u64,

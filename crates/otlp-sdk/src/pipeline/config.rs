@@ -168,7 +168,7 @@ pub enum PipelineError {
     Lost {
         /// Items rejected or dropped since a flush told of it the last time.
         lost: u64,
-        /// How many for which [reason](crate::trace::DropReason), such as `queue_full 12, rejected 3`.
+        /// How many for which [reason](crate::DropReason), such as `queue_full 12, rejected 3`.
         reasons: String,
         /// The last failure of an export, which is usually the reason.
         last_error: Option<ExportError>,

@@ -12,8 +12,9 @@ use otlp_core::span::{SpanEncoder, SpanIdentity};
 use otlp_core::wire::Value as WireValue;
 
 use super::*;
+use crate::DropReason;
 use crate::resource::Resource;
-use crate::trace::{DropReason, TracerProvider};
+use crate::trace::TracerProvider;
 
 fn provider(resource: Resource) -> (InMemoryExporter, TracerProvider) {
     let exporter = InMemoryExporter::default();

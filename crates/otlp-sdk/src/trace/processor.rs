@@ -59,7 +59,7 @@ pub trait SpanProcessor: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// Not everything was exported within `timeout`.
-    fn force_flush(&self, timeout: Duration) -> Result<(), crate::trace::PipelineError> {
+    fn force_flush(&self, timeout: Duration) -> Result<(), crate::PipelineError> {
         let _ = timeout;
         Ok(())
     }
@@ -69,7 +69,7 @@ pub trait SpanProcessor: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// Not everything was exported within `timeout`.
-    fn shutdown(&self, timeout: Duration) -> Result<(), crate::trace::PipelineError> {
+    fn shutdown(&self, timeout: Duration) -> Result<(), crate::PipelineError> {
         self.force_flush(timeout)
     }
 }

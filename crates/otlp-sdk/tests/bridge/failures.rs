@@ -9,8 +9,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use otlp_core::export::retry::RetryPolicy;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
 use otlp_core::{Payload, Signal};
+use otlp_sdk::DropReason;
 use otlp_sdk::bridge::{ExportConfig, SpanExporter};
-use otlp_sdk::trace::DropReason;
 use otlp_testing::{Gate, Reply, Script, ScriptedExporter, Server, Step, Transport};
 
 use crate::support::{

@@ -17,7 +17,8 @@ use otlp_core::export::{Deadline, ErrorKind, Exporter as _, Outcome};
 use otlp_core::{Payload, Signal};
 use otlp_sdk::bridge::ForeignSpanExporter;
 use otlp_sdk::resource::Resource;
-use otlp_sdk::trace::{BatchConfig, DropReason, TracerProvider};
+use otlp_sdk::trace::TracerProvider;
+use otlp_sdk::{BatchConfig, DropReason};
 use otlp_testing::{Gate, ScriptedExporter};
 use parking_lot::Mutex;
 

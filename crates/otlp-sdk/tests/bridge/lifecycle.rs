@@ -6,8 +6,8 @@ use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter as _};
 use otlp_core::export::{Deadline, ExportError, Exporter, Outcome};
 use otlp_core::{Payload, Signal};
+use otlp_sdk::DropReason;
 use otlp_sdk::bridge::SpanExporter;
-use otlp_sdk::trace::DropReason;
 use otlp_testing::{Gate, ScriptedExporter, Server, Step, Transport};
 
 use crate::support::{SOON, batching, config, exporter, finished_spans, make_spans, sums};

@@ -23,8 +23,8 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, PeriodicReader, SdkMeterProvider, Stream, Temporality,
 };
 use otlp_core::Signal;
+use otlp_sdk::DropReason;
 use otlp_sdk::bridge::{LogExporter, PushMetricExporter};
-use otlp_sdk::trace::DropReason;
 use otlp_testing::{Message, Reply, ScriptedExporter, Server, Transport};
 use parking_lot::Mutex;
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use otlp_core::export::{Pem, TlsConfig};
-use otlp_sdk::trace::DropReason;
+use otlp_sdk::DropReason;
 use otlp_testing::Server;
 use otlp_testing::tls::Certificates;
 #[cfg(feature = "grpc")]

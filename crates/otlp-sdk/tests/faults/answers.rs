@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use otlp_core::export::retry::RetryPolicy;
-use otlp_sdk::trace::{BatchConfig, DropReason, PipelineError};
+use otlp_sdk::{BatchConfig, DropReason, PipelineError};
 use otlp_testing::{Direction, FaultProxy, RawAnswer, RawServer, Reply, Script, Server};
 
 use super::{End, Over, Setup, of_spans};

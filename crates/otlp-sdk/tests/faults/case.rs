@@ -4,7 +4,8 @@ use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::Signal;
 use otlp_core::export::retry::RetryPolicy;
 use otlp_core::export::{Env, TlsConfig};
-use otlp_sdk::trace::{BatchConfig, DropReason, Ledger, PipelineError, TracerProvider};
+use otlp_sdk::trace::TracerProvider;
+use otlp_sdk::{BatchConfig, DropReason, Ledger, PipelineError};
 use otlp_sdk::{InitError, ShutdownError, TelemetryGuard};
 
 use super::messages::Message;

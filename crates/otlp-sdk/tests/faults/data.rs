@@ -3,7 +3,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::SpanLimits;
-use otlp_sdk::trace::DropReason;
+use otlp_sdk::DropReason;
 use otlp_testing::{Reply, Script, Server};
 
 use super::case::Case;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use otlp_core::export::retry::RetryPolicy;
-use otlp_sdk::trace::{BatchConfig, DropReason, Ledger, PipelineError};
+use otlp_sdk::{BatchConfig, DropReason, Ledger, PipelineError};
 use otlp_testing::{RawAnswer, RawServer, Reply, Script, Server};
 
 use super::addresses::Nobody;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use otlp_sdk::InitError;
-use otlp_sdk::trace::{DropReason, PipelineError};
+use otlp_sdk::{DropReason, PipelineError};
 use otlp_testing::{Gate, Reply, Script, Server};
 
 use super::addresses::Nobody;

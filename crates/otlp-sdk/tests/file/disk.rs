@@ -2,7 +2,8 @@
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::retry::RetryPolicy;
-use otlp_sdk::trace::{BatchConfig, TracerProvider};
+use otlp_sdk::BatchConfig;
+use otlp_sdk::trace::TracerProvider;
 use otlp_testing::oracle::proto::tonic::logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs};
 use otlp_testing::oracle::proto::tonic::metrics::v1::{
     Metric, MetricsData, ResourceMetrics, ScopeMetrics,

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::{ErrorKind, ExportError, Outcome};
-use otlp_sdk::trace::{BatchConfig, Ledger, PipelineError, TracerProvider};
+use otlp_sdk::trace::TracerProvider;
+use otlp_sdk::{BatchConfig, Ledger, PipelineError};
 use otlp_testing::{ScriptedExporter, Step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

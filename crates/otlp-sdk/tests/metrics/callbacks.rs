@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use otlp_sdk::metrics::{MeterProvider, PeriodicReader, PipelineError};
+use otlp_sdk::PipelineError;
+use otlp_sdk::metrics::{MeterProvider, PeriodicReader};
 use otlp_testing::Server;
 
 use crate::support::{config, http, values};

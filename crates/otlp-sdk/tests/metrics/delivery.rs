@@ -7,7 +7,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream, Temporality};
 use otlp_core::Signal;
-use otlp_sdk::metrics::{DropReason, MeterProvider, PeriodicReader, PipelineError, ReaderConfig};
+use otlp_sdk::metrics::{MeterProvider, PeriodicReader, ReaderConfig};
+use otlp_sdk::{DropReason, PipelineError};
 use otlp_testing::{Reply, Script, Server};
 
 use crate::support::{config, http, points, received, resource, values};

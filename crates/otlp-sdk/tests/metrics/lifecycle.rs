@@ -10,7 +10,8 @@ use opentelemetry_sdk::metrics::reader::MetricReader as _;
 use otlp_core::Signal;
 use otlp_core::export::Env;
 use otlp_exporter_http::HttpExporter;
-use otlp_sdk::metrics::{DropReason, MeterProvider, PeriodicReader, PipelineError};
+use otlp_sdk::metrics::{MeterProvider, PeriodicReader};
+use otlp_sdk::{DropReason, PipelineError};
 use otlp_testing::{RawAnswer, RawServer, ScriptedExporter, Server, Step};
 
 use crate::support::{config, http, values};

@@ -6,9 +6,10 @@ use opentelemetry::trace::{
     SpanContext, SpanId, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
 use opentelemetry::{Context, trace::TraceContextExt as _};
+use otlp_sdk::Ledger;
 use otlp_sdk::resource::Resource;
 use otlp_sdk::testing::InMemoryExporter;
-use otlp_sdk::trace::{Ledger, Tracer, TracerProvider, TracerProviderBuilder};
+use otlp_sdk::trace::{Tracer, TracerProvider, TracerProviderBuilder};
 use otlp_testing::{Message, SpanRecord};
 
 /// A provider with one batch pipeline into memory.

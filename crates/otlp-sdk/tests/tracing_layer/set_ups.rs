@@ -183,7 +183,8 @@ fn a_scope_can_be_set() {
 #[test]
 fn a_layer_that_takes_its_provider_with_it_does_not_hold_up_reload() {
     use otlp_core::export::{ErrorKind, ExportError, Outcome};
-    use otlp_sdk::trace::{BatchConfig, TracerProvider};
+    use otlp_sdk::BatchConfig;
+    use otlp_sdk::trace::TracerProvider;
     use otlp_testing::ScriptedExporter;
 
     let exporter = ScriptedExporter::new();
