@@ -14,6 +14,10 @@ use crate::foreign::is_too_deep;
 #[derive(Clone, Debug)]
 pub struct Logger {
     /// Keeps the pipelines running as long as somebody can log.
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "the layer gives it away; others only hold it")
+    )]
     handle: Arc<Handle>,
     scope: Arc<Scope>,
 }

@@ -26,6 +26,10 @@ use crate::propagation::{RANDOM, child_flags, trace_state_header};
 #[derive(Clone, Debug)]
 pub struct Tracer {
     /// Keeps the pipelines running as long as somebody can start spans.
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "the layer gives it away; others only hold it")
+    )]
     handle: Arc<Handle>,
     scope: Arc<Scope>,
 }
