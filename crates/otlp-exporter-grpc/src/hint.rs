@@ -36,7 +36,10 @@ pub(crate) fn for_failure(causes: &str, cut: bool, attempt: Attempt) -> Option<&
     }
     // The second: a CA of the same name, but another one.
     if ["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"].iter().any(|e| causes.contains(e)) {
-        return Some("set the certificate of the CA that signed the server's");
+        return Some(
+            "set the certificate of the CA that signed the server's: \
+             OTEL_EXPORTER_OTLP_CERTIFICATE or with_tls",
+        );
     }
     if let Some(hint) = http_port(attempt) {
         return Some(hint);

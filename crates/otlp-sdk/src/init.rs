@@ -16,7 +16,8 @@ pub use self::ledgers::Ledgers;
 /// resource, propagators, installed globally as far as the API has a global place. The guard delivers what
 /// is held when it goes.
 ///
-/// Without any variable set, everything goes to `http://localhost:4318`.
+/// Without any variable set, everything goes to `http://localhost:4318`. A second call replaces the global
+/// providers of the first, with a warning.
 ///
 /// ```no_run
 /// use opentelemetry::trace::Tracer;

@@ -67,7 +67,8 @@ macro_rules! say {
     (Info, $($rest:tt)+) => { $crate::say::say!(@Info, info, $($rest)+) };
     (@$level:ident, $macro:ident, $($rest:tt)+) => {
         if $crate::say::allows($crate::say::LogLevel::$level) {
-            tracing::$macro!(target: "otlp_sdk", $($rest)+);
+            // The subscriber is the user's: a panic of it ends here.
+            let _ = $crate::foreign::caught(|| tracing::$macro!(target: "otlp_sdk", $($rest)+));
         }
     };
 }

@@ -197,6 +197,77 @@ fn a_setting_that_all_signals_read_is_reported_once() {
     assert_eq!(text.matches("OTEL_EXPORTER_OTLP_TIMEOUT").count(), 1, "{text}");
 }
 
+#[test]
+fn a_subscriber_that_panics_ends_no_flush_no_shutdown_and_no_drop() {
+    struct Bad;
+    impl tracing::Subscriber for Bad {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            panic!("not ours");
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+    let server = Server::start();
+    tracing::subscriber::with_default(Bad, || {
+        let telemetry = env([]).with_endpoint(server.http_endpoint()).init().unwrap();
+        one_of_each(&telemetry);
+        telemetry.announce();
+        telemetry.shutdown().unwrap();
+        // With losses to tell of, in a drop.
+        let dead = env([]).with_endpoint("http://127.0.0.1:1");
+        let telemetry = dead.with_shutdown_timeout(Duration::from_millis(100)).init().unwrap();
+        one_of_each(&telemetry);
+        drop(telemetry);
+    });
+    assert_eq!(arrived(&server), [1, 1, 1]);
+}
+
+#[test]
+fn spans_that_are_open_at_shutdown_are_told_of_and_a_record_after_it_is_counted() {
+    let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let writer = Captured(std::sync::Arc::clone(&said));
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let memory = InMemoryExporter::default;
+    let telemetry =
+        env([]).with_span_exporter(memory()).with_log_exporter(memory()).without(Signal::Metrics);
+    let telemetry = telemetry.init().unwrap();
+    let tracer = telemetry.tracer_provider().tracer("all");
+    tracer.start("ended").end();
+    let open = tracer.start("open");
+    let loggers = telemetry.logger_provider().clone();
+    tracing::subscriber::with_default(subscriber, || telemetry.shutdown().unwrap());
+    drop(open);
+    let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("spans are open") && said.contains("open=1"), "{said}");
+    let logger = loggers.logger("late");
+    assert!(!logger.event_enabled(opentelemetry::logs::Severity::Info, "late", None));
+    assert_eq!(loggers.ledger().started_after_shutdown, 1);
+}
+
+#[test]
+fn a_second_set_up_is_told_of() {
+    child::run("a_second_set_up_is_told_of", &[], || {
+        let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let writer = Captured(std::sync::Arc::clone(&said));
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let first = otlp_sdk::init().unwrap();
+            drop(otlp_sdk::init().unwrap());
+            drop(first);
+        });
+        let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
+        assert_eq!(said.matches("set up once more").count(), 1, "{said}");
+    });
+}
+
 #[derive(Clone)]
 struct Captured(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 

@@ -20,9 +20,14 @@ use crate::trace::TracerProvider;
 ///
 /// Bind it to a name: `let _telemetry = …`. Bound to `_` it would be dropped at once.
 ///
-/// A process that a signal ends runs no destructors. Where that is usual (`SIGTERM` from an
-/// orchestrator, Ctrl-C), wait for the signal and let `main` return, or call
-/// [`shutdown`](Self::shutdown) or [`shutdown_async`](Self::shutdown_async).
+/// A process that a signal ends runs no destructors, nor does one that calls `std::process::exit`, and what
+/// stands in a `static` is never dropped. Where that is usual (`SIGTERM` from an orchestrator, Ctrl-C), wait
+/// for the signal and let `main` return, or call [`shutdown`](Self::shutdown) or
+/// [`shutdown_async`](Self::shutdown_async).
+///
+/// While no server is there, the end of the program takes as long as the shutdown may:
+/// [`with_shutdown_timeout`](crate::TelemetryBuilder::with_shutdown_timeout). Spans that are still open then
+/// are counted and told of, and lost: end them first, or leave their scope.
 #[must_use = "telemetry ends when the guard is dropped: bind it to a name that lives as long as main"]
 #[derive(Debug)]
 pub struct TelemetryGuard {

@@ -1,5 +1,7 @@
 //! From settings to running providers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use opentelemetry::global;
 use opentelemetry::metrics::MeterProvider as _;
 use otlp_core::Signal;
@@ -15,7 +17,7 @@ use crate::metrics::{MeterProvider, MeterProviderBuilder, ReaderConfig};
 use crate::pipeline::BatchConfig;
 use crate::propagation::Propagators;
 use crate::resource::Resource;
-use crate::say::LogLevel;
+use crate::say::{LogLevel, say};
 use crate::trace::sampler::Sampler;
 use crate::trace::{TracerProvider, TracerProviderBuilder};
 
@@ -84,6 +86,12 @@ impl TelemetryBuilder {
             meter.observe(&scope);
         }
         if self.install {
+            if INSTALLED.swap(true, Ordering::Relaxed) {
+                say!(
+                    Warn,
+                    "telemetry is set up once more: from now on the global providers are the new ones"
+                );
+            }
             global::set_text_map_propagator(propagators);
             global::set_tracer_provider(tracer.clone());
             global::set_meter_provider(meter.clone());
@@ -225,12 +233,17 @@ impl Plan {
     }
 }
 
-/// A variable that all signals read is reported once.
+/// A variable that all signals read is reported once, also where what is said names the URL of each.
 fn without_repetition(mut warnings: Vec<ConfigWarning>) -> Vec<ConfigWarning> {
     let mut told = std::collections::HashSet::new();
-    warnings.retain(|warning| told.insert(warning.to_string()));
+    warnings.retain(|warning| {
+        told.insert((warning.setting.clone(), warning.value.clone(), warning.accepted.clone()))
+    });
     warnings
 }
+
+/// Whether the globals of this process were installed before.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 fn batch_for(made: &Made, batch: &BatchConfig) -> BatchConfig {
     if made.prints {

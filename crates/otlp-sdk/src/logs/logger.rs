@@ -62,6 +62,12 @@ impl opentelemetry::logs::Logger for Logger {
     }
 
     fn event_enabled(&self, severity: Severity, target: &str, name: Option<&str>) -> bool {
-        self.enabled() && self.scope.provider.wants(severity, target, name)
+        let provider = &*self.scope.provider;
+        if provider.core.is_shut_down() {
+            // Whoever asks first makes no record then, and it would be missing in the account.
+            provider.not_recorded();
+            return false;
+        }
+        self.enabled() && provider.wants(severity, target, name)
     }
 }

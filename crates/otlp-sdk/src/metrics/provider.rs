@@ -15,6 +15,7 @@ use otlp_core::export::{ConfigWarning, EnvReader, Exporter};
 use super::config::ReaderConfig;
 use super::guarded::{Guarded, Panics};
 use super::reader::{PeriodicReader, Shared, settle, settle_async};
+use crate::foreign::caught;
 use crate::pipeline::{Ledger, PipelineError};
 use crate::provider::{FLUSH_TIMEOUT, SHUTDOWN_TIMEOUT};
 use crate::resource::Resource;
@@ -182,7 +183,8 @@ impl Inner {
     /// again, which answer at once.
     fn end_sdk(&self, result: Result<(), PipelineError>) -> Result<(), PipelineError> {
         if !matches!(result, Err(PipelineError::NoWorker(_))) {
-            let already = self.sdk.shutdown().is_err();
+            // It speaks through `tracing`, and a subscriber may panic.
+            let already = caught(|| self.sdk.shutdown()).is_ok_and(|ended| ended.is_err());
             if already && self.readers.is_empty() {
                 return Err(PipelineError::AlreadyShutdown);
             }

@@ -22,6 +22,11 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
     const NAME: &'static str;
 
     fn core(&self) -> &Core;
+
+    /// Items that have begun and not ended: what ends after shutdown is lost.
+    fn open(&self) -> u64 {
+        0
+    }
     fn seams(&self) -> &SeamsSlot<Self::Processor, Self::Others>;
 
     fn force_flush(&self, timeout: Duration) -> Result<(), PipelineError> {
@@ -81,6 +86,14 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
         }
         if self.core().shut_down.swap(true, Ordering::AcqRel) {
             return Ok(None);
+        }
+        let open = self.open();
+        if open > 0 {
+            say!(
+                Warn,
+                open,
+                "shut down while spans are open: they will be dropped as after_shutdown when they end"
+            );
         }
         Ok(Some(self.ask_processors(true, timeout, begun)))
     }

@@ -224,6 +224,10 @@ impl Lifecycle for Provider {
         &self.core
     }
 
+    fn open(&self) -> u64 {
+        super::observe::live(&self.core).map(|(_, count)| count).sum()
+    }
+
     fn seams(&self) -> &seams::Slot {
         &self.seams
     }
