@@ -50,7 +50,8 @@
 //!
 //! The layer may be an `Option`, boxed, one of several (each with spans of its own), and may stand under
 //! [`reload`](tracing_subscriber::reload), where [`OtelSpanExt`] works too. Spans that are open when
-//! `reload` takes a layer out end then.
+//! `reload` takes a layer out end then, and a thread that is in one leaves its context: the one that
+//! reloads at once, others when they next enter or leave a span or start one under any `TracingLayer`.
 //!
 //! # Parents and contexts
 //!
@@ -108,6 +109,7 @@ mod end;
 mod entered;
 mod events;
 mod fields;
+mod gone;
 mod layer;
 mod logs;
 mod open;
@@ -120,7 +122,6 @@ mod visit;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::trace::TracerProvider as _;
 
@@ -155,11 +156,10 @@ impl TracingLayer {
     /// last to hold the provider, its end waits a second for what is held to be delivered.
     #[must_use]
     pub fn new(provider: &TracerProvider) -> Self {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         order::count_layer();
         let (handle, scope) = provider.tracer("tracing").into_parts();
         Self {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            id: gone::count_in(),
             handle: Some(handle),
             scope,
             logger: None,

@@ -11,19 +11,24 @@ use std::time::Duration;
 
 use super::TracingLayer;
 use super::open::OpenSpan;
+use super::{entered, gone, order};
 use crate::logs::Logger;
 use crate::trace::provider::Handle;
 
 impl Drop for TracingLayer {
     /// Spans that are open when the layer goes, as when another one takes its place, end with it.
     fn drop(&mut self) {
-        super::order::uncount_layer();
+        order::uncount_layer();
         let left = Left {
             open: self.open.drain(),
             tracked: self.options.activity,
             handle: self.handle.take(),
             logger: self.logger.take(),
         };
+        gone::count_out(self.id);
+        // This thread may not hear of a layer again. The contexts of the spans are still held above, so no
+        // value in them goes here.
+        entered::forget_gone();
         let asks_processors = self.scope.provider.core.has_processors && !left.open.is_empty();
         if asks_processors || left.is_last() {
             elsewhere(left);

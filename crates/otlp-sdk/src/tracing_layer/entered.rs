@@ -2,11 +2,12 @@
 //!
 //! One stack for all layers of the process: the API's stack of contexts is one per thread as well.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use opentelemetry::trace::{SpanId, TraceContextExt};
 use opentelemetry::{Context, ContextGuard};
 
+use super::gone;
 use crate::current::{self, with_current};
 use crate::foreign::{caught, is_in_foreign_code};
 
@@ -22,6 +23,7 @@ pub(super) enum Around {
 
 /// The thread has entered a span. Its context becomes current, if that is wanted and possible.
 pub(super) fn enter(layer: u64, span: u64, context: Context, activate: bool) {
+    forget_gone();
     let own = context.span().span_context().span_id();
     // A sampler or processor may run while the cell with the current context is borrowed.
     let guard = if activate && !is_in_foreign_code() { attach(context) } else { None };
@@ -45,17 +47,38 @@ pub(super) fn is_crowded() -> bool {
 /// Forgets the layer's spans that are not open any more.
 #[cold]
 pub(super) fn forget_closed(layer: u64, is_open: impl Fn(u64) -> bool) {
-    let closed = STACK.try_with(|stack| {
+    forget(|it| it.layer == layer && !is_open(it.span));
+}
+
+/// Forgets the spans of layers that have gone, whose end nobody has told this thread of. Without one
+/// that has gone since, it compares two numbers.
+#[inline]
+pub(super) fn forget_gone() {
+    let gone = gone::count();
+    let is_new = STACK.try_with(|stack| stack.1.replace(gone) != gone).unwrap_or(false);
+    if is_new {
+        forget_spans_of_gone();
+    }
+}
+
+#[cold]
+fn forget_spans_of_gone() {
+    let there = gone::there();
+    forget(|it| !there.contains(&it.layer));
+}
+
+fn forget(is_over: impl Fn(&Entered) -> bool) {
+    let over = STACK.try_with(|stack| {
         let mut stack = stack.0.borrow_mut();
-        let is_closed = |it: &mut Entered| it.layer == layer && !is_open(it.span);
-        stack.extract_if(.., is_closed).collect::<Vec<_>>()
+        stack.extract_if(.., |it| is_over(it)).collect::<Vec<_>>()
     });
     // Their contexts go with nothing borrowed.
-    closed.into_iter().flatten().filter_map(|it| it.guard).for_each(detach);
+    over.into_iter().flatten().filter_map(|it| it.guard).for_each(detach);
 }
 
 /// The thread has left a span, perhaps not the innermost.
 pub(super) fn leave(layer: u64, span: u64) {
+    forget_gone();
     let left = STACK.try_with(|stack| {
         let mut stack = stack.0.borrow_mut();
         let at = stack.iter().rposition(|entered| entered.is(layer, span))?;
@@ -83,6 +106,7 @@ pub(super) fn replace(layer: u64, span: u64, context: Context) {
 /// Where on this thread a span that names no parent belongs.
 #[inline]
 pub(super) fn around(layer: u64) -> Around {
+    forget_gone();
     look(layer, |top| !std::mem::replace(&mut top.has_child, true))
 }
 
@@ -125,6 +149,7 @@ fn look(layer: u64, is_first: impl FnOnce(&mut Entered) -> bool) -> Around {
 /// The layer's innermost span on this thread.
 #[inline]
 pub(super) fn innermost(layer: u64) -> Option<u64> {
+    forget_gone();
     STACK.try_with(|stack| stack.0.borrow().innermost(layer)).ok().flatten()
 }
 
@@ -188,8 +213,9 @@ fn current_span_id() -> SpanId {
     id.ok().flatten().unwrap_or(SpanId::INVALID)
 }
 
+/// The spans, and how many layers had gone when it was last looked through for theirs.
 #[derive(Default)]
-struct Stack(RefCell<Vec<Entered>>);
+struct Stack(RefCell<Vec<Entered>>, Cell<u64>);
 
 impl Drop for Stack {
     /// The thread ends within spans. Its contexts go with the API's own stack, which may be gone.
@@ -204,5 +230,5 @@ impl Drop for Stack {
 const CROWDED: usize = 256;
 
 thread_local! {
-    static STACK: Stack = const { Stack(RefCell::new(Vec::new())) };
+    static STACK: Stack = const { Stack(RefCell::new(Vec::new()), Cell::new(0)) };
 }

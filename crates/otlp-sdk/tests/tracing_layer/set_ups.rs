@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use otlp_sdk::tracing_layer::{OtelSpanExt as _, SpanError, TracingLayer};
 use tracing::{Dispatch, Subscriber, debug, debug_span, info, info_span};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
@@ -201,4 +201,72 @@ fn a_layer_that_takes_its_provider_with_it_does_not_hold_up_reload() {
         drop(open);
     });
     assert_eq!(exporter.exports(), 1, "the open span has ended with the layer");
+}
+
+#[test]
+fn spans_after_a_layer_that_went_within_its_span_are_roots() {
+    for takes_over in [true, false] {
+        let bench = Bench::new();
+        let (layer, handle) = reload::Layer::new(Some(TracingLayer::new(&bench.provider)));
+        tracing::subscriber::with_default(registry().with(layer), || {
+            let outer = info_span!("outer").entered();
+            let inner = info_span!("inner").entered();
+            handle.reload(takes_over.then(|| TracingLayer::new(&bench.provider))).unwrap();
+            drop(bench.tracer.start("of the API, inside"));
+            drop(info_span!("inside"));
+            drop((inner, outer));
+            drop(bench.tracer.start("of the API, after"));
+            info_span!("after").in_scope(|| drop(bench.tracer.start("child")));
+            drop(info_span!("at last"));
+        });
+        assert!(!Context::current().span().span_context().is_valid());
+        let mut roots = vec!["of the API, inside", "of the API, after"];
+        if takes_over {
+            roots.extend(["inside", "after", "at last"]);
+            assert_eq!(bench.find("child").parent_span_id(), bench.find("after").span_id());
+        }
+        for root in roots {
+            assert_eq!(bench.find(root).parent_span_id(), "", "{root}, {takes_over}");
+        }
+    }
+}
+
+/// The thread that is in the span is not the one that takes the layer out.
+#[test]
+fn a_thread_whose_layer_was_taken_out_elsewhere_leaves_its_span() {
+    let bench = Bench::new();
+    let (layer, handle) = reload::Layer::new(Some(TracingLayer::new(&bench.provider)));
+    tracing::subscriber::with_default(registry().with(layer), || {
+        let outer = info_span!("outer").entered();
+        let inner = info_span!("inner").entered();
+        let next = Some(TracingLayer::new(&bench.provider));
+        std::thread::spawn(move || handle.reload(next).unwrap()).join().unwrap();
+        drop(info_span!("inside"));
+        drop((inner, outer));
+        drop(bench.tracer.start("of the API"));
+        drop(info_span!("after"));
+    });
+    for root in ["inside", "of the API", "after"] {
+        assert_eq!(bench.find(root).parent_span_id(), "", "{root}");
+    }
+}
+
+/// Of two layers, the one that stays keeps its spans.
+#[test]
+fn the_spans_of_a_layer_that_stays_are_kept() {
+    let (goes, stays) = (Bench::new(), Bench::new());
+    let (layer, handle) = reload::Layer::new(Some(TracingLayer::new(&goes.provider)));
+    let subscriber = registry().with(layer).with(TracingLayer::new(&stays.provider));
+    tracing::subscriber::with_default(subscriber, || {
+        let outer = info_span!("outer").entered();
+        handle.reload(None).unwrap();
+        info_span!("inner").in_scope(|| ());
+        drop(stays.tracer.start("of the API"));
+        drop(outer);
+        drop(info_span!("after"));
+    });
+    let outer = stays.find("outer");
+    assert_eq!(stays.find("inner").parent_span_id(), outer.span_id());
+    assert_eq!(stays.find("of the API").parent_span_id(), outer.span_id());
+    assert_eq!(stays.find("after").parent_span_id(), "");
 }
