@@ -185,6 +185,76 @@ fn the_error_of_each_signal_is_told_and_all_of_them_keep_one_deadline() {
     assert!(text.contains("logs: 1 item was not delivered in time"), "{text}");
 }
 
+/// Blocks its thread until it is let go.
+#[derive(Clone, Debug, Default)]
+struct Blocks(std::sync::Arc<(std::sync::Mutex<bool>, std::sync::Condvar)>);
+
+impl Blocks {
+    fn let_go(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+}
+
+impl otlp_core::export::Exporter for Blocks {
+    async fn export(
+        &self,
+        _: otlp_core::Payload,
+        _: otlp_core::export::Deadline,
+    ) -> otlp_core::export::Outcome {
+        let free = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(free, |free| !*free).unwrap());
+        otlp_core::export::Outcome::delivered()
+    }
+}
+
+/// Telemetry whose export threads are stuck, with 300 ms for its end.
+fn stuck(exporter: &Blocks) -> TelemetryGuard {
+    let telemetry = env([])
+        .with_shutdown_timeout(Duration::from_millis(300))
+        // Does not take the limit back.
+        .with_batch_config(otlp_sdk::BatchConfig::default())
+        .with_span_exporter(exporter.clone())
+        .with_metric_exporter(exporter.clone())
+        .with_log_exporter(exporter.clone())
+        .init()
+        .unwrap();
+    one_of_each(&telemetry);
+    telemetry
+}
+
+#[test]
+fn the_end_waits_once_for_exporters_that_block_their_threads() {
+    let exporter = Blocks::default();
+    let begun = Instant::now();
+    stuck(&exporter).shutdown().unwrap_err();
+    drop(stuck(&exporter));
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    exporter.let_go();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_asynchronous_end_does_not_block_when_exporters_do() {
+    let exporter = Blocks::default();
+    let telemetry = stuck(&exporter);
+    let ticks = tokio::spawn(async {
+        let mut longest = Duration::ZERO;
+        loop {
+            let begun = Instant::now();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            longest = longest.max(begun.elapsed());
+            TICKS.store(longest.as_millis() as u64, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    telemetry.shutdown_async().await.unwrap_err();
+    ticks.abort();
+    let longest = TICKS.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(longest < 1_000, "the runtime stood still for {longest} ms");
+    exporter.let_go();
+}
+
+static TICKS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 #[test]
 fn a_setting_that_all_signals_read_is_reported_once() {
     let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));

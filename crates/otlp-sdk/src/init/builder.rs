@@ -43,7 +43,7 @@ pub struct TelemetryBuilder {
     pub(super) reader: Option<ReaderConfig>,
     pub(super) max_request_size: Option<usize>,
     pub(super) propagators: Option<Propagators>,
-    pub(super) shutdown_timeout: Duration,
+    pub(super) shutdown_timeout: Option<Duration>,
     pub(super) env: Option<Env>,
     pub(super) log_level: Option<LogLevel>,
     pub(super) disabled: Option<bool>,
@@ -81,7 +81,7 @@ impl Default for TelemetryBuilder {
             reader: None,
             max_request_size: None,
             propagators: None,
-            shutdown_timeout: Duration::from_secs(5),
+            shutdown_timeout: None,
             env: None,
             log_level: None,
             disabled: None,
@@ -311,7 +311,6 @@ impl TelemetryBuilder {
     /// Sets batching, queue and retry of the spans, in place of all `OTEL_BSP_*`. To change one of them
     /// start from [`BatchConfig::from_env`].
     pub fn with_batch_config(mut self, batch: BatchConfig) -> Self {
-        self.shutdown_timeout = batch.shutdown_timeout;
         self.batch = Some(batch);
         self
     }
@@ -347,7 +346,7 @@ impl TelemetryBuilder {
     /// How long [`TelemetryGuard::shutdown`] and its `Drop` wait, for all signals together. Default: what
     /// [`with_batch_config`](Self::with_batch_config) says, or 5 s.
     pub fn with_shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.shutdown_timeout = timeout;
+        self.shutdown_timeout = Some(timeout);
         self
     }
 

@@ -34,6 +34,8 @@ pub struct TelemetryGuard {
     pub(super) providers: Providers,
     pub(super) timeout: Duration,
     pub(super) start_up: StartUp,
+    /// Whether [`shutdown`](Self::shutdown) has told how it ended.
+    pub(super) ended: bool,
 }
 
 /// The providers of all signals.
@@ -137,8 +139,9 @@ impl TelemetryGuard {
     ///
     /// Says what was not delivered and why, with the whole account. It is not logged then: handle the
     /// error, or drop the guard, which logs it.
-    pub fn shutdown(self) -> Result<Ledgers, ShutdownError> {
+    pub fn shutdown(mut self) -> Result<Ledgers, ShutdownError> {
         let answers = self.providers.shutdown(self.timeout);
+        self.ended = true;
         self.account(answers)
     }
 
@@ -147,7 +150,7 @@ impl TelemetryGuard {
     /// # Errors
     ///
     /// As for `shutdown`.
-    pub async fn shutdown_async(self) -> Result<Ledgers, ShutdownError> {
+    pub async fn shutdown_async(mut self) -> Result<Ledgers, ShutdownError> {
         let Providers { tracer, logger, meter } = &self.providers;
         let (traces, metrics, logs) = join3(
             tracer.shutdown_async(self.timeout),
@@ -155,6 +158,7 @@ impl TelemetryGuard {
             logger.shutdown_async(self.timeout),
         )
         .await;
+        self.ended = true;
         self.account([traces, metrics, logs])
     }
 
@@ -185,6 +189,7 @@ impl TelemetryGuard {
             },
             timeout: Duration::ZERO,
             start_up: StartUp { disabled: true, ..StartUp::default() },
+            ended: false,
         }
     }
 }
@@ -243,9 +248,10 @@ impl FlushError {
         self.errors.iter().find(|(of, _)| *of == signal).map(|(_, error)| error)
     }
 
-    /// Whether nothing is wrong but that it was done before.
-    fn is_repeated(&self) -> bool {
-        self.errors.iter().all(|(_, error)| matches!(error, PipelineError::AlreadyShutdown))
+    /// Without the signals that were shut down before.
+    fn without_repetition(mut self) -> Self {
+        self.errors.retain(|(_, error)| !matches!(error, PipelineError::AlreadyShutdown));
+        self
     }
 }
 
@@ -291,13 +297,15 @@ impl fmt::Debug for ShutdownError {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        match FlushError::of(self.providers.shutdown(self.timeout)) {
-            Ok(()) => {}
-            Err(error) if error.is_repeated() => {}
-            Err(error) => {
-                let ledgers = self.providers.ledgers();
-                say!(Warn, %error, %ledgers, "telemetry ended with losses");
-            }
+        if self.ended {
+            return;
+        }
+        let lost = FlushError::of(self.providers.shutdown(self.timeout));
+        if let Err(error) = lost.map_err(FlushError::without_repetition)
+            && !error.errors.is_empty()
+        {
+            let ledgers = self.providers.ledgers();
+            say!(Warn, %error, %ledgers, "telemetry ended with losses");
         }
     }
 }

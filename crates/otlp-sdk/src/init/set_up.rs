@@ -16,6 +16,7 @@ use crate::logs::{LoggerProvider, LoggerProviderBuilder};
 use crate::metrics::{MeterProvider, MeterProviderBuilder, ReaderConfig};
 use crate::pipeline::BatchConfig;
 use crate::propagation::Propagators;
+use crate::provider::SHUTDOWN_TIMEOUT;
 use crate::resource::Resource;
 use crate::say::{LogLevel, say};
 use crate::trace::sampler::Sampler;
@@ -67,6 +68,8 @@ impl TelemetryBuilder {
             resource,
             start_up,
         };
+        let of_the_spans = self.batch.as_ref().map(|batch| batch.shutdown_timeout);
+        let timeout = self.shutdown_timeout.or(of_the_spans).unwrap_or(SHUTDOWN_TIMEOUT);
         let limits = self.limits.unwrap_or_else(|| config::span_limits(reader));
         let batch = self.batch.unwrap_or_else(|| plan.batch(Signal::Traces, reader));
         let tracer = self.tracer.with_sampler(sampler).with_span_limits(limits);
@@ -98,7 +101,8 @@ impl TelemetryBuilder {
         }
         Ok(TelemetryGuard {
             providers: Providers { tracer, logger, meter },
-            timeout: self.shutdown_timeout,
+            timeout,
+            ended: false,
             start_up: plan.start_up,
         })
     }

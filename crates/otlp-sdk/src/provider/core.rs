@@ -27,6 +27,8 @@ pub(crate) struct Core {
     has_stages: bool,
     pub(super) counters: AllCounters,
     pub(super) shut_down: AtomicBool,
+    /// Whether a shutdown has returned, whatever it could do in its time: there is nothing to wait for.
+    pub(super) ended: AtomicBool,
     observed: AtomicBool,
     panics: AtomicU64,
 }
@@ -60,6 +62,7 @@ impl Core {
             pipelines,
             counters: AllCounters::default(),
             shut_down: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             observed: AtomicBool::new(false),
             panics: AtomicU64::new(0),
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -38,7 +38,7 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
         let begun = Instant::now();
         let first = self.ask_processors(false, timeout, begun);
         let left = |_: &Pipeline| timeout.saturating_sub(begun.elapsed());
-        Underway { first: Some(first), asked: self.ask_pipelines(false, left) }
+        Underway { first: Some(first), asked: self.ask_pipelines(false, left), ended: None }
     }
 
     async fn force_flush_async(&self, timeout: Duration) -> Result<(), PipelineError> {
@@ -63,7 +63,11 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
         let longest = pipelines.iter().map(&timeout).max().unwrap_or(SHUTDOWN_TIMEOUT);
         let first = self.begin_shutdown(longest, begun)?;
         let left = |pipeline: &Pipeline| timeout(pipeline).saturating_sub(begun.elapsed());
-        Ok(Underway { first, asked: self.ask_pipelines(true, left) })
+        Ok(Underway {
+            first,
+            asked: self.ask_pipelines(true, left),
+            ended: Some(&self.core().ended),
+        })
     }
 
     async fn shutdown_async(&self, timeout: Duration) -> Result<(), PipelineError> {
@@ -71,7 +75,9 @@ pub(crate) trait Lifecycle: fmt::Debug + Send + Sync {
         let first = self.begin_shutdown(timeout, begun)?;
         let left = timeout.saturating_sub(begun.elapsed());
         let asked = self.core().pipelines.iter().map(|pipeline| pipeline.shutdown_async(left));
-        end(first, join_all(asked).await)
+        let answers = join_all(asked).await;
+        self.core().ended.store(true, Ordering::Release);
+        end(first, answers)
     }
 
     /// Nothing is recorded from here on, and the processors are shut down, once. The answer is theirs;
@@ -124,6 +130,8 @@ pub(crate) struct Underway<'a> {
     /// What the processors have answered, if they were asked.
     first: Option<Result<(), PipelineError>>,
     asked: Vec<Result<Asked<'a>, PipelineError>>,
+    /// To be set when a shutdown has ended.
+    ended: Option<&'a AtomicBool>,
 }
 
 impl Underway<'_> {
@@ -131,6 +139,7 @@ impl Underway<'_> {
     pub(crate) fn finish(self) -> Result<(), PipelineError> {
         // All answers first: the error of one must not hide that another is still at work.
         let answers = self.asked.into_iter().map(|asked| asked?.answer()).collect();
+        self.ended.into_iter().for_each(|ended| ended.store(true, Ordering::Release));
         end(self.first, answers)
     }
 }
@@ -157,6 +166,10 @@ pub(crate) struct Handle<P: Lifecycle> {
 impl<P: Lifecycle> Drop for Handle<P> {
     fn drop(&mut self) {
         let provider = &*self.provider;
+        if provider.core().ended.load(Ordering::Acquire) {
+            // Somebody has waited as long as they wanted to.
+            return provider.seams().let_go(provider.core());
+        }
         match provider.shutdown(Pipeline::shutdown_timeout) {
             Ok(()) | Err(PipelineError::AlreadyShutdown) => {}
             Err(PipelineError::NoWorker(_)) => {
