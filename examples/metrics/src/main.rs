@@ -10,7 +10,8 @@
 //!   counts from the program's start, with `delta` from the point before it. The totals are the same.
 //!
 //! Ends with a table of what arrived at a server on this machine, and the account. Exits with 1 if a single
-//! data point is not accounted for, or if the totals are not those of the shop.
+//! data point is not accounted for, if the totals are not those of the shop, or if a view or the reader's
+//! interval had no effect.
 //!
 //! With `OTEL_METRICS_EXPORTER=console` the points are printed instead.
 
@@ -80,12 +81,12 @@ fn views(instrument: &Instrument) -> Option<Stream> {
         // The usual bounds are for milliseconds.
         shop::DURATION => {
             Stream::builder().with_aggregation(Aggregation::ExplicitBucketHistogram {
-                boundaries: vec![0.001, 0.002, 0.003, 0.004, 0.005],
+                boundaries: BOUNDS.to_vec(),
                 record_min_max: true,
             })
         }
         // Customers beyond these are counted together, as `otel.metric.overflow=true`.
-        shop::VISITS => Stream::builder().with_cardinality_limit(4),
+        shop::VISITS => Stream::builder().with_cardinality_limit(SERIES),
         _ => return None,
     };
     stream.build().ok()
@@ -104,11 +105,34 @@ fn report(server: &Server, ledgers: &Ledgers) -> io::Result<bool> {
             right = false;
         }
     }
+    for problem in unheeded(&table) {
+        writeln!(out, "{problem}")?;
+        right = false;
+    }
     for problem in server.problems() {
         writeln!(out, "{problem}")?;
         right = false;
     }
     Ok(right)
+}
+
+/// The settings that cannot be seen in what arrived.
+fn unheeded(table: &table::Table) -> Vec<String> {
+    let mut unheeded = Vec::new();
+    let series = table.series_at_once(shop::VISITS);
+    // One more for those that are counted together.
+    if series != SERIES + 1 {
+        unheeded.push(format!("{}: {series} series, not {SERIES} and one", shop::VISITS));
+    }
+    if !table.has_bounds(shop::DURATION, &BOUNDS) {
+        unheeded.push(format!("{}: not the bounds of the view", shop::DURATION));
+    }
+    // The shop is open for several intervals.
+    let collections = table.collections(shop::PRESENT);
+    if collections < 2 {
+        unheeded.push(format!("{collections} collection, not one every {INTERVAL:?}"));
+    }
+    unheeded
 }
 
 /// The SDK tells what it does through `tracing`; a program shows that where it shows its own.
@@ -121,3 +145,7 @@ fn show_messages() {
 /// How many customers come.
 const CUSTOMERS: u64 = 300;
 const INTERVAL: Duration = Duration::from_millis(250);
+/// The bounds of the histogram, in seconds.
+const BOUNDS: [f64; 5] = [0.001, 0.002, 0.003, 0.004, 0.005];
+/// How many customers are counted each on its own.
+const SERIES: usize = 4;

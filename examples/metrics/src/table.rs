@@ -17,6 +17,8 @@ use otlp_testing::{Message, ReceivedRequest};
 #[derive(Default)]
 pub(crate) struct Table {
     rows: BTreeMap<(String, String), Row>,
+    /// Most points that a metric had in one collection, by its name.
+    widest: BTreeMap<String, usize>,
 }
 
 /// What a back end makes of the points of one series.
@@ -51,11 +53,32 @@ impl Table {
 
     /// The sum over all attributes; of a histogram, how many values there were.
     pub(crate) fn total(&self, name: &str) -> f64 {
-        let rows = self.rows.iter().filter(|((of, _), _)| of == name);
-        rows.map(|(_, row)| row.total.number()).sum()
+        self.of_metric(name).map(|row| row.total.number()).sum()
+    }
+
+    /// How often the metric was collected, as far as its series show.
+    pub(crate) fn collections(&self, name: &str) -> u64 {
+        self.of_metric(name).map(|row| row.points).max().unwrap_or_default()
+    }
+
+    /// Most series that the metric had in one collection.
+    pub(crate) fn series_at_once(&self, name: &str) -> usize {
+        self.widest.get(name).copied().unwrap_or_default()
+    }
+
+    /// Whether the metric is a histogram with these bounds, in all its series.
+    pub(crate) fn has_bounds(&self, name: &str, expected: &[f64]) -> bool {
+        let is_right = |row: &Row| matches!(&row.total, Total::Distribution { bounds, .. } if bounds == expected);
+        self.of_metric(name).count() > 0 && self.of_metric(name).all(is_right)
+    }
+
+    fn of_metric(&self, name: &str) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |((of, _), _)| of == name).map(|(_, row)| row)
     }
 
     fn add(&mut self, metric: &Metric) {
+        let widest = self.widest.entry(metric.name.clone()).or_default();
+        *widest = (*widest).max(points_of(metric));
         match &metric.data {
             Some(Data::Gauge(gauge)) => self.numbers(metric, "gauge", 0, &gauge.data_points),
             Some(Data::Sum(sum)) => {
@@ -107,6 +130,15 @@ impl Table {
         row.points += 1;
         // A cumulative point has all the points before it in it already.
         row.total = if temporality == DELTA { total.plus(&row.total) } else { total };
+    }
+}
+
+fn points_of(metric: &Metric) -> usize {
+    match &metric.data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+        Some(Data::Sum(sum)) => sum.data_points.len(),
+        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
+        _ => 0,
     }
 }
 
@@ -219,6 +251,8 @@ mod tests {
             [3, 4].into_iter().for_each(|value| table.add(&sum(temporality, value)));
             assert_eq!((table.total("m"), table.points()), (total, 2));
             assert_eq!((table.rows.len(), table.total("other")), (1, 0.0));
+            assert_eq!((table.collections("m"), table.series_at_once("m")), (2, 1));
+            assert_eq!((table.collections("other"), table.series_at_once("other")), (0, 0));
         }
     }
 
@@ -227,6 +261,8 @@ mod tests {
         let mut table = Table::default();
         [[1, 0], [2, 3]].into_iter().for_each(|buckets| table.add(&histogram(buckets)));
         assert_eq!(table.total("m"), 6.0);
+        assert!(table.has_bounds("m", &[1.0]));
+        assert!(!table.has_bounds("m", &[2.0]) && !table.has_bounds("other", &[1.0]));
         assert!(table.to_string().contains(" 6 values, sum 0.000: >-inf 3 >1 3 "), "{table}");
     }
 }

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Output};
 
+use opentelemetry::logs::{Logger as _, LoggerProvider as _};
+use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::Env;
 use otlp_sdk::file::Rotation;
@@ -28,17 +30,22 @@ fn the_environment_chooses_lines_on_standard_output() {
     // X3, X5
     let output = child("process::standard_output_child", "", Path::new("."));
     let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<_> =
-        text.lines().filter(|line| line.starts_with("{\"resourceSpans\"")).collect();
-    let spans: Vec<_> = lines
-        .iter()
-        .flat_map(|line| Message::decode_json(Signal::Traces, line.as_bytes()).unwrap().spans())
-        .collect();
-    assert_eq!(lines.len(), 1, "one batch: {text}");
-    let mut names: Vec<_> = spans.iter().map(|span| span.name().to_owned()).collect();
+    let messages = Signal::ALL.map(|signal| {
+        let field = match signal {
+            Signal::Traces => "resourceSpans",
+            Signal::Metrics => "resourceMetrics",
+            _ => "resourceLogs",
+        };
+        let head = format!("{{\"{field}\"");
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with(&head)).collect();
+        let [line] = *lines else { panic!("one batch of {signal}: {text}") };
+        assert!(line.contains(r#"{"stringValue":"lines"}"#), "the service's name: {line}");
+        Message::decode_json(signal, line.as_bytes()).unwrap()
+    });
+    assert_eq!(messages.each_ref().map(Message::items), [2, 1, 1]);
+    let mut names: Vec<_> = messages[0].spans().iter().map(|span| span.name().to_owned()).collect();
     names.sort_unstable();
     assert_eq!(names, ["one", "two"]);
-    assert_eq!(spans[0].service_name(), "lines");
 }
 
 #[test]
@@ -46,14 +53,23 @@ fn the_environment_chooses_lines_on_standard_output() {
 fn standard_output_child() {
     // What the test harness has begun to write is ended first.
     writeln!(std::io::stdout()).unwrap();
-    let env = [("OTEL_TRACES_EXPORTER", "otlp/stdout"), ("OTEL_SERVICE_NAME", "lines")];
+    let env = [
+        ("OTEL_TRACES_EXPORTER", "otlp/stdout"),
+        ("OTEL_METRICS_EXPORTER", "otlp/stdout"),
+        ("OTEL_LOGS_EXPORTER", "otlp/stdout"),
+        ("OTEL_SERVICE_NAME", "lines"),
+    ];
     let telemetry =
         otlp_sdk::builder().with_env(Env::from_pairs(env)).without_globals().init().unwrap();
     let tracer = telemetry.tracer_provider().tracer("test");
     for name in ["one", "two"] {
         tracer.start(name).end();
     }
-    assert_eq!(telemetry.shutdown().unwrap().traces.delivered, 2);
+    telemetry.meter_provider().meter("test").u64_counter("count").build().add(1, &[]);
+    let logger = telemetry.logger_provider().logger("test");
+    logger.emit(logger.create_log_record());
+    let ledgers = telemetry.shutdown().unwrap();
+    assert_eq!(Signal::ALL.map(|signal| ledgers.of(signal).delivered), [2, 1, 1], "{ledgers}");
 }
 
 /// A limit on the size of files is the one way to have a line cut in its middle by the system without
