@@ -460,7 +460,8 @@ fn with_first_point_of(other: Metric, mut metric: Metric) -> Metric {
 }
 
 proptest! {
-    // W5, L5, F6: also NaN, infinities and negative sums, which stay as they are.
+    // W5, L5, F6: also NaN, infinities and negative sums, which stay as they are. M7: exemplars with the
+    // attributes that were filtered, and the span.
     #[test]
     fn a_metric_is_what_prost_encodes_and_decodes_to_what_was_pushed(script in script()) {
         let items = script.items(&mut MetricEncoder::new(SplitLimit::NONE));

@@ -55,8 +55,8 @@
 //!
 //! # Parents and contexts
 //!
-//! Inside an entered span the API's current `Context` has the span's ids, so propagators, spans of the API
-//! and exemplars of metrics fit in. A span's parent is the one that it names, else the current context if
+//! Inside an entered span the API's current `Context` has the span's ids, so propagators and spans of the API
+//! fit in, and a metrics SDK that samples exemplars would see the ids. A span's parent is the one that it names, else the current context if
 //! somebody has attached one since the innermost span was entered, else that span. A remote parent is set
 //! by attaching the extracted context before the span is made, or afterwards by
 //! [`OtelSpanExt::set_parent`], until the span has a child. `follows_from` becomes a link.

@@ -184,6 +184,25 @@ fn the_last_value_of_a_key_wins_and_what_is_too_much_is_counted() {
 }
 
 #[test]
+fn a_logger_without_a_name_works_and_keeps_what_it_was_given() {
+    // G-L1
+    let bench = Bench::new();
+    let scope = InstrumentationScope::builder("").with_version("1").build();
+    for logger in [bench.provider.logger(""), bench.provider.logger_with_scope(scope)] {
+        let mut record = logger.create_log_record();
+        record.set_body("kept".into());
+        logger.emit(record);
+    }
+    let records = bench.records();
+    assert!(records.iter().all(|record| record.body == Some("kept".into())), "{records:?}");
+    let mut scopes: Vec<_> =
+        records.iter().map(|record| (record.scope.name(), record.scope.version())).collect();
+    scopes.sort_unstable();
+    assert_eq!(scopes, [("", None), ("", Some("1"))]);
+    assert_eq!(bench.ledger().delivered, 2);
+}
+
+#[test]
 fn a_target_stands_for_the_name_of_the_scope() {
     let bench = Bench::new();
     let scope = InstrumentationScope::builder("bridge").with_version("1").build();

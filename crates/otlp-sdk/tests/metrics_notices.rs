@@ -1,4 +1,4 @@
-//! What people are told of callbacks that panic or do not return. Threads of the reader speak, so the
+//! What people are told of callbacks that panic, do not return or create instruments. Threads of the reader speak, so the
 //! subscriber is the process's, and this test has it to itself.
 
 use std::io::Write;
@@ -35,14 +35,15 @@ fn told(log: &mpsc::Receiver<String>, text: &str) -> String {
 }
 
 #[test]
-fn callbacks_that_panic_or_do_not_return_are_told_without_a_flush() {
+fn callbacks_that_panic_or_hang_or_create_instruments_are_told_without_a_flush() {
     let (sender, log) = mpsc::channel();
     let pieces = Pieces(sender);
     tracing_subscriber::fmt().with_writer(move || pieces.clone()).with_ansi(false).init();
     let short = Duration::from_millis(10);
     let config = ReaderConfig::default().with_interval(short).with_timeout(short);
-    let provider =
-        MeterProvider::builder().with_exporter_config(ScriptedExporter::new(), config).build();
+    let provider = MeterProvider::builder()
+        .with_exporter_config(ScriptedExporter::new(), config.clone())
+        .build();
 
     let (hang, hanging) = mpsc::channel::<()>();
     let hanging = Mutex::new(Some(hanging));
@@ -64,4 +65,23 @@ fn callbacks_that_panic_or_do_not_return_are_told_without_a_flush() {
     assert!(line.contains("not\\\\nours") || line.contains("not\\nours"), "{line}");
     assert!(provider.ledger().panics > 0);
     provider.shutdown().unwrap_err();
+
+    let provider =
+        MeterProvider::builder().with_exporter_config(ScriptedExporter::new(), config).build();
+    let (meter, (called, calls)) = (provider.meter("test"), mpsc::channel());
+    let inner = meter.clone();
+    let _ = meter
+        .u64_observable_gauge("creates")
+        .with_callback(move |_| {
+            let _ = inner.u64_counter("inner\ncounter").build();
+            called.send(()).ok();
+        })
+        .build();
+    let line = told(&log, "creates an instrument");
+    assert!(line.contains("WARN") && line.contains("otlp_sdk"), "{line}");
+    assert!(line.contains("inner\\ncounter"), "{line}");
+    // Once, however often it happens.
+    (0..3).for_each(|_| calls.recv_timeout(Duration::from_secs(30)).unwrap());
+    provider.shutdown().unwrap();
+    assert!(log.try_iter().all(|line| !line.contains("creates an instrument")));
 }

@@ -15,7 +15,7 @@ use opentelemetry::trace::{
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::number_data_point;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, number_data_point};
 use otlp_core::Signal;
 use otlp_core::export::{Env, ErrorKind, ExportError, Outcome};
 use otlp_exporter_http::HttpExporter;
@@ -46,15 +46,19 @@ impl Watched {
     /// What the metrics say now: for each, by its attributes without the component's name, the value, or
     /// of a histogram the count.
     fn read(&self) -> BTreeMap<String, i64> {
+        let metrics = self.metrics();
+        let points =
+            metrics.iter().flat_map(|it| points(it.data.as_ref().unwrap(), &it.name)).collect();
+        points
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
         self.server.clear();
         self.provider.force_flush().unwrap();
         let requests = self.server.requests();
         let Message::Metrics(request) = &requests.first().unwrap().message else { panic!() };
         let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
-        scopes
-            .flat_map(|scope| &scope.metrics)
-            .flat_map(|metric| points(metric.data.as_ref().unwrap(), &metric.name))
-            .collect()
+        scopes.flat_map(|scope| scope.metrics.clone()).collect()
     }
 }
 
@@ -322,6 +326,54 @@ fn log_records_are_told_and_the_reader_tells_of_itself() {
     ] {
         assert_eq!(told.get(&key), Some(&value), "{key} in {told:#?}");
     }
+}
+
+#[test]
+fn each_metric_has_the_unit_that_the_conventions_give_it() {
+    let watched = Watched::start();
+    let meter = watched.provider.meter("otlp-sdk");
+    let config = BatchConfig::default().with_max_queue_size(100).with_schedule_delay(HOUR);
+    let exporter = || ScriptedExporter::new();
+    let traces =
+        TracerProvider::builder().with_batch_exporter_config(exporter(), config.clone()).build();
+    let logs =
+        LoggerProvider::builder().with_batch_exporter_config(exporter(), config.clone()).build();
+    traces.observe(&meter);
+    logs.observe(&meter);
+    watched.provider.observe(&meter);
+    traces.tracer("test").start("span").end();
+    let logger = logs.logger("test");
+    logger.emit(logger.create_log_record());
+    traces.force_flush().unwrap();
+    logs.force_flush().unwrap();
+    // Durations of collections show one collection later.
+    watched.metrics();
+
+    let told = watched.metrics();
+    let mut told: Vec<_> =
+        told.iter().map(|metric| (metric.name.as_str(), metric.unit.as_str())).collect();
+    told.sort_unstable();
+    told.dedup();
+    let expected = [
+        ("otel.sdk.exporter.log.exported", "{log_record}"),
+        ("otel.sdk.exporter.log.inflight", "{log_record}"),
+        ("otel.sdk.exporter.metric_data_point.exported", "{data_point}"),
+        ("otel.sdk.exporter.metric_data_point.inflight", "{data_point}"),
+        ("otel.sdk.exporter.operation.duration", "s"),
+        ("otel.sdk.exporter.span.exported", "{span}"),
+        ("otel.sdk.exporter.span.inflight", "{span}"),
+        ("otel.sdk.log.created", "{log_record}"),
+        ("otel.sdk.metric_reader.collection.duration", "s"),
+        ("otel.sdk.processor.log.processed", "{log_record}"),
+        ("otel.sdk.processor.log.queue.capacity", "{log_record}"),
+        ("otel.sdk.processor.log.queue.size", "{log_record}"),
+        ("otel.sdk.processor.span.processed", "{span}"),
+        ("otel.sdk.processor.span.queue.capacity", "{span}"),
+        ("otel.sdk.processor.span.queue.size", "{span}"),
+        ("otel.sdk.span.live", "{span}"),
+        ("otel.sdk.span.started", "{span}"),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -218,3 +218,15 @@ async fn after_shutdown_nothing_is_sent() {
     assert!(is_permanent(&outcome) && kind(&outcome) == Some(ErrorKind::AlreadyShutdown));
     assert_eq!(server.counts().arrived, 1);
 }
+
+#[tokio::test]
+async fn each_exporter_says_what_it_is_and_which_signal_it_has() {
+    for (signal, name) in [
+        (Signal::Traces, "otlp_grpc_span_exporter"),
+        (Signal::Metrics, "otlp_grpc_metric_exporter"),
+        (Signal::Logs, "otlp_grpc_log_exporter"),
+    ] {
+        let exporter = built(GrpcExporter::builder(signal));
+        assert_eq!(exporter.component_type(), name);
+    }
+}

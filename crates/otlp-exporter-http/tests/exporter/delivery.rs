@@ -315,3 +315,15 @@ async fn an_answer_in_json_is_a_success_with_a_warning() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn each_exporter_says_what_it_is_and_which_signal_it_has() {
+    for (signal, name) in [
+        (Signal::Traces, "otlp_http_span_exporter"),
+        (Signal::Metrics, "otlp_http_metric_exporter"),
+        (Signal::Logs, "otlp_http_log_exporter"),
+    ] {
+        let exporter = built(HttpExporter::builder(signal));
+        assert_eq!(exporter.component_type(), name);
+    }
+}

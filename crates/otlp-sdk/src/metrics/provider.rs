@@ -45,7 +45,10 @@ use crate::say::say;
 /// ```
 ///
 /// A callback that never returns stops all collections, since the official SDK waits for it under a lock;
-/// creating an instrument then waits as well. Flush and shutdown say so.
+/// creating an instrument then waits as well. Flush and shutdown say so. Creating an instrument takes the same
+/// lock, so a callback must not: from any meter of this provider it gets an instrument that measures nothing,
+/// and one warning says so (the official SDK would never collect anything again). Create instruments before,
+/// and do not have the callback wait for another thread that creates one.
 #[derive(Clone, Debug)]
 pub struct MeterProvider {
     inner: Arc<Inner>,
@@ -196,7 +199,7 @@ impl Inner {
 impl opentelemetry::metrics::MeterProvider for MeterProvider {
     fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
         let meter = self.inner.sdk.meter_with_scope(scope);
-        Meter::new(Arc::new(Guarded { meter, panics: Arc::clone(&self.inner.panics) }))
+        Guarded::meter(meter, &self.inner.panics)
     }
 }
 

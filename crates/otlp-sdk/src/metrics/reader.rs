@@ -39,7 +39,9 @@ use crate::say::say;
 /// other (row M10), while another thread delivers: a callback that takes long holds up no delivery, and a
 /// server that is away holds up no collection. Callbacks may use telemetry: spans and records that they
 /// make are kept like others, and measurements they take show in the next collection, so nothing goes
-/// round in circles. Exports are suppressed as everywhere.
+/// round in circles. Exports are suppressed as everywhere. What they must not do is create an instrument:
+/// the official provider waits for itself then, for ever. [`MeterProvider`](super::MeterProvider) prevents
+/// that.
 ///
 /// Dropping the last clone, as the provider does at its end, shuts the reader down within
 /// [`ReaderConfig::shutdown_timeout`].

@@ -186,7 +186,8 @@ impl TracingLayer {
 
     /// Whether the API's current `Context` is the span's while the span is entered. Default: yes.
     ///
-    /// Propagators, spans of the API, correlated logs and exemplars depend on it.
+    /// Propagators, spans of the API, correlated logs and, in a metrics SDK that samples
+    /// them, exemplars depend on it.
     #[must_use]
     pub fn with_context_activation(self, activate: bool) -> Self {
         self.with(|options| options.activate = activate)

@@ -8,7 +8,10 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+#[path = "../child/mod.rs"]
+mod child;
 mod contexts;
+mod environment;
 mod failures;
 mod foreign;
 mod lifecycle;

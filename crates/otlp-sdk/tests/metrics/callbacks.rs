@@ -10,7 +10,7 @@ use otlp_sdk::PipelineError;
 use otlp_sdk::metrics::{MeterProvider, PeriodicReader};
 use otlp_testing::Server;
 
-use crate::support::{config, http, values};
+use crate::support::{config, http, metrics, received, values};
 
 /// Blocks callbacks until it is dropped.
 #[derive(Default)]
@@ -58,6 +58,44 @@ fn a_callback_that_panics_costs_its_own_observation_only() {
     provider.force_flush().unwrap();
     assert_eq!(values(&server, "shaky"), [1]);
     assert_eq!(provider.ledger().panics, 1);
+}
+
+#[test]
+fn a_callback_that_creates_instruments_gets_some_that_do_nothing_and_nobody_waits_for_ever() {
+    let server = Server::start();
+    let provider = MeterProvider::builder().with_exporter_config(http(&server), config()).build();
+    let other = MeterProvider::builder().with_exporter_config(http(&server), config()).build();
+    let meter = provider.meter("test");
+    let (inner, another, foreign) = (meter.clone(), provider.clone(), other.meter("other"));
+    let _ = meter
+        .u64_observable_gauge("creates")
+        .with_callback(move |it| {
+            inner.u64_counter("own.meter").build().add(1, &[]);
+            another.meter("another").f64_histogram("other.meter").build().record(1.0, &[]);
+            let never = inner.i64_observable_gauge("observable");
+            let _ = never.with_callback(|it| it.observe(1, &[])).build();
+            // This provider's lock is free.
+            foreign.u64_counter("other.provider").build().add(1, &[]);
+            it.observe(7, &[]);
+        })
+        .build();
+    let panics = meter.u64_observable_gauge("panics");
+    let _ = panics.with_callback(|_| panic!("after that the thread is out of it too")).build();
+
+    // A lock that is held for ever would be an error of the deadline.
+    for _ in 0..2 {
+        let error = provider.force_flush_with_timeout(Duration::from_secs(30)).unwrap_err();
+        assert!(error.to_string().contains("a callback panicked"), "{error}");
+    }
+    meter.u64_counter("afterwards").build().add(3, &[]);
+    provider.force_flush().unwrap_err();
+    other.force_flush().unwrap();
+    assert_eq!(values(&server, "creates"), [7, 7, 7]);
+    assert_eq!(values(&server, "afterwards"), [3]);
+    assert_eq!(values(&server, "other.provider"), [3]);
+    let metrics = metrics(&received(&server));
+    let lost = ["own.meter", "other.meter", "observable"];
+    assert!(metrics.iter().all(|metric| !lost.contains(&metric.name.as_str())), "{metrics:?}");
 }
 
 #[test]

@@ -6,10 +6,13 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::metrics::{Instrument, Stream, Temporality};
 use otlp_core::export::Env;
-use otlp_sdk::metrics::{HistogramAggregation, MeterProvider, MeterProviderBuilder, ReaderConfig};
+use otlp_sdk::PipelineError;
+use otlp_sdk::metrics::{
+    HistogramAggregation, MeterProvider, MeterProviderBuilder, PeriodicReader, ReaderConfig,
+};
 use otlp_testing::Server;
 
-use crate::support::{config, http, metrics, received};
+use crate::support::{config, http, metrics, received, values};
 
 fn config_of<const N: usize>(pairs: [(&str, &str); N]) -> (ReaderConfig, Vec<String>) {
     let env = Env::from_pairs(pairs);
@@ -120,6 +123,26 @@ fn code_beats_the_environment_whichever_comes_first() {
     assert_eq!(kind(first.with_env(&mut env.reader()), "histogram"), "explicit");
     let last = MeterProvider::builder().with_env(&mut env.reader());
     assert_eq!(kind(last.with_histogram_aggregation(code), "histogram"), "explicit");
+}
+
+#[test]
+fn the_official_provider_can_be_changed_before_it_is_built() {
+    // M9
+    let server = Server::start();
+    let second = PeriodicReader::builder(http(&server)).with_config(config()).build();
+    let theirs = second.clone();
+    let provider = MeterProvider::builder()
+        .with_sdk(move |sdk| sdk.with_reader(theirs))
+        .with_sdk(|sdk| {
+            sdk.with_view(|_: &Instrument| Stream::builder().with_name("renamed").build().ok())
+        })
+        .build();
+    provider.meter("test").u64_counter("counter").build().add(5, &[]);
+    // A reader that was brought along that way ends with the provider, but has a ledger of its own.
+    provider.shutdown().unwrap();
+    assert_eq!(values(&server, "renamed"), [5]);
+    assert_eq!((second.ledger().delivered, provider.ledger().delivered), (1, 0));
+    assert!(matches!(second.shutdown(), Err(PipelineError::AlreadyShutdown)));
 }
 
 #[test]
