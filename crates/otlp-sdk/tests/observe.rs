@@ -47,9 +47,7 @@ impl Watched {
     /// of a histogram the count.
     fn read(&self) -> BTreeMap<String, i64> {
         let metrics = self.metrics();
-        let points =
-            metrics.iter().flat_map(|it| points(it.data.as_ref().unwrap(), &it.name)).collect();
-        points
+        metrics.iter().flat_map(|it| points(it.data.as_ref().unwrap(), &it.name)).collect()
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -336,8 +334,7 @@ fn each_metric_has_the_unit_that_the_conventions_give_it() {
     let exporter = || ScriptedExporter::new();
     let traces =
         TracerProvider::builder().with_batch_exporter_config(exporter(), config.clone()).build();
-    let logs =
-        LoggerProvider::builder().with_batch_exporter_config(exporter(), config.clone()).build();
+    let logs = LoggerProvider::builder().with_batch_exporter_config(exporter(), config).build();
     traces.observe(&meter);
     logs.observe(&meter);
     watched.provider.observe(&meter);

@@ -13,7 +13,7 @@ use crate::child;
 
 #[test]
 fn each_signal_has_the_export_timeout_of_its_own_variable() {
-    // B4, R7
+    // B4
     let env = Env::from_pairs([
         ("OTEL_BSP_EXPORT_TIMEOUT", "1000"),
         ("OTEL_BLRP_EXPORT_TIMEOUT", "2000"),

@@ -127,7 +127,6 @@ fn code_beats_the_environment_whichever_comes_first() {
 
 #[test]
 fn the_official_provider_can_be_changed_before_it_is_built() {
-    // M9
     let server = Server::start();
     let second = PeriodicReader::builder(http(&server)).with_config(config()).build();
     let theirs = second.clone();
