@@ -35,6 +35,25 @@
 //! halves, and what it has rejected is not sent again. What was not delivered is an error with the
 //! cause in it, and a count in the [`Account`].
 //!
+//! # How long a call lasts, and what is said meanwhile
+//!
+//! While a server is away, a call of `export` lasts for all of [`ExportConfig::timeout`], 30 s by default:
+//!
+//! - Under a **simple processor** that blocks the thread that ends the span or emits the record, every
+//!   time. Programs that serve somebody want the batch processor.
+//! - Under a **batch processor** it is the processor's own thread that waits. But `shutdown` of the
+//!   official providers waits for that thread for 5 s only, and then answers `Timeout(5s)` without a
+//!   cause. With a `timeout` below that, the answer has the cause.
+//!
+//! So the first attempt that fails is told at once through `tracing`, with the destination and the cause;
+//! so is what is dropped, what a server rejects or warns of, and that exports succeed again: with
+//! the target `otlp_sdk`, down to the [`LogLevel`](crate::LogLevel) of the process, one message per kind
+//! and ten seconds, with the sum of those in between. The export thread says it, to the subscriber of the
+//! process; one that is only set for another thread does not hear it.
+//!
+//! A shutdown of the exporter that runs out of time is an `InternalFailure` that says how many items were
+//! held and why; `Timeout` is left for when nothing was.
+//!
 //! # Our SDK with exporters that others made for the official one
 //!
 //! [`ForeignSpanExporter`] is the way back: Zipkin, Datadog or standard output behind our
@@ -42,10 +61,11 @@
 //!
 //! # Feedback
 //!
-//! Nothing that happens on the export thread reaches a `tracing` subscriber, so that a bridge from
-//! `tracing` cannot export its own exports, whatever its filter. The price: `tracing` sees that a thread has
-//! a subscriber of its own, and looks for one at every span and event of the program, which takes it a
-//! few nanoseconds.
+//! Of what happens on the export thread a `tracing` subscriber hears those messages and nothing else, so
+//! that a bridge from `tracing` cannot export its own exports, whatever its filter. The messages themselves
+//! are said where telemetry is suppressed: the official appenders, and our own layer, make no
+//! records of them. The price: while the thread lives, `tracing` sees that a thread has a subscriber of
+//! its own, and looks for one at every span and event of the program, which takes it a few nanoseconds.
 
 mod account;
 mod config;
@@ -59,6 +79,7 @@ mod logs;
 mod metrics;
 mod room;
 mod spans;
+mod voice;
 mod worker;
 
 pub use self::account::Account;

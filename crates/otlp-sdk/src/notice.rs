@@ -10,9 +10,7 @@ use otlp_core::Signal;
 use otlp_core::export::ExportError;
 pub(crate) use otlp_core::export::text::printable;
 use otlp_core::export::text::printable_within;
-use parking_lot::Mutex;
 
-use crate::foreign::caught;
 use crate::pipeline::DropReason;
 use crate::say::say;
 
@@ -84,6 +82,11 @@ impl Notices {
                 );
             }
         }
+    }
+
+    /// Whether attempts have failed since one succeeded.
+    pub(crate) fn has_failures(&self) -> bool {
+        self.failures > 0
     }
 
     /// A failure after which shutdown ends before the next attempt may start.
@@ -194,8 +197,21 @@ impl Notices {
     pub(crate) fn server_warning(&mut self, message: &str) {
         let server_message = printable(message);
         if let Some(held) = self.warning.pass(now(), 0, &server_message) {
-            warn_of_server(self.signal, &self.destination, &server_message, held.messages);
+            say!(
+                Warn,
+                signal = self.signal.name(),
+                destination = &*self.destination,
+                server_message,
+                repeated = held.messages,
+                "the server took everything and sent a warning"
+            );
         }
+    }
+
+    /// Whether something is held back that has to be told in the end.
+    pub(crate) fn holds_back(&self) -> bool {
+        let limiters = [&self.retry, &self.dropped, &self.rejected, &self.warning];
+        limiters.iter().any(|limiter| limiter.held.messages > 0)
     }
 
     /// Tells what has been held back and is due, since no message came to tell it.
@@ -257,41 +273,6 @@ impl Notices {
             );
         }
     }
-}
-
-/// Warnings of a server, where no worker tells them but the threads that get them.
-#[derive(Debug)]
-pub(crate) struct ServerWarnings {
-    signal: Signal,
-    destination: Arc<str>,
-    limiter: Mutex<Limiter>,
-}
-
-impl ServerWarnings {
-    pub(crate) fn new(signal: Signal, destination: Arc<str>) -> Self {
-        Self { signal, destination, limiter: Mutex::default() }
-    }
-
-    /// The subscriber is the user's code: it runs when the lock is free again, and its panics end here.
-    pub(crate) fn tell(&self, message: &str) {
-        let server_message = printable(message);
-        let passed = self.limiter.lock().pass(now(), 0, &server_message);
-        let Some(held) = passed else { return };
-        let _ = caught(|| {
-            warn_of_server(self.signal, &self.destination, &server_message, held.messages);
-        });
-    }
-}
-
-fn warn_of_server(signal: Signal, destination: &str, server_message: &str, repeated: u64) {
-    say!(
-        Warn,
-        signal = signal.name(),
-        destination,
-        server_message,
-        repeated,
-        "the server took everything and sent a warning"
-    );
 }
 
 /// Items that did not get into the queue, and the limits that kept them out.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use otlp_core::Payload;
+use otlp_core::export::ExportError;
 use parking_lot::Mutex;
 
-use crate::pipeline::account::Entries;
+use crate::pipeline::account::{Drops, Entries};
 use crate::pipeline::{DropReason, Ledger};
 
 /// The account of an exporter that was given to the official SDK; clones share it.
@@ -18,9 +19,13 @@ pub struct Account(Arc<Mutex<Sums>>);
 struct Sums {
     ended: u64,
     entries: Entries,
+    /// Of the drops, what was not even tried.
+    refused: Drops,
     panics: u64,
     held_bytes: usize,
     closing: bool,
+    /// Why attempts fail at present.
+    last_error: Option<ExportError>,
 }
 
 impl Account {
@@ -42,7 +47,7 @@ impl Account {
         sums.ended += items;
         let all = sums.held_bytes.saturating_add(bytes);
         if sums.held_bytes > 0 && all > max_bytes {
-            sums.entries.drops.add(DropReason::QueueFull, items);
+            sums.refuse(DropReason::QueueFull, items);
             return None;
         }
         sums.held_bytes = all;
@@ -54,7 +59,23 @@ impl Account {
     pub(super) fn refuse(&self, items: usize, reason: DropReason) {
         let mut sums = self.0.lock();
         sums.ended += items as u64;
-        sums.entries.drops.add(reason, items as u64);
+        sums.refuse(reason, items as u64);
+    }
+
+    /// What was not even tried, in all.
+    pub(super) fn refused(&self) -> Drops {
+        self.0.lock().refused
+    }
+
+    /// Keeps why attempts fail, or that they do not.
+    pub(super) fn remember(&self, error: Option<ExportError>) {
+        // What is behind an error has destructors of others, which run when the lock is free again.
+        let _before = std::mem::replace(&mut self.0.lock().last_error, error);
+    }
+
+    /// Why attempts fail at present, if they do.
+    pub(super) fn last_error(&self) -> Option<ExportError> {
+        self.0.lock().last_error.clone()
     }
 
     pub(super) fn count_panic(&self) {
@@ -64,6 +85,13 @@ impl Account {
     /// What is given back from now on without an outcome has run out of time.
     pub(super) fn close(&self) {
         self.0.lock().closing = true;
+    }
+}
+
+impl Sums {
+    fn refuse(&mut self, reason: DropReason, items: u64) {
+        self.entries.drops.add(reason, items);
+        self.refused.add(reason, items);
     }
 }
 

@@ -13,7 +13,8 @@ use otlp_core::export::retry::RetryPolicy;
 pub struct ExportConfig {
     /// Longest time of one call of `export`, retries included (row B4). Default 30 s; zero means that
     /// only [`retry`](Self::retry) sets an end. The official SDK has no say in it: it waits as long
-    /// as the exporter does; its simple processors do so on the thread that ends the span.
+    /// as the exporter does. Under its simple processors the thread that ends the span is blocked for
+    /// all of it while a server is away.
     pub timeout: Duration,
     /// What happens to a request that fails and may succeed later (rows B1 to B3). As
     /// [`RetryPolicy::default`], but with delays of 5 s at most, so that a call of 30 s finds a server

@@ -1,6 +1,7 @@
 //! One batch on its way: cut into requests, each tried until it has an outcome or its time is over.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 use super::account::{Account, Held};
 use super::config::ExportConfig;
 use super::gate::{Gate, now};
+use super::voice::Voice;
 use crate::notice::printable;
 use crate::pipeline::delivery::{self, AttemptResult, Done, Pending};
 use crate::pipeline::{DropReason, made_here};
@@ -30,8 +32,6 @@ pub(super) struct Report {
     /// Items that were lost or rejected, and why.
     pub(super) lost: usize,
     pub(super) error: Option<(&'static str, ExportError)>,
-    /// What the server had to say beside taking everything.
-    pub(super) warning: Option<String>,
 }
 
 /// Carries batches to the exporter.
@@ -41,11 +41,13 @@ pub(super) struct Courier<E> {
     destination: Arc<str>,
     account: Account,
     gate: Gate,
+    pub(super) voice: Rc<Voice>,
     max_request_bytes: usize,
 }
 
 /// The batch on its way: its requests that have no outcome, and what became of the others.
 struct Trip {
+    voice: Rc<Voice>,
     requests: VecDeque<Pending>,
     held: Held,
     report: Report,
@@ -57,6 +59,7 @@ impl<E: Exporter> Courier<E> {
         exporter: E,
         destination: Arc<str>,
         account: Account,
+        voice: Rc<Voice>,
         config: &ExportConfig,
     ) -> Self {
         Self {
@@ -64,6 +67,7 @@ impl<E: Exporter> Courier<E> {
             destination,
             account,
             gate: Gate::new(config),
+            voice,
             max_request_bytes: config.max_request_bytes,
         }
     }
@@ -71,8 +75,8 @@ impl<E: Exporter> Courier<E> {
     /// Ends when every item of the batch has an outcome that is counted.
     pub(super) async fn carry(&self, job: Job) {
         let Job { payload, held, deadline, reply } = job;
-        let mut trip =
-            Trip { requests: VecDeque::new(), held, report: Report::default(), deadline };
+        let (requests, report) = Default::default();
+        let mut trip = Trip { voice: Rc::clone(&self.voice), requests, held, report, deadline };
         match payload.split(SplitLimit { bytes: self.max_request_bytes, ..SplitLimit::NONE }) {
             Ok(parts) => trip.requests.extend(parts.into_iter().map(request)),
             Err(broken) => {
@@ -92,7 +96,7 @@ impl<E: Exporter> Courier<E> {
 
     async fn attempt(&self, mut pending: Pending, trip: &mut Trip) {
         let Some(turn) = self.gate.enter(trip.deadline).await else {
-            let error = self.gate.last_error().unwrap_or_else(|| {
+            let error = self.account.last_error().unwrap_or_else(|| {
                 ExportError::new(ErrorKind::Timeout, "others have taken all the time there was")
             });
             return trip.lose(pending.items(), DropReason::RetriesExhausted, error);
@@ -119,10 +123,17 @@ impl<E: Exporter> Courier<E> {
         }
         if !made_here(&outcome) {
             self.gate.answered(started);
+            self.account.remember(None);
         }
         let items = pending.items();
         match outcome {
-            Outcome::Delivered { warning } => trip.deliver(items, warning),
+            Outcome::Delivered { warning } => {
+                trip.held.deliver(items, 0);
+                self.voice.succeeded();
+                if let Some(warning) = warning {
+                    self.voice.server_warning(&warning);
+                }
+            }
             Outcome::PartlyRejected { rejected, message } => {
                 trip.reject(items, rejected, &message);
             }
@@ -152,9 +163,13 @@ impl<E: Exporter> Courier<E> {
         trip: &mut Trip,
     ) {
         let first = pending.first_attempt.unwrap_or(started);
-        let next = self.gate.failed((first, started), asked, &error);
-        match next {
-            Some(next) if !trip.deadline.has_passed(next) => trip.requests.push_front(pending),
+        self.account.remember(Some(error.clone()));
+        match self.gate.failed((first, started), asked) {
+            Some(next) if !trip.deadline.has_passed(next) => {
+                let wait = next.saturating_duration_since(now());
+                self.voice.will_retry(pending.items(), &error, wait);
+                trip.requests.push_front(pending);
+            }
             _ => {
                 let error = out_of_patience(asked, error);
                 trip.lose(pending.items(), DropReason::RetriesExhausted, error);
@@ -164,14 +179,10 @@ impl<E: Exporter> Courier<E> {
 }
 
 impl Trip {
-    fn deliver(&mut self, items: usize, warning: Option<String>) {
-        self.held.deliver(items, 0);
-        self.report.warning = warning.or(self.report.warning.take());
-    }
-
     /// Final: what was rejected is counted and never sent again (row W10).
     fn reject(&mut self, items: usize, rejected: u64, message: &str) {
         self.held.deliver(items, rejected);
+        self.voice.rejected(rejected, message);
         let text = format!("the server said: {}", printable(message));
         let lost = usize::try_from(rejected).unwrap_or(usize::MAX).min(items);
         self.report.add(lost, "rejected", ExportError::new(ErrorKind::Other, text));
@@ -179,6 +190,7 @@ impl Trip {
 
     fn lose(&mut self, items: usize, reason: DropReason, error: ExportError) {
         self.held.lose(items, reason);
+        self.voice.dropped(items, reason, &error);
         self.report.add(items, reason.name(), error);
     }
 

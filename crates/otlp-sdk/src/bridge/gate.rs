@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use otlp_core::export::Deadline;
 use otlp_core::export::retry::Throttle;
-use otlp_core::export::{Deadline, ExportError};
 use tokio::sync::Notify;
 
 use super::config::ExportConfig;
@@ -21,13 +21,12 @@ pub(super) struct Gate {
 struct State {
     throttle: Throttle,
     in_flight: usize,
-    last_error: Option<ExportError>,
 }
 
 impl Gate {
     pub(super) fn new(config: &ExportConfig) -> Self {
         let throttle = Throttle::new(config.retry);
-        let state = State { throttle, in_flight: 0, last_error: None };
+        let state = State { throttle, in_flight: 0 };
         let max = config.max_concurrent_exports.get();
         Self { state: RefCell::new(state), changed: Notify::new(), max }
     }
@@ -67,9 +66,7 @@ impl Gate {
 
     /// The server has answered an attempt that began at `started`.
     pub(super) fn answered(&self, started: Instant) {
-        let mut state = self.state.borrow_mut();
-        state.throttle.on_answer(started, now());
-        state.last_error = None;
+        self.state.borrow_mut().throttle.on_answer(started, now());
     }
 
     /// An attempt that began at `started` has failed. The next one may start at the instant that
@@ -78,17 +75,10 @@ impl Gate {
         &self,
         (first, started): (Instant, Instant),
         asked: Option<Duration>,
-        error: &ExportError,
     ) -> Option<Instant> {
         let mut state = self.state.borrow_mut();
-        state.last_error = Some(error.clone());
         let next = state.throttle.on_failure(started, now(), asked, rand::random());
         (!state.throttle.policy().gives_up(first, next)).then_some(next)
-    }
-
-    /// Why attempts have to wait, if they do.
-    pub(super) fn last_error(&self) -> Option<ExportError> {
-        self.state.borrow().last_error.clone()
     }
 }
 

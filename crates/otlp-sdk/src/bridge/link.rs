@@ -19,7 +19,7 @@ use super::courier::{Job, Report};
 use super::groups::Encoded;
 use super::worker::{self, Command, Plan, Settle};
 use crate::foreign::caught;
-use crate::notice::{ServerWarnings, line, printable};
+use crate::notice::{line, printable};
 use crate::pipeline::DropReason;
 
 /// One exporter's hold of the thread. A clone is another one; the thread shuts the wrapped exporter
@@ -41,7 +41,7 @@ struct Shared {
     thread: Mutex<Option<ThreadId>>,
     /// Why there is no thread.
     no_thread: Mutex<Option<String>>,
-    warnings: ServerWarnings,
+    destination: Arc<str>,
 }
 
 impl Link {
@@ -64,9 +64,9 @@ impl Link {
             open: AtomicUsize::new(1),
             thread: Mutex::new(None),
             no_thread: Mutex::new(None),
-            warnings: ServerWarnings::new(signal, Arc::clone(&destination)),
+            destination: Arc::clone(&destination),
         });
-        spawn(&shared, Plan { exporter, destination, account, config, commands });
+        spawn(&shared, Plan { signal, exporter, destination, account, config, commands });
         Self { shared, open: AtomicBool::new(true) }
     }
 
@@ -176,11 +176,8 @@ impl Shared {
         let report = tokio::select! {
             biased;
             report = outcome => report.map_err(|_| self.gone(items))?,
-            () = Delay::new(limit.saturating_add(GRACE)) => return Err(overdue(limit)),
+            () = Delay::new(limit.saturating_add(GRACE)) => return Err(self.overdue(limit)),
         };
-        if let Some(warning) = report.warning {
-            self.warnings.tell(&warning);
-        }
         match report.error {
             None => Ok(()),
             Some((reason, error)) => Err(self.lost(report.lost, reason, &error)),
@@ -199,7 +196,7 @@ impl Shared {
         match answer.recv_timeout(limit.saturating_add(GRACE)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(OTelSdkError::InternalFailure(line(&error))),
-            Err(RecvTimeoutError::Timeout) => Err(overdue(limit)),
+            Err(RecvTimeoutError::Timeout) => Err(self.overdue(limit)),
             Err(RecvTimeoutError::Disconnected) => Err(self.gone(0)),
         }
     }
@@ -210,9 +207,8 @@ impl Shared {
     }
 
     fn lost(&self, items: usize, reason: &str, error: &ExportError) -> OTelSdkError {
-        let (item, plural) = (self.signal.item(), if items == 1 { "" } else { "s" });
-        let error = line(error);
-        let text = format!("{items} {item}{plural} not delivered ({reason}): {error}");
+        let (error, what) = (line(error), worker::items(self.signal, items as u64));
+        let text = format!("{items} {what} not delivered ({reason}): {error}");
         OTelSdkError::InternalFailure(text)
     }
 
@@ -224,7 +220,24 @@ impl Shared {
             }
             None => (DropReason::ShutdownTimeout, "shutdown has ended before they were".to_owned()),
         };
-        self.lost(items, reason.name(), &ExportError::new(ErrorKind::Other, text))
+        let error = ExportError::new(ErrorKind::Other, text);
+        let error = match self.account.last_error() {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        };
+        self.lost(items, reason.name(), &error)
+    }
+
+    /// The thread does not answer: an exporter blocks it.
+    fn overdue(&self, limit: Duration) -> OTelSdkError {
+        match worker::not_in_time(&self.account, self.signal, &self.destination) {
+            Some(late) => {
+                let text = format!("the export thread does not answer within {limit:?}");
+                let error = ExportError::new(ErrorKind::Timeout, text).with_source(late);
+                OTelSdkError::InternalFailure(line(&error))
+            }
+            None => OTelSdkError::Timeout(limit),
+        }
     }
 }
 
@@ -264,10 +277,6 @@ fn queue_full(max: usize) -> ExportError {
 
 fn larger_than_any_request() -> ExportError {
     ExportError::new(ErrorKind::RequestTooLarge, "the body alone is larger than any request")
-}
-
-fn overdue(limit: Duration) -> OTelSdkError {
-    OTelSdkError::Timeout(limit)
 }
 
 /// A thread that keeps the deadline answers within this time after it.

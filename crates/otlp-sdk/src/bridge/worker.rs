@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use otlp_core::Signal;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::account::Account;
 use super::config::ExportConfig;
 use super::courier::{Courier, Job};
 use super::gate::now;
+use super::voice::{Voice, hush};
 use crate::foreign::caught;
-use crate::pipeline::delivery;
-use crate::pipeline::thread::{quiet_runtime, suppress_for_good};
+use crate::pipeline::thread::quiet_runtime;
+use crate::pipeline::{DropReason, delivery};
 
 /// What is asked of the export thread.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub(super) struct Settle {
 /// What the thread is started with.
 #[derive(Debug)]
 pub(super) struct Plan<E> {
+    pub(super) signal: Signal,
     pub(super) exporter: E,
     pub(super) destination: Arc<str>,
     pub(super) account: Account,
@@ -52,7 +56,7 @@ pub(super) fn run<E: Exporter>(plan: Plan<E>) -> io::Result<()> {
     let account = plan.account.clone();
     let mut worker = Worker::new(plan);
     let ran = caught(|| runtime.block_on(worker.run()));
-    worker.let_work_go();
+    worker.end();
     // The exporter goes with the worker, and its destructor is not ours.
     let dropped = caught(|| drop(worker));
     for _ in [ran, dropped].iter().filter(|it| it.is_err()) {
@@ -63,16 +67,11 @@ pub(super) fn run<E: Exporter>(plan: Plan<E>) -> io::Result<()> {
     Ok(())
 }
 
-/// The official SDK knows nothing of our export thread, and `tracing` spans that a transport starts here
-/// would come back as more to export. So nothing is told to a subscriber from here; what has to be said
-/// is in the result of the call.
-fn hush() {
-    suppress_for_good();
-    std::mem::forget(tracing::dispatcher::set_default(&tracing::Dispatch::none()));
-}
-
 struct Worker<E> {
+    signal: Signal,
+    destination: Arc<str>,
     courier: Rc<Courier<E>>,
+    voice: Rc<Voice>,
     account: Account,
     commands: mpsc::UnboundedReceiver<Command>,
     shutdown_timeout: Duration,
@@ -91,16 +90,28 @@ type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 enum Event {
     Batch(u64),
     Flush,
-    Shutdown,
+    Shutdown(Settled),
+}
+
+/// A shutdown that has ended, and whoever waits for it.
+struct Settled {
+    reply: SyncSender<Result<(), ExportError>>,
+    result: Result<(), ExportError>,
 }
 
 impl<E: Exporter> Worker<E> {
     fn new(plan: Plan<E>) -> Self {
-        let Plan { exporter, destination, account, config, commands } = plan;
+        let Plan { signal, exporter, destination, account, config, commands } = plan;
         let shutdown_timeout = config.shutdown_timeout;
-        let courier = Courier::new(exporter, destination, account.clone(), &config);
+        let voice = Voice::new(signal, Arc::clone(&destination), account.clone(), &config);
+        let voice = Rc::new(voice);
+        let (to, said_by) = (Arc::clone(&destination), Rc::clone(&voice));
+        let courier = Courier::new(exporter, to, account.clone(), said_by, &config);
         Self {
+            signal,
+            destination,
             courier: Rc::new(courier),
+            voice,
             account,
             commands,
             shutdown_timeout,
@@ -113,13 +124,17 @@ impl<E: Exporter> Worker<E> {
     }
 
     async fn run(&mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // An exporter that has nothing to do does not wake.
+            let listens = !self.under_way.is_empty() || self.voice.holds_back();
             tokio::select! {
                 biased;
                 Some(event) = self.work.next() => match event {
                     Event::Batch(number) => self.on_batch_done(number),
                     Event::Flush => {}
-                    Event::Shutdown => return,
+                    Event::Shutdown(settled) => return self.answer(settled),
                 },
                 command = self.commands.recv(), if !self.closing => match command {
                     Some(Command::Export(job)) => self.start_batch(job),
@@ -127,6 +142,7 @@ impl<E: Exporter> Worker<E> {
                     // Nobody is left who could ask for anything.
                     None => self.start_settling(self.farewell()),
                 },
+                _ = tick.tick(), if listens => self.voice.overdue(),
                 // At shutdown something is always under way, so this is never all there is.
                 else => return,
             }
@@ -148,6 +164,9 @@ impl<E: Exporter> Worker<E> {
     fn on_batch_done(&mut self, number: u64) {
         self.under_way.remove(&number);
         self.tell_oldest();
+        if self.under_way.is_empty() {
+            self.voice.overdue();
+        }
     }
 
     fn tell_oldest(&self) {
@@ -164,6 +183,7 @@ impl<E: Exporter> Worker<E> {
         }
         let (mut oldest, until) = (self.oldest.subscribe(), self.next);
         let (courier, account) = (Rc::clone(&self.courier), self.account.clone());
+        let (signal, destination) = (self.signal, Arc::clone(&self.destination));
         self.work.push(Box::pin(async move {
             let all =
                 delivery::by(deadline, oldest.wait_for(|oldest| *oldest >= until)).await.is_some();
@@ -175,11 +195,34 @@ impl<E: Exporter> Worker<E> {
             if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Panic) {
                 account.count_panic();
             }
-            let result = if all { result } else { Err(not_in_time(&account)) };
+            let late = if all { None } else { not_in_time(&account, signal, &destination) };
+            let result = late.map_or(result, Err);
+            if shutdown {
+                return Event::Shutdown(Settled { reply, result });
+            }
             // Whoever asked may have stopped waiting.
             let _ = reply.try_send(result);
-            if shutdown { Event::Shutdown } else { Event::Flush }
+            Event::Flush
         }));
+    }
+
+    /// Whoever asked for the shutdown may end the program with the answer, so it comes last.
+    fn answer(&mut self, Settled { reply, result }: Settled) {
+        self.end();
+        let _ = reply.try_send(result);
+    }
+
+    /// Lets go of everything that is still here, and says so.
+    fn end(&mut self) {
+        let held = usize::try_from(self.account.ledger().held).unwrap_or(usize::MAX);
+        let late = not_in_time(&self.account, self.signal, &self.destination);
+        self.let_work_go();
+        if let Some(error) = late {
+            let reason =
+                if self.closing { DropReason::ShutdownTimeout } else { DropReason::NoWorker };
+            self.voice.dropped(held, reason, &error);
+        }
+        self.voice.last_words();
     }
 
     /// Requests in flight are the exporter's futures, whose destructors are not ours either: one by one,
@@ -190,6 +233,9 @@ impl<E: Exporter> Worker<E> {
                 self.account.count_panic();
             }
         }
+        // What was handed in and not begun.
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
     }
 
     fn farewell(&self) -> Settle {
@@ -199,7 +245,26 @@ impl<E: Exporter> Worker<E> {
     }
 }
 
-fn not_in_time(account: &Account) -> ExportError {
-    let text = format!("{} items were not delivered in time", account.ledger().held);
-    ExportError::new(ErrorKind::Timeout, text)
+/// What is held although the time is over, and why; `None` if nothing is.
+pub(super) fn not_in_time(
+    account: &Account,
+    signal: Signal,
+    destination: &str,
+) -> Option<ExportError> {
+    let held = account.ledger().held;
+    let unanswered =
+        || ExportError::new(ErrorKind::Timeout, format!("no answer from {destination} yet"));
+    let text = || format!("{held} {} not delivered in time", items(signal, held));
+    (held > 0).then(|| {
+        let cause = account.last_error().unwrap_or_else(unanswered);
+        ExportError::new(ErrorKind::Timeout, text()).with_source(cause)
+    })
 }
+
+/// What so many items are called.
+pub(super) fn items(signal: Signal, count: u64) -> String {
+    format!("{}{}", signal.item(), if count == 1 { "" } else { "s" })
+}
+
+/// How often is looked for what has to be told, while there is something to do.
+const TICK: Duration = Duration::from_secs(1);

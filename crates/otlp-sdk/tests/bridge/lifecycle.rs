@@ -1,5 +1,6 @@
 //! Who shuts what down, and when.
 
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::error::OTelSdkError;
@@ -112,7 +113,7 @@ fn shutdown_keeps_its_time_and_counts_what_it_leaves() {
     let begin = Instant::now();
     let error = exporter.shutdown_with_timeout(Duration::from_millis(100)).unwrap_err();
     assert!(begin.elapsed() < SOON);
-    assert!(error.to_string().contains("1 items were not delivered in time"), "{error}");
+    assert!(error.to_string().contains("1 span not delivered in time"), "{error}");
     assert_eq!(sums(&exporter.account()), (1, 0, 0, 0, 1));
     drop(call);
 }
@@ -130,9 +131,34 @@ fn the_last_shutdown_drops_what_cannot_be_delivered_in_its_time() {
     hand_in(&exporter, 4);
     exporter.shutdown_with_timeout(Duration::from_millis(50)).unwrap_err();
     let account = exporter.account();
-    until("the thread has ended", || account.ledger().held == 0);
     assert_eq!(account.ledger().dropped(DropReason::ShutdownTimeout), 4);
     assert_eq!(sums(&account), (4, 0, 0, 4, 0));
+}
+
+#[test]
+fn an_exporter_that_blocks_its_thread_holds_no_shutdown_and_is_named_in_its_error() {
+    /// Blocks whoever polls it.
+    #[derive(Debug)]
+    struct Blocking(Mutex<mpsc::Receiver<()>>);
+    impl Exporter for Blocking {
+        async fn export(&self, _: Payload, _: Deadline) -> Outcome {
+            let _ = self.0.lock().unwrap().recv();
+            Outcome::delivered()
+        }
+        fn destination(&self) -> String {
+            "the blocking one".to_owned()
+        }
+    }
+    let (blocked, until_dropped) = mpsc::channel();
+    let exporter = SpanExporter::with_config(Blocking(Mutex::new(until_dropped)), config());
+    hand_in(&exporter, 2);
+    let error = exporter.shutdown_with_timeout(Duration::from_millis(50)).unwrap_err().to_string();
+    let why = "2 spans not delivered in time: no answer from the blocking one yet";
+    assert!(error.contains("does not answer within 50ms") && error.contains(why), "{error}");
+    drop(blocked);
+    let account = exporter.account();
+    until("the call is over", || account.ledger().held == 0);
+    assert_eq!(sums(&account), (2, 2, 0, 0, 0));
 }
 
 #[test]
