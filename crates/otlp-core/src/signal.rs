@@ -51,6 +51,19 @@ impl Signal {
         self.row().item
     }
 
+    /// What one item is called in the names of the SDK's own metrics (semantic conventions,
+    /// `otel.sdk.exporter.<noun>.exported`): `span`, `metric_data_point`, `log`.
+    #[must_use]
+    pub const fn convention_noun(self) -> &'static str {
+        self.row().convention_noun
+    }
+
+    /// The unit of a number of items in the SDK's own metrics: `{span}`, `{data_point}`, `{log_record}`.
+    #[must_use]
+    pub const fn item_unit(self) -> &'static str {
+        self.row().item_unit
+    }
+
     /// Whether an item is a data point inside what stands in the scope envelope, not that itself.
     ///
     /// Spans and log records are fields of `ScopeSpans` and `ScopeLogs`. A `ScopeMetrics` holds
@@ -77,6 +90,8 @@ impl fmt::Display for Signal {
 struct Row {
     name: &'static str,
     item: &'static str,
+    convention_noun: &'static str,
+    item_unit: &'static str,
     env_infix: &'static str,
     http_path: &'static str,
     grpc_path: &'static str,
@@ -85,6 +100,8 @@ struct Row {
 const TRACES: Row = Row {
     name: "traces",
     item: "span",
+    convention_noun: "span",
+    item_unit: "{span}",
     env_infix: "TRACES",
     http_path: "v1/traces",
     grpc_path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -93,6 +110,8 @@ const TRACES: Row = Row {
 const METRICS: Row = Row {
     name: "metrics",
     item: "metric_data_point",
+    convention_noun: "metric_data_point",
+    item_unit: "{data_point}",
     env_infix: "METRICS",
     http_path: "v1/metrics",
     grpc_path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -101,6 +120,8 @@ const METRICS: Row = Row {
 const LOGS: Row = Row {
     name: "logs",
     item: "log_record",
+    convention_noun: "log",
+    item_unit: "{log_record}",
     env_infix: "LOGS",
     http_path: "v1/logs",
     grpc_path: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",

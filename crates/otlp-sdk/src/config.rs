@@ -13,7 +13,8 @@ use crate::pipeline::BatchConfig;
 
 impl BatchConfig {
     /// What the variables say, over the defaults: to change one setting in code and leave the others to
-    /// the environment. They are `OTEL_BLRP_*` for logs, and `OTEL_BSP_*` otherwise.
+    /// the environment. They are `OTEL_BSP_*` for spans and `OTEL_BLRP_*` for log records. Metrics have
+    /// none: see [`ReaderConfig::from_env`](crate::metrics::ReaderConfig::from_env).
     ///
     /// ```
     /// use otlp_core::Signal;
@@ -27,8 +28,9 @@ impl BatchConfig {
     #[must_use]
     pub fn from_env(signal: Signal, env: &mut EnvReader<'_>) -> Self {
         let names = match signal {
+            Signal::Traces => &BSP,
             Signal::Logs => &BLRP,
-            _ => &BSP,
+            _ => return Self::for_signal(signal),
         };
         batch(env, names, Self::for_signal(signal))
     }

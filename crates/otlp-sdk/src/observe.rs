@@ -19,16 +19,14 @@ pub(crate) fn pipeline(meter: &Meter, pipeline: &Pipeline) {
     if observable.is_observed() {
         return;
     }
-    let (signal, unit) = (kind(observable.signal()), unit(observable.signal()));
+    let (signal, unit) = (observable.signal().convention_noun(), observable.signal().item_unit());
     let mut attributes = component(component_type).to_vec();
     attributes.extend(server(&destination));
     if !observable.tell_durations(durations(meter, OPERATION), attributes.clone()) {
         return;
     }
     let progress: Ask = Arc::new(observable.progress());
-    if observable.signal() != Signal::Metrics {
-        processor(meter, &observable, signal, unit, &progress);
-    }
+    processor(meter, &observable, &progress);
 
     let (name, at) = (format!("otel.sdk.exporter.{signal}.inflight"), Arc::clone(&progress));
     let base = attributes.clone();
@@ -57,21 +55,16 @@ pub(crate) fn pipeline(meter: &Meter, pipeline: &Pipeline) {
         .build();
 }
 
-/// The part that the conventions call a processor: what happens before an export begins.
-fn processor(
-    meter: &Meter,
-    observable: &Observable,
-    signal: &'static str,
-    unit: &'static str,
-    progress: &Ask,
-) {
-    let kind = if observable.is_simple() { "simple" } else { "batching" };
-    let component_type = match (kind, signal) {
-        ("simple", "span") => "simple_span_processor",
-        ("simple", _) => "simple_log_processor",
-        (_, "span") => "batching_span_processor",
-        _ => "batching_log_processor",
+/// The part that the conventions call a processor: what happens before an export begins. Metrics have none.
+fn processor(meter: &Meter, observable: &Observable, progress: &Ask) {
+    let component_type = match (observable.signal(), observable.is_simple()) {
+        (Signal::Traces, true) => "simple_span_processor",
+        (Signal::Traces, false) => "batching_span_processor",
+        (Signal::Logs, true) => "simple_log_processor",
+        (Signal::Logs, false) => "batching_log_processor",
+        _ => return,
     };
+    let (signal, unit) = (observable.signal().convention_noun(), observable.signal().item_unit());
     let attributes = component(component_type);
     let (name, at) = (format!("otel.sdk.processor.{signal}.processed"), Arc::clone(progress));
     let base = attributes.clone();
@@ -169,22 +162,6 @@ fn with_error(attributes: &[KeyValue], error: &'static str) -> Vec<KeyValue> {
 /// The conventions have a name of their own for one of our reasons.
 fn processor_error(reason: &'static str) -> &'static str {
     if reason == "after_shutdown" { "already_shutdown" } else { reason }
-}
-
-/// What the conventions call an item of the signal, in names of metrics.
-fn kind(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Logs => "log",
-        other => other.item(),
-    }
-}
-
-fn unit(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "{span}",
-        Signal::Logs => "{log_record}",
-        _ => "{data_point}",
-    }
 }
 
 fn signed(count: u64) -> i64 {

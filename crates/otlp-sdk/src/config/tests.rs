@@ -39,6 +39,15 @@ fn every_batch_variable_is_honoured() {
 }
 
 #[test]
+fn a_signal_without_a_batch_processor_does_not_listen_to_that_of_another() {
+    let (config, _) =
+        read(&[("OTEL_BSP_SCHEDULE_DELAY", "7"), ("OTEL_BLRP_SCHEDULE_DELAY", "8")], |env| {
+            BatchConfig::from_env(Signal::Metrics, env)
+        });
+    assert_eq!(config.schedule_delay, BatchConfig::default().schedule_delay);
+}
+
+#[test]
 fn logs_have_variables_and_defaults_of_their_own() {
     let from_env = |env: &mut EnvReader<'_>| BatchConfig::from_env(Signal::Logs, env);
     // G-L3

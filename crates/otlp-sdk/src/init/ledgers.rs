@@ -22,13 +22,14 @@ pub struct Ledgers {
 }
 
 impl Ledgers {
-    /// The account of one signal.
+    /// The account of one signal; an empty one for a signal that the SDK does not know.
     #[must_use]
-    pub fn of(&self, signal: Signal) -> &Ledger {
+    pub fn of(&self, signal: Signal) -> Ledger {
         match signal {
-            Signal::Metrics => &self.metrics,
-            Signal::Logs => &self.logs,
-            _ => &self.traces,
+            Signal::Traces => self.traces,
+            Signal::Metrics => self.metrics,
+            Signal::Logs => self.logs,
+            _ => Ledger::default(),
         }
     }
 
@@ -43,7 +44,7 @@ impl fmt::Display for Ledgers {
     /// A line for each signal that was used, `traces: ended 10 = delivered 10 + …; unaccounted=0`; that of
     /// the traces if none was.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let used = |signal: &&Signal| self.of(**signal) != &Ledger::default();
+        let used = |signal: &&Signal| self.of(**signal) != Ledger::default();
         let mut separator = "";
         for signal in Signal::ALL.iter().filter(used) {
             write!(f, "{separator}{signal}: {}", self.of(*signal))?;
