@@ -356,8 +356,7 @@ impl Entries for Nested {
     }
 }
 
-/// Levels of arrays or maps, and whether the innermost has content. Not by prost, which reads 100
-/// levels of messages and so only 48 of arrays.
+/// Levels of arrays or maps, and whether the innermost has content.
 fn levels(mut any: &[u8], list_field: u8, inner_fields: &[u8]) -> (usize, bool) {
     let mut levels = 0;
     while any.first() == Some(&(list_field << 3 | 2)) {
@@ -392,13 +391,13 @@ fn limit_depth(depth: u8) -> AttributeLimits {
 }
 
 #[test]
-fn arrays_and_maps_deeper_than_64_become_empty() {
+fn arrays_and_maps_deeper_than_the_limit_become_empty() {
     // L3: the value itself is level 1.
-    for (built, kept) in [(1, (1, true)), (64, (64, true)), (65, (65, false)), (99, (65, false))] {
+    for (built, kept) in [(1, (1, true)), (20, (20, true)), (21, (21, false)), (99, (21, false))] {
         let mut list = AttributeList::new(FIELD);
-        list.set("key", Value::Array(&Nested(built)), &AttributeLimits::default());
+        list.set("key", Value::Array(&Nested(built)), &limit_depth(20));
         assert_eq!(levels(value_of(&list), 5, &[1]), kept, "array of {built} levels");
-        list.set("key", Value::Map(&Nested(built)), &AttributeLimits::default());
+        list.set("key", Value::Map(&Nested(built)), &limit_depth(20));
         assert_eq!(levels(value_of(&list), 6, &[1, 2]), kept, "map of {built} levels");
     }
 }
@@ -411,13 +410,67 @@ fn a_depth_limit_of_zero_empties_every_array() {
 }
 
 #[test]
-fn recursion_is_bounded_whatever_the_limit_says() {
-    for limit in [200, u8::MAX] {
+fn nothing_is_nested_deeper_than_receivers_read_whatever_the_limit_says() {
+    // L3
+    for limit in [64, 200, u8::MAX] {
         let mut list = AttributeList::new(FIELD);
         list.set("key", Value::Array(&Nested(1_000_000)), &limit_depth(limit));
-        assert_eq!(levels(value_of(&list), 5, &[1]), (129, false));
+        assert_eq!(levels(value_of(&list), 5, &[1]), (46, false));
         list.set("key", Value::Map(&Nested(1_000_000)), &limit_depth(limit));
-        assert_eq!(levels(value_of(&list), 6, &[1, 2]), (129, false));
+        assert_eq!(levels(value_of(&list), 6, &[1, 2]), (31, false));
+    }
+}
+
+/// Arrays and maps in turn.
+struct Mixed(u32);
+
+impl Elements for Mixed {
+    fn for_each(&self, f: &mut dyn FnMut(Value<'_>)) {
+        f(Value::Map(&Self(self.0.saturating_sub(1))));
+    }
+}
+
+impl Entries for Mixed {
+    fn for_each(&self, f: &mut dyn FnMut(&str, Value<'_>)) {
+        if self.0 > 0 {
+            f("next", Value::Array(&Self(self.0 - 1)));
+        }
+    }
+}
+
+#[test]
+fn a_request_with_the_deepest_values_is_read_by_prost() {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use otlp_core::log::LogRecordEncoder;
+    use otlp_core::span::{SpanEncoder, SpanIdentity, SpanKind};
+    use otlp_core::wire::envelope::{ResourceHeader, ScopeHeader, ScopeItems, build_request};
+    use otlp_core::{LogRecordLimits, Signal, SpanLimits};
+    use prost::Message as _;
+
+    let (array, map, mixed) = (Nested(500), Nested(500), Mixed(500));
+    for deep in [Value::Array(&array), Value::Map(&map), Value::Array(&mixed), Value::Map(&mixed)] {
+        let resource = ResourceHeader::encode([("deep", deep)], "");
+        let scope = ScopeHeader::encode("scope", "", [("deep", deep)], "");
+        let request = |signal, item: Vec<u8>| {
+            let items = [ScopeItems { scope: &scope, items: vec![item.into()] }];
+            build_request(signal, &resource, &items, 1).rope().to_bytes()
+        };
+        let mut span = SpanEncoder::default();
+        span.start(SpanIdentity::default(), "deep", SpanKind::Internal, 1);
+        span.set_attribute("deep", deep, &SpanLimits::default());
+        span.add_event("event", 1, &SpanLimits::default(), |set| set("deep", deep));
+        let mut item = Vec::new();
+        span.put_item(2, &mut item);
+        ExportTraceServiceRequest::decode(request(Signal::Traces, item)).unwrap();
+        let mut record = LogRecordEncoder::default();
+        record.set_attribute("deep", deep, &LogRecordLimits::default());
+        record.set_body(deep);
+        let mut item = Vec::new();
+        record.put_item(&mut item);
+        let request = request(Signal::Logs, item);
+        ExportLogsServiceRequest::decode(request.clone()).unwrap();
+        otlp_core::wire::scan::scan(Signal::Logs, &request, &Default::default()).unwrap();
     }
 }
 

@@ -161,7 +161,9 @@ impl fmt::Debug for Headers {
 #[non_exhaustive]
 pub enum HeaderError {
     /// The name is not an HTTP token.
-    #[error("header name \"{name}\" is not valid: it may have letters, digits and !#$%&'*+-.^_`|~")]
+    #[error(
+        "header name \"{name}\" is not valid; accepted are letters, digits and !#$%&'*+-.^_`|~"
+    )]
     Name {
         /// The name, escaped and cut.
         name: String,

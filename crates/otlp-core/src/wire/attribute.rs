@@ -11,7 +11,7 @@ use self::index::KeyIndex;
 pub use self::key::Key;
 use super::room::Room;
 use super::short::{Short, put_short};
-use super::value::{Value, Walk, cut, put_scalar, put_value, scalar_field_len};
+use super::value::{Depth, Value, Walk, cut, put_scalar, put_value, scalar_field_len};
 use super::writer::{LEN, key, len_field, put_len, put_len_header, put_message};
 
 /// A list of `KeyValue` fields in OTLP bytes.
@@ -98,9 +98,15 @@ impl AttributeList {
         self.dropped = self.dropped.saturating_add(dropped);
     }
 
-    /// Sets an entry of a map value that stands `depth` levels deep. Count limits do not hold in
+    /// Sets an entry of a map value that stands so deep. Count limits do not hold in
     /// there (row L2), and if an entry is too large, so is the whole attribute.
-    pub(super) fn set_nested(&mut self, key: &str, value: Value<'_>, walk: &Walk<'_>, depth: u8) {
+    pub(super) fn set_nested(
+        &mut self,
+        key: &str,
+        value: Value<'_>,
+        walk: &Walk<'_>,
+        depth: Depth,
+    ) {
         let key = Key::new(key);
         match self.index.find(key, self.buf.as_slice()) {
             Some(at) => self.replace(at, key, value, walk, depth),
@@ -229,18 +235,18 @@ impl AttributeList {
     fn set_any(&mut self, key: Key<'_>, value: Value<'_>, limits: &AttributeLimits) {
         let walk = Walk::new(&limits.value);
         if let Some(at) = self.index.find(key, self.buf.as_slice()) {
-            self.replace(at, key, value, &walk, 1);
+            self.replace(at, key, value, &walk, Depth::ATTRIBUTE);
         } else if self.index.len() >= limits.count as usize || key.name().is_empty() {
             self.count_dropped();
         } else {
-            self.append(key, value, &walk, 1);
+            self.append(key, value, &walk, Depth::ATTRIBUTE);
         }
         if self.buf.len() < LIST_BYTES_MAX / 2 && self.index.make_ready() {
             self.buf.make_ready();
         }
     }
 
-    fn append(&mut self, key: Key<'_>, value: Value<'_>, walk: &Walk<'_>, depth: u8) {
+    fn append(&mut self, key: Key<'_>, value: Value<'_>, walk: &Walk<'_>, depth: Depth) {
         let start = self.buf.len();
         let value = cut(value, walk.limits);
         if !self.has_room(0, key, value) {
@@ -263,7 +269,14 @@ impl AttributeList {
 
     /// Writes the new entry behind the list, then moves it to the old one's place.
     #[cold]
-    fn replace(&mut self, at: usize, key: Key<'_>, value: Value<'_>, walk: &Walk<'_>, depth: u8) {
+    fn replace(
+        &mut self,
+        at: usize,
+        key: Key<'_>,
+        value: Value<'_>,
+        walk: &Walk<'_>,
+        depth: Depth,
+    ) {
         let list_end = self.buf.len();
         let old = self.index.range(at, self.buf.as_slice());
         let value = cut(value, walk.limits);
@@ -324,7 +337,7 @@ fn put_key_value(
     name: &str,
     value: Value<'_>,
     walk: &Walk<'_>,
-    depth: u8,
+    depth: Depth,
 ) -> bool {
     let Some(value_len) = scalar_field_len(value) else {
         return put_nested(buf, field_key, name, value, walk, depth);
@@ -349,7 +362,7 @@ fn put_nested(
     name: &str,
     value: Value<'_>,
     walk: &Walk<'_>,
-    depth: u8,
+    depth: Depth,
 ) -> bool {
     walk.put_whole(buf, |buf| {
         put_message(buf, field_key, |buf| {

@@ -135,9 +135,34 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// Whether an array or map on this level keeps its content.
-    fn enters(&self, depth: u8) -> bool {
-        depth <= self.limits.depth.min(DEPTH_MAX)
+    /// Whether an array or map that stands so deep, and nests `messages` for each element, keeps its content.
+    /// One more must fit: the empty form of what may stand in there.
+    fn enters(&self, depth: Depth, messages: u8) -> bool {
+        depth.level <= self.limits.depth
+            && depth.messages.saturating_add(messages) < NESTED_MESSAGES_MAX
+    }
+}
+
+/// How deep a value stands: in levels of arrays and maps, as the limits count, and in messages of the
+/// request, as receivers do.
+#[derive(Clone, Copy)]
+pub(super) struct Depth {
+    level: u8,
+    messages: u8,
+}
+
+impl Depth {
+    /// An attribute's own value. The deepest place is the attribute of an exemplar: resource, scope, metric,
+    /// data, point, exemplar, `KeyValue`, `AnyValue`.
+    pub(super) const ATTRIBUTE: Self = Self { level: 1, messages: 8 };
+    /// The body of a log record: resource, scope, record, `AnyValue`.
+    const BODY: Self = Self { level: 1, messages: 4 };
+
+    fn within(self, messages: u8) -> Self {
+        Self {
+            level: self.level.saturating_add(1),
+            messages: self.messages.saturating_add(messages),
+        }
     }
 }
 
@@ -166,7 +191,8 @@ pub(crate) fn put_body(buf: &mut Vec<u8>, field_key: u8, value: Value<'_>) -> bo
         None => {
             let walk = Walk::new(&ValueLimits::DEFAULT);
             let start = buf.len();
-            let written = walk.put_whole(buf, |buf| put_value(buf, field_key, value, &walk, 1));
+            let written =
+                walk.put_whole(buf, |buf| put_value(buf, field_key, value, &walk, Depth::BODY));
             let fits = written && buf.len() - start <= BODY_BYTES_MAX;
             if !fits {
                 buf.truncate(start);
@@ -178,13 +204,12 @@ pub(crate) fn put_body(buf: &mut Vec<u8>, field_key: u8, value: Value<'_>) -> bo
 
 /// Writes an `AnyValue` as field `field_key` of the message being written, cut to the limits.
 ///
-/// `depth` is the level that the value stands on; 1 for an attribute's own value.
 pub(super) fn put_value(
     buf: &mut Vec<u8>,
     field_key: u8,
     value: Value<'_>,
     walk: &Walk<'_>,
-    depth: u8,
+    depth: Depth,
 ) {
     match value {
         Value::Array(elements) => put_message(buf, field_key, |buf| {
@@ -268,8 +293,8 @@ fn put_bytes(buf: &mut Vec<u8>, field_key: u8, kind: u8, content: &[u8]) {
     put_len(buf, kind, content);
 }
 
-fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, walk: &Walk<'_>, depth: u8) {
-    if !walk.enters(depth) {
+fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, walk: &Walk<'_>, depth: Depth) {
+    if !walk.enters(depth, OF_ELEMENT) {
         return;
     }
     elements.for_each(&mut |element| {
@@ -279,28 +304,32 @@ fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, walk: &Walk<'_>, dep
         }
         // An iteration cannot be stopped from in here; what follows is passed over.
         if !walk.is_full() {
-            put_value(buf, key(1, LEN), element, walk, depth.saturating_add(1));
+            put_value(buf, key(1, LEN), element, walk, depth.within(OF_ELEMENT));
         }
     });
 }
 
-fn put_entries(buf: &mut Vec<u8>, entries: &dyn Entries, walk: &Walk<'_>, depth: u8) {
-    if !walk.enters(depth) {
+fn put_entries(buf: &mut Vec<u8>, entries: &dyn Entries, walk: &Walk<'_>, depth: Depth) {
+    if !walk.enters(depth, OF_ENTRY) {
         return;
     }
     // Keys are unique at every level (row W5), so nested entries go through a list of their own.
     let mut list = AttributeList::new(1);
     entries.for_each(&mut |key, value| {
         if !walk.is_full() {
-            list.set_nested(key, value, walk, depth.saturating_add(1));
+            list.set_nested(key, value, walk, depth.within(OF_ENTRY));
         }
     });
     buf.extend_from_slice(list.as_bytes());
 }
 
-/// Bounds the recursion where the limits do not. Twice the specification's depth; receivers that
-/// are made with a common protobuf library stop at 48 levels.
-const DEPTH_MAX: u8 = 128;
+/// Most messages within messages of a request: what receivers that are made with a common protobuf library
+/// read. Beyond, they refuse the whole request, with all that is right in it.
+const NESTED_MESSAGES_MAX: u8 = 100;
+/// `ArrayValue` and `AnyValue`.
+const OF_ELEMENT: u8 = 2;
+/// `KeyValueList`, `KeyValue` and `AnyValue`.
+const OF_ENTRY: u8 = 3;
 /// Where the writing of an array stops. Twice what a list may hold, since a replaced value is still
 /// there while its successor is written; the list then looks at the exact size.
 const VALUE_BYTES_MAX: usize = 2 * super::attribute::LIST_BYTES_MAX;
