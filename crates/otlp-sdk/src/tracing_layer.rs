@@ -76,7 +76,9 @@
 //!
 //! Integers of every size are integers where they fit 64 bits with a sign, else text. Bytes are bytes.
 //! What has only a `Debug` or `Display` is text, of at most 1 MiB, and of whatever the limits of the
-//! provider leave; should that code panic, a note stands in its place and the panic is counted in
+//! provider leave. What is cut at 1 MiB counts as a dropped attribute of its span, event or record, and
+//! that as [`limited`](crate::Ledger). The body of a log record is not cut; one that no request holds is refused,
+//! as `too_large`. Should that code panic, a note stands in its place and the panic is counted in
 //! [`Ledger::panics`](crate::Ledger). No such code runs while the layer holds a lock.
 //!
 //! # What differs from `tracing-opentelemetry`
@@ -97,10 +99,11 @@
 //!
 //! # Costs
 //!
-//! A span costs one allocation, that of its `Context`; one more for a name or status that is not a
-//! literal. Fields are copied once; what a place in the code says of itself (file, line, target) is encoded
+//! A span costs one allocation, that of its `Context`, also where `otel.name` names it; one more for a
+//! description of its status. Fields are copied once; what a place in the code says of itself (file, line, target) is encoded
 //! when that place is first reached. Each entering, leaving and closing takes one lock that threads
-//! share only by chance. An event costs no allocation; a log record neither.
+//! share only by chance. An event costs no allocation; a log record neither,
+//! but one where the fields of the spans around are added to it.
 
 mod active;
 mod adopt;

@@ -132,6 +132,11 @@ impl LogRecordEncoder {
         self.attributes.0.begin_with(prepared);
     }
 
+    /// Counts attributes as discarded that could not be set.
+    pub fn add_dropped_attributes(&mut self, dropped: u32) {
+        self.attributes.0.add_dropped(dropped);
+    }
+
     /// Sets an attribute; the last value of a key wins (row W5).
     #[inline]
     pub fn set_attribute<'k>(

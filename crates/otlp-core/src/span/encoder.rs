@@ -111,6 +111,8 @@ impl StatusCode {
 pub struct SpanEncoder {
     identity: SpanIdentity,
     name: Cow<'static, str>,
+    /// Memory for a name that is copied.
+    spare_name: String,
     kind: SpanKind,
     start_unix_nano: u64,
     attributes: SpanAttributes,
@@ -141,7 +143,7 @@ impl SpanEncoder {
     /// until the next [`start`](Self::start), which sets them all.
     #[inline]
     pub fn clear(&mut self) {
-        self.name = Cow::Borrowed("");
+        self.keep_memory_of_name();
         if let Cow::Owned(_) = self.identity.trace_state {
             self.identity.trace_state = Cow::Borrowed("");
         }
@@ -300,6 +302,7 @@ impl SpanEncoder {
             return;
         }
         let list = self.scratch.collect_link(&limits.link_attributes(), attributes);
+        self.links.lost_inside |= list.dropped() > 0;
         let dropped = list.dropped().saturating_add(dropped);
         let len = (2 + 16)
             + (2 + 8)
@@ -336,6 +339,25 @@ impl SpanEncoder {
             StatusCode::Error => description.into(),
             _ => Cow::Borrowed(""),
         };
+    }
+
+    /// Replaces the name by a copy, in memory that the encoder keeps: no allocation for a name of ordinary
+    /// length in an encoder that is used again.
+    pub fn copy_name(&mut self, name: &str) {
+        self.keep_memory_of_name();
+        let mut copy = std::mem::take(&mut self.spare_name);
+        copy.push_str(name);
+        self.name = Cow::Owned(copy);
+    }
+
+    #[inline]
+    fn keep_memory_of_name(&mut self) {
+        if let Cow::Owned(mut name) = std::mem::replace(&mut self.name, Cow::Borrowed(""))
+            && name.capacity() <= NAME_BYTES_KEPT
+        {
+            name.clear();
+            self.spare_name = name;
+        }
     }
 
     /// Replaces the name.
@@ -462,6 +484,7 @@ fn put_event(
     dropped: u32,
     attributes: &AttributeList,
 ) {
+    events.lost_inside |= attributes.dropped() > 0;
     let dropped = attributes.dropped().saturating_add(dropped);
     let len = fixed64_non_zero_len(time_unix_nano)
         + len_non_empty_len(name.len())
@@ -560,13 +583,16 @@ impl SpanEncoder {
             + self.events.buf.capacity()
             + self.links.buf.capacity()
             + self.scratch.memory()
+            + self.spare_name.capacity()
     }
 
-    /// Whether anything was discarded because of the limits.
+    /// Whether anything was discarded because of the limits, of the span or of its events and links.
     #[inline]
     #[must_use]
     pub fn is_limited(&self) -> bool {
         self.attributes.0.dropped() | self.events.dropped | self.links.dropped != 0
+            || self.events.lost_inside
+            || self.links.lost_inside
     }
 
     /// Status code and description.
@@ -609,6 +635,8 @@ const fn wire_flags(trace_flags: u8, is_remote: bool) -> u32 {
 }
 
 const ITEM: u8 = key(2, LEN);
+/// What a cleared encoder may keep for the name.
+const NAME_BYTES_KEPT: usize = 256;
 const EVENT: u8 = key(11, LEN);
 const LINK: u8 = key(13, LEN);
 /// Field 16, four bytes: the only key of a span that takes two bytes.

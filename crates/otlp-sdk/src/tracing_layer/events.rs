@@ -10,7 +10,7 @@ use tracing::Event;
 use super::call_site::{CallSite, Planned, Role};
 use super::fields::set_failed;
 use super::options::Options;
-use super::text;
+use super::text::{self, Mishap};
 use super::visit::{EXCEPTION_MESSAGE, Sink, Told, Visitor};
 use crate::trace::recorder::Recorder;
 
@@ -136,7 +136,11 @@ impl Sink for EventFields<'_> {
     fn set(&mut self, Planned { key, role }: Planned, value: Value<'_>) {
         let Self { into, limits, .. } = self;
         match (role, value) {
-            (Role::Message, value) => set_message(&mut into.message, value),
+            (Role::Message, value) => {
+                if set_message(&mut into.message, value) == Some(Mishap::Cut) {
+                    into.attributes.add_dropped(1);
+                }
+            }
             (Role::Error, Value::Str(text)) => {
                 let key = if self.exceptions { EXCEPTION_MESSAGE } else { key };
                 into.attributes.set_str(key, text, limits);
@@ -154,23 +158,27 @@ impl Sink for EventFields<'_> {
         error.describe(planned.key, *exceptions, set);
         into.errors.add(error);
     }
+
+    fn count_cut(&mut self) {
+        self.into.attributes.add_dropped(1);
+    }
 }
 
 /// A value as the text of a message.
-fn set_message(message: &mut String, value: Value<'_>) {
+fn set_message(message: &mut String, value: Value<'_>) -> Option<Mishap> {
     message.clear();
-    // Numbers: nothing of theirs panics.
-    let _ = match value {
+    // Numbers and bytes: nothing of theirs panics.
+    match value {
         Value::Str(text) => {
             message.push_str(text);
-            Ok(())
+            None
         }
         Value::I64(int) => text::push(message, &int),
         Value::F64(number) => text::push(message, &number),
         Value::Bool(value) => text::push(message, &value),
         Value::Bytes(bytes) => text::push(message, &bytes),
-        _ => Ok(()),
-    };
+        _ => None,
+    }
 }
 
 thread_local! {

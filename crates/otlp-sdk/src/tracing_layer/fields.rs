@@ -71,11 +71,15 @@ impl<P: Place> Sink for SpanFields<P> {
             });
         });
     }
+
+    fn count_cut(&mut self) {
+        self.encode(|encoder, _| encoder.add_dropped_attributes(1));
+    }
 }
 
 fn set_special(encoder: &mut SpanEncoder, role: Role, text: &str) {
     match role {
-        Role::SpanName => encoder.update_name(text.to_owned()),
+        Role::SpanName => encoder.copy_name(text),
         Role::SpanKind => encoder.set_kind(span_kind(text)),
         Role::StatusCode => set_status_code(encoder, text),
         Role::StatusDescription => encoder.set_status(StatusCode::Error, text.to_owned()),

@@ -13,6 +13,7 @@ use super::TracingLayer;
 use super::call_site::{CallSite, Planned, Role};
 use super::entered;
 use super::events::Errors;
+use super::text;
 use super::visit::{Sink, Told, Visitor};
 use crate::logs::{LogRecord, Logger};
 
@@ -117,6 +118,16 @@ impl Sink for LogFields<'_> {
         let Some(recorder) = &mut self.record.recorder else { return };
         error.describe(planned.key, self.exceptions, |key, value| recorder.set(key, value));
         self.errors.add(error);
+    }
+
+    fn count_cut(&mut self) {
+        if let Some(recorder) = &mut self.record.recorder {
+            recorder.encoder.add_dropped_attributes(1);
+        }
+    }
+
+    fn text_bytes_max(&self, role: Role) -> usize {
+        if role == Role::Message { text::BODY_BYTES_MAX } else { text::TEXT_BYTES_MAX }
     }
 }
 

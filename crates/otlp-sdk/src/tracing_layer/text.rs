@@ -7,31 +7,41 @@ use std::fmt::{self, Write};
 
 use crate::foreign::{caught, in_foreign_code, is_too_deep};
 
-/// Formats a value into a buffer of this thread and hands the text on. Says whether the value's code
-/// panicked, in which case the text says so.
-pub(super) fn with_text(value: &dyn fmt::Debug, f: impl FnOnce(&str)) -> Result<(), Panicked> {
+/// Formats a value into a buffer of this thread and hands the text on, of at most so many bytes. Says
+/// what went wrong; where the value's code panicked, the text says so.
+pub(super) fn with_text(
+    value: &dyn fmt::Debug,
+    bytes_max: usize,
+    f: impl FnOnce(&str),
+) -> Option<Mishap> {
     let mut text = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    let done = push(&mut text, value);
+    let mishap = push_at_most(&mut text, value, bytes_max);
     f(&text);
     put_back(text);
-    done
+    mishap
 }
 
 /// Appends the text of a value.
-pub(super) fn push(text: &mut String, value: &dyn fmt::Debug) -> Result<(), Panicked> {
+pub(super) fn push(text: &mut String, value: &dyn fmt::Debug) -> Option<Mishap> {
+    push_at_most(text, value, TEXT_BYTES_MAX)
+}
+
+fn push_at_most(text: &mut String, value: &dyn fmt::Debug, bytes_max: usize) -> Option<Mishap> {
     if is_too_deep() {
         text.push_str(TOO_DEEP);
-        return Ok(());
+        return None;
     }
     let start = text.len();
-    let mut bounded = Bounded { text, end: start.saturating_add(TEXT_BYTES_MAX) };
-    // A text that was cut ends in an error, which says nothing new.
+    let mut bounded = Bounded { text, end: start.saturating_add(bytes_max), is_cut: false };
+    // What the value's code says of errors is its own affair: whether it was cut is known here.
     let done = in_foreign_code(|| caught(|| write!(bounded, "{value:?}")));
-    done.map(|_cut| ()).map_err(|_| {
-        text.truncate(start);
-        text.push_str(PANICKED);
-        Panicked
-    })
+    let cut = bounded.is_cut.then_some(Mishap::Cut);
+    if done.is_ok() {
+        return cut;
+    }
+    text.truncate(start);
+    text.push_str(PANICKED);
+    Some(Mishap::Panicked)
 }
 
 /// The texts of an error and of what caused it, one after the other.
@@ -39,31 +49,36 @@ pub(super) fn push_error(
     message: &mut String,
     causes: &mut Vec<String>,
     error: &(dyn Error + 'static),
-) -> Result<(), Panicked> {
-    let mut done = push(message, &Shown(error));
-    let mut next = cause_of(error, &mut done);
+) -> Option<Mishap> {
+    let mut mishap = push(message, &Shown(error));
+    let mut next = cause_of(error, &mut mishap);
     let mut bytes = 0_usize;
     while let Some(cause) = next.filter(|_| causes.len() < CAUSES_MAX && bytes < TEXT_BYTES_MAX) {
         let mut text = String::new();
-        done = done.and(push(&mut text, &Shown(cause)));
+        mishap = mishap.max(push(&mut text, &Shown(cause)));
         bytes = bytes.saturating_add(text.len());
         causes.push(text);
-        next = cause_of(cause, &mut done);
+        next = cause_of(cause, &mut mishap);
     }
-    done
+    mishap.max(next.map(|_left| Mishap::Cut))
 }
 
-/// A value's code has panicked.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Panicked;
+/// What can go wrong with a text, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mishap {
+    /// It was longer than what is kept.
+    Cut,
+    /// The value's code has panicked.
+    Panicked,
+}
 
 fn cause_of<'a>(
     error: &'a (dyn Error + 'static),
-    done: &mut Result<(), Panicked>,
+    mishap: &mut Option<Mishap>,
 ) -> Option<&'a (dyn Error + 'static)> {
     let cause = in_foreign_code(|| caught(|| error.source()));
     cause.unwrap_or_else(|_| {
-        *done = Err(Panicked);
+        *mishap = Some(Mishap::Panicked);
         None
     })
 }
@@ -81,6 +96,7 @@ impl fmt::Debug for Shown<'_> {
 struct Bounded<'a> {
     text: &'a mut String,
     end: usize,
+    is_cut: bool,
 }
 
 impl Write for Bounded<'_> {
@@ -93,6 +109,7 @@ impl Write for Bounded<'_> {
         let end = (0..=room).rev().find(|end| piece.is_char_boundary(*end)).unwrap_or(0);
         self.text.push_str(piece.get(..end).unwrap_or_default());
         self.end = self.text.len();
+        self.is_cut = true;
         Err(fmt::Error)
     }
 }
@@ -115,6 +132,9 @@ const PANICKED: &str = "<panicked while being formatted>";
 const TOO_DEEP: &str = "<recorded by the code of another value>";
 /// Longest text of one value. Attributes are also cut by the limits of the provider.
 pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Longest text of a log record's body, which nothing else cuts (row G-L5). A little more than a record
+/// may hold: one that is cut here is refused as too large, and counted so.
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024 * 1024 + 16;
 const CAUSES_MAX: usize = 64;
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -135,7 +155,7 @@ mod tests {
     #[test]
     fn a_text_without_an_end_is_cut_between_characters() {
         let mut text = String::from("before ");
-        assert_eq!(push(&mut text, &Endless), Ok(()));
+        assert_eq!(push(&mut text, &Endless), Some(Mishap::Cut));
         assert!(text.len() <= TEXT_BYTES_MAX + 7 && text.len() > TEXT_BYTES_MAX - 3 + 7);
         assert!(text.ends_with(['ä', 'ö', 'ü']));
     }
@@ -146,12 +166,13 @@ mod tests {
         impl fmt::Debug for Outer {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("outer ")?;
-                with_text(&"inner", |inner| assert_eq!(inner, "\"inner\"")).unwrap();
+                let see = |inner: &str| assert_eq!(inner, "\"inner\"");
+                assert_eq!(with_text(&"inner", TEXT_BYTES_MAX, see), None);
                 f.write_str("outer")
             }
         }
         let mut seen = String::new();
-        with_text(&Outer, |text| seen.push_str(text)).unwrap();
+        assert_eq!(with_text(&Outer, TEXT_BYTES_MAX, |text| seen.push_str(text)), None);
         assert_eq!(seen, "outer outer");
     }
 
@@ -165,7 +186,8 @@ mod tests {
             }
         }
         let mut seen = String::new();
-        assert_eq!(with_text(&Bad, |text| seen.push_str(text)), Err(Panicked));
+        let mishap = with_text(&Bad, TEXT_BYTES_MAX, |text| seen.push_str(text));
+        assert_eq!(mishap, Some(Mishap::Panicked));
         assert_eq!(seen, PANICKED);
     }
 
@@ -184,7 +206,7 @@ mod tests {
             }
         }
         let (mut message, mut causes) = (String::new(), Vec::new());
-        assert_eq!(push_error(&mut message, &mut causes, &Ring), Ok(()));
+        assert_eq!(push_error(&mut message, &mut causes, &Ring), Some(Mishap::Cut));
         assert_eq!((message.as_str(), causes.len()), ("ring", CAUSES_MAX));
     }
 }

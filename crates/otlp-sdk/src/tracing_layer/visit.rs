@@ -6,8 +6,8 @@ use std::fmt;
 use otlp_core::wire::{Elements, Key, Value};
 use tracing::field::{Field, Visit};
 
-use super::call_site::{CallSite, Planned};
-use super::text::{self, Panicked};
+use super::call_site::{CallSite, Planned, Role};
+use super::text::{self, Mishap};
 
 /// Where the fields go. It is asked when a value has become what it will be: code that is not ours has
 /// run before.
@@ -17,6 +17,14 @@ pub(super) trait Sink {
 
     /// Takes an error that was recorded as one.
     fn set_error(&mut self, planned: Planned, error: Told<'_>);
+
+    /// Counts a text that was longer than what is kept of it.
+    fn count_cut(&mut self);
+
+    /// Longest text that is made of a value.
+    fn text_bytes_max(&self, _role: Role) -> usize {
+        text::TEXT_BYTES_MAX
+    }
 }
 
 /// Hands the fields of a call site to a sink.
@@ -55,8 +63,12 @@ impl<'a, S: Sink> Visitor<'a, S> {
         }
     }
 
-    fn count(&mut self, done: &Result<(), Panicked>) {
-        self.panics += u32::from(done.is_err());
+    fn count(&mut self, mishap: Option<Mishap>) {
+        match mishap {
+            Some(Mishap::Panicked) => self.panics += 1,
+            Some(Mishap::Cut) => self.sink.count_cut(),
+            None => {}
+        }
     }
 }
 
@@ -95,15 +107,16 @@ impl<S: Sink> Visit for Visitor<'_, S> {
 
     fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
         let (mut message, mut causes) = (String::new(), Vec::new());
-        let done = text::push_error(&mut message, &mut causes, error);
-        self.count(&done);
+        let mishap = text::push_error(&mut message, &mut causes, error);
+        self.count(mishap);
         let told = Told { message: &message, causes: &causes };
         self.sink.set_error(self.call_site.planned(field), told);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let done = text::with_text(value, |text| self.set(field, Value::Str(text)));
-        self.count(&done);
+        let bytes_max = self.sink.text_bytes_max(self.call_site.planned(field).role);
+        let mishap = text::with_text(value, bytes_max, |text| self.set(field, Value::Str(text)));
+        self.count(mishap);
     }
 }
 

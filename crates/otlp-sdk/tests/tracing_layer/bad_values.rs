@@ -98,7 +98,20 @@ fn a_value_without_an_end_is_cut() {
     let record = bench.find("work");
     let len = record.attribute_text("huge").unwrap().len();
     assert!((1_000_000..2_000_000).contains(&len), "{len}");
-    assert!(record.span.events[0].name.len() > 1_000_000);
+    let event = &record.span.events[0];
+    assert!(event.name.len() > 1_000_000);
+    // Name and field.
+    assert_eq!((record.span.dropped_attributes_count, event.dropped_attributes_count), (1, 2));
+    assert_eq!(bench.ledger().limited, 1);
+}
+
+#[test]
+fn a_span_with_an_event_that_was_cut_is_limited() {
+    let bench = traced(|| info_span!("work").in_scope(|| info!(huge = ?Huge, "event")));
+    let record = bench.find("work");
+    assert_eq!(record.span.dropped_attributes_count, 0);
+    assert_eq!(record.span.events[0].dropped_attributes_count, 1);
+    assert_eq!(bench.ledger().limited, 1);
 }
 
 #[test]

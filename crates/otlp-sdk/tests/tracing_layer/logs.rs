@@ -1,6 +1,7 @@
 //! Events as log records.
 
 use opentelemetry::logs::{AnyValue, Severity};
+use otlp_sdk::DropReason;
 use otlp_sdk::logs::LoggerProvider;
 use otlp_sdk::testing::{InMemoryExporter, RecordedLogRecord};
 use otlp_sdk::tracing_layer::{EventSink, OtelSpanExt as _, TracingLayer};
@@ -186,16 +187,45 @@ fn suppressed_and_filtered_events_make_no_records() {
     assert!(logs.records().is_empty());
 }
 
+/// Row G-L5: limits are for attributes, not for the body.
 #[test]
-fn a_message_ten_megabytes_long_is_cut_and_a_text_is_dropped_and_counted() {
-    let long = "x".repeat(10 << 20);
-    let logs = logged(|layer| layer, || info!("{long}"));
-    let records = logs.records();
-    let Some(AnyValue::String(body)) = &records[0].body else { panic!("{records:?}") };
-    assert_eq!(body.as_str().len(), 1 << 20);
-
-    let logs = logged(|layer| layer, || info!(message = long.as_str()));
-    let _ = logs.provider.force_flush();
+fn a_formatted_body_is_whole_and_a_formatted_field_that_is_cut_is_counted() {
+    let long = "x".repeat(2 << 20);
+    let logs = logged(|layer| layer, || info!(field = %long, "{long}"));
     let ledger = logs.provider.ledger();
-    assert_eq!((ledger.delivered, ledger.dropped_total(), ledger.unaccounted()), (0, 1, 0));
+    assert_eq!((ledger.created, ledger.limited), (1, 1));
+    assert_eq!(text(&logs.record(&long), "field").map(|field| field.len()), Some(1 << 20));
+
+    let logs = logged(|layer| layer, || info!("{long}"));
+    assert!(logs.record(&long).attributes.is_empty());
+    assert_eq!(logs.provider.ledger().limited, 0);
+}
+
+#[test]
+fn a_message_larger_than_a_request_is_dropped_and_counted_formatted_or_not() {
+    let long = "x".repeat(10 << 20);
+    let formatted = logged(|layer| layer, || info!("{long}"));
+    let text = logged(|layer| layer, || info!(message = long.as_str()));
+    for logs in [formatted, text] {
+        assert!(logs.provider.force_flush().is_err());
+        let ledger = logs.provider.ledger();
+        assert_eq!((ledger.delivered, ledger.unaccounted()), (0, 0));
+        assert_eq!(ledger.dropped(DropReason::TooLarge), 1);
+    }
+}
+
+#[test]
+fn a_body_without_an_end_is_refused_as_too_large() {
+    struct Endless;
+    impl std::fmt::Debug for Endless {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            let piece = "and so on ".repeat(1000);
+            loop {
+                f.write_str(&piece)?;
+            }
+        }
+    }
+    let logs = logged(|layer| layer, || info!("{:?}", Endless));
+    assert!(logs.provider.force_flush().is_err());
+    assert_eq!(logs.provider.ledger().dropped(DropReason::TooLarge), 1);
 }

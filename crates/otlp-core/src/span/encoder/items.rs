@@ -35,6 +35,8 @@ pub(super) struct Items {
     pub(super) buf: Vec<u8>,
     pub(super) count: u32,
     pub(super) dropped: u32,
+    /// Whether an item that is kept has lost some of its attributes.
+    pub(super) lost_inside: bool,
 }
 
 impl Items {
@@ -67,7 +69,7 @@ impl Items {
         if self.count | self.dropped == 0 {
             return;
         }
-        (self.count, self.dropped) = (0, 0);
+        (self.count, self.dropped, self.lost_inside) = (0, 0, false);
         self.buf.clear();
         if self.buf.capacity() > ITEMS_BYTES_KEPT {
             self.buf.shrink_to(ITEMS_BYTES_KEPT);

@@ -90,3 +90,33 @@ fn an_event_of_encoded_attributes_is_that_of_the_same_attributes() {
     other.add_dropped_events(1);
     assert_eq!((other.events().len(), other.dropped_events()), (1, 2));
 }
+
+#[test]
+fn attributes_that_an_event_has_lost_make_the_span_limited() {
+    let limits = SpanLimits { attributes_per_event: 1, ..SpanLimits::default() };
+    let mut encoder = SpanEncoder::default();
+    let add = |encoder: &mut SpanEncoder, keys: &[&str]| {
+        encoder.add_event("event", 1, &limits, |set| {
+            keys.iter().for_each(|key| set(key, Value::Bool(true)));
+        });
+        encoder.is_limited()
+    };
+    assert!(!add(&mut encoder, &["a"]));
+    assert!(add(&mut encoder, &["a", "b"]));
+    encoder.clear();
+    assert!(!add(&mut encoder, &["a"]));
+}
+
+#[test]
+fn a_name_that_is_copied_uses_memory_that_was_there() {
+    let mut encoder = SpanEncoder::default();
+    encoder.copy_name("GET /users/{id}");
+    let first = encoder.name().as_ptr();
+    encoder.clear();
+    assert_eq!(encoder.name(), "");
+    encoder.copy_name("GET /users");
+    assert_eq!((encoder.name(), encoder.name().as_ptr()), ("GET /users", first));
+    encoder.copy_name(&"x".repeat(1000));
+    encoder.clear();
+    assert_eq!(encoder.spare_name.capacity(), 0, "a long one is not kept");
+}
