@@ -54,6 +54,9 @@ fn the_list_names_every_agreed_row() {
         "span_unsampled0",
         "span_unsampled10",
         "span_threads2",
+        "tracing10_caller",
+        "tracing10_cpu_encoded",
+        "tracing10_allocs",
         "log4_cpu_encoded",
         "bridge_grpc",
         "bridge_http",
@@ -68,6 +71,27 @@ fn the_list_names_every_agreed_row() {
         "rss_server_away",
     ] {
         assert!(list.lines().any(|line| line.trim() == row), "{row} is missing in {list}");
+    }
+}
+
+#[test]
+fn the_agreed_bars_are_those_that_were_agreed() {
+    use otlp_benches::rows::{self, Bar};
+    let agreed: [(&str, &[Bar]); 10] = [
+        ("span_root10_caller", &[Bar::Ratio(6.0), Bar::Ours(150.0)]),
+        ("span_root10_cpu_encoded", &[Bar::Ratio(12.0)]),
+        ("span_root10_allocs", &[Bar::OursAlways(0.0)]),
+        ("tracing10_caller", &[Bar::Ours(450.0)]),
+        ("tracing10_cpu_encoded", &[Bar::Ratio(8.0)]),
+        ("tracing10_allocs", &[Bar::Ours(1.0)]),
+        ("log4_cpu_encoded", &[Bar::Ratio(6.0)]),
+        ("bridge_grpc", &[Bar::Ratio(3.0)]),
+        ("bridge_http", &[Bar::Ratio(3.0)]),
+        ("metrics_10k", &[Bar::Ratio(4.0)]),
+    ];
+    for (name, bars) in agreed {
+        let row = rows::all().find(|row| row.name == name).unwrap();
+        assert_eq!(row.bars, bars, "{name}");
     }
 }
 
@@ -101,6 +125,13 @@ fn a_recorded_span_allocates_no_more_than_its_share_of_a_buffer() {
     let ours = line["ours"]["median"].as_f64().unwrap();
     // Nothing of its own: a buffer that is sent away is replaced, some hundred spans later.
     assert!(ours < 0.05, "{line}");
+}
+
+#[test]
+fn a_span_of_the_layer_allocates_its_context_and_its_share_of_a_buffer() {
+    let line = smoke("tracing10_allocs");
+    let ours = line["ours"]["median"].as_f64().unwrap();
+    assert!((1.0..1.05).contains(&ours), "{line}");
 }
 
 #[test]

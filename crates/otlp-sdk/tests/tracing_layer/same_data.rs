@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 
-use opentelemetry::logs::AnyValue;
+use opentelemetry::logs::{AnyValue, Severity};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -21,7 +21,7 @@ use otlp_sdk::tracing_layer::{EventSink, TracingLayer};
 use otlp_testing::SpanRecord;
 use otlp_testing::oracle::{spans, value_text};
 use tracing::field::Empty;
-use tracing::{debug, error, info, info_span, trace_span, warn};
+use tracing::{debug, error, info, info_span, trace, trace_span, warn};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::trace_support::Bench;
@@ -55,6 +55,7 @@ fn app() {
         fetch("/second", 2).unwrap();
         trace_span!("parse").in_scope(|| {
             let cause = std::io::Error::other("bad byte");
+            trace!(at = 1_i64, "parsing");
             warn!(cause = &cause as &(dyn Error + 'static), at = 3_i64, "cannot parse");
         });
         audit.follows_from(&request);
@@ -220,7 +221,9 @@ fn log_records_are_those_of_the_official_stack() {
             }
         })
         .collect();
-    assert_eq!(theirs.len(), 7);
+    assert_eq!(theirs.len(), 8);
+    let trace = ours.iter().find(|it| it.severity.1 == "TRACE").unwrap();
+    assert_eq!(trace.severity.0, Some(Severity::Trace as i32));
     // Ours come by scope.
     assert_eq!(ours, theirs);
 }
