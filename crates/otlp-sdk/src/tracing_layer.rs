@@ -61,6 +61,10 @@
 //! by attaching the extracted context before the span is made, or afterwards by
 //! [`OtelSpanExt::set_parent`], until the span has a child. `follows_from` becomes a link.
 //!
+//! Where the provider cannot record, because traces are off (`OTEL_SDK_DISABLED`,
+//! `OTEL_TRACES_EXPORTER=none`) or it was shut down, a span holds its parent's context and has no ids of its
+//! own: what comes in goes out to others, and log records have the caller's ids.
+//!
 //! # Fields with a meaning
 //!
 //! | field of a span | sets |

@@ -177,14 +177,16 @@ impl Scope {
         self.provider.core.is_active() && !is_too_deep()
     }
 
-    /// Counts a span where none can be recorded.
+    /// Counts a span where none can be recorded. Says as what.
     #[cold]
-    pub(crate) fn count_not_recorded(&self, parent: Option<&SpanContext>) {
+    pub(crate) fn count_not_recorded(&self, parent: Option<&SpanContext>) -> Counted {
         let provider = &*self.provider;
-        provider.count(match provider.core.is_shut_down() {
+        let counted = match provider.core.is_shut_down() {
             true => Counted::AfterShutdown,
             false => Counted::Started(Origin::of(parent), Decision::Drop),
-        });
+        };
+        provider.count(counted);
+        counted
     }
 
     /// Asks the sampler, and makes the ids (row T7). A span that has an id keeps it.

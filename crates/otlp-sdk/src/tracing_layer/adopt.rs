@@ -27,6 +27,9 @@ impl TracingLayer {
         if known.has_child {
             return Err(SpanError::HasChildren);
         }
+        if known.passes_on {
+            return self.pass_on(id, cx);
+        }
         let parent = cx.span();
         let parent = Some(parent.span_context()).filter(|parent| parent.is_valid());
         let new = match &known.question {
@@ -37,6 +40,18 @@ impl TracingLayer {
         let change = Change { cx, parent, decided, fresh: None };
         let change = self.with_recorder(change, &known);
         self.apply(id, change)
+    }
+
+    /// Gives another context to a span that only passes one on. It is counted already.
+    fn pass_on(&self, id: u64, cx: &Context) -> Result<(), SpanError> {
+        let replaced = self.open.with(id, |span| match span.has_child {
+            true => Err(SpanError::HasChildren),
+            // The old one goes out of the lock: what it carries is not ours.
+            false => Ok(std::mem::replace(&mut span.context, cx.clone())),
+        });
+        let _old_context = replaced.ok_or(SpanError::NotFound)??;
+        entered::replace(self.id, id, cx.clone());
+        Ok(())
     }
 
     /// A span that was not recorded so far is from now on, if that is decided.
@@ -96,6 +111,7 @@ struct Before {
     metadata: &'static tracing::Metadata<'static>,
     context: SpanContext,
     has_child: bool,
+    passes_on: bool,
     has_recorder: bool,
     question: Option<Question>,
 }
@@ -108,6 +124,7 @@ impl Before {
             metadata: span.metadata,
             context: span.span_context(),
             has_child: span.has_child,
+            passes_on: span.passes_on,
             has_recorder: recorder.is_some(),
             question: recorder.filter(|_| asks).map(Question::about),
         }

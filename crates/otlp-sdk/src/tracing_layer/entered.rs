@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use opentelemetry::trace::{SpanId, TraceContextExt};
+use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
 use opentelemetry::{Context, ContextGuard};
 
 use super::gone;
@@ -17,6 +17,9 @@ pub(super) enum Around {
     /// In the API's current context. `first_child_of` is the layer's span that this context belongs to,
     /// if nothing was started in it from here yet.
     Current { first_child_of: Option<u64> },
+    /// In the API's current context, which somebody has attached since the innermost span was entered,
+    /// such as one with a span of the API.
+    Attached,
     /// In this span of the layer, of which the API's current context does not know.
     Span(u64),
 }
@@ -94,13 +97,28 @@ pub(super) fn leave(layer: u64, span: u64) {
 pub(super) fn replace(layer: u64, span: u64, context: Context) {
     let Some(guard) = take_top_guard(layer, span) else { return };
     detach(guard);
+    // Another one than before where the parent's context is passed on.
+    let current = context.span().span_context().span_id();
     let guard = attach(context);
     let _ = STACK.try_with(|stack| {
         let mut stack = stack.0.borrow_mut();
         if let Some(top) = stack.last_mut().filter(|top| top.is(layer, span)) {
             top.guard = guard;
+            top.current = current;
         }
     });
+}
+
+/// Whether another layer has entered the span just now, and its context is current.
+#[cold]
+pub(super) fn is_current_for_another(layer: u64, span: u64) -> bool {
+    forget_gone();
+    let is_current = STACK.try_with(|stack| {
+        let stack = stack.0.borrow();
+        let top = stack.last().filter(|top| top.span == span && top.layer != layer);
+        top.is_some_and(|top| top.guard.is_some() && top.current == current_span_id())
+    });
+    is_current.unwrap_or(false)
 }
 
 /// Where on this thread a span that names no parent belongs.
@@ -114,8 +132,19 @@ pub(super) fn around(layer: u64) -> Around {
 pub(super) fn unknown_to_the_api(layer: u64) -> Option<u64> {
     match look(layer, |_| false) {
         Around::Span(span) => Some(span),
-        Around::Current { .. } => None,
+        Around::Current { .. } | Around::Attached => None,
     }
+}
+
+/// A span is about to start in a context that somebody has attached. Asks about each of the layer's spans
+/// that this thread is in, and in which none was started from here, whether that makes it a descendant.
+pub(super) fn settle(layer: u64, is_ancestor: impl Fn(u64, TraceId) -> bool) {
+    let Some(trace) = current_trace_id() else { return };
+    let _ = STACK.try_with(|stack| {
+        let mut stack = stack.0.borrow_mut();
+        let childless = stack.iter_mut().filter(|it| it.layer == layer && !it.has_child);
+        childless.for_each(|entered| entered.has_child = is_ancestor(entered.span, trace));
+    });
 }
 
 /// All of the layer's spans that this thread is in, the innermost last.
@@ -134,8 +163,7 @@ fn look(layer: u64, is_first: impl FnOnce(&mut Entered) -> bool) -> Around {
         let mut stack = stack.0.borrow_mut();
         let Some(top) = stack.last_mut() else { return in_api };
         if top.current != current_span_id() {
-            // Somebody has attached a context since, such as one with a span of the API.
-            return in_api;
+            return Around::Attached;
         }
         if top.layer == layer && top.guard.is_some() {
             let first = is_first(top);
@@ -211,6 +239,12 @@ fn detach(guard: ContextGuard) {
 fn current_span_id() -> SpanId {
     let id = caught(|| with_current(|cx| cx.span().span_context().span_id()));
     id.ok().flatten().unwrap_or(SpanId::INVALID)
+}
+
+/// The trace of the API's current context, if it is in one.
+fn current_trace_id() -> Option<TraceId> {
+    let id = caught(|| with_current(|cx| cx.span().span_context().trace_id()));
+    id.ok().flatten().filter(|id| *id != TraceId::INVALID)
 }
 
 /// The spans, and how many layers had gone when it was last looked through for theirs.

@@ -83,17 +83,19 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
     fn on_enter(&self, id: &Id, _ctx: layer::Context<'_, S>) {
         let id = id.into_u64();
         let tracked = self.options.activity;
-        let context = self.open.with(id, |span| {
+        let found = self.open.with(id, |span| {
             if let Some(started) = span.started().filter(|_| tracked) {
                 span.activity.enter(Clock::global().since(&started));
             }
-            span.context.clone()
+            (span.context.clone(), span.passes_on)
         });
-        if let Some(context) = context {
+        if let Some((context, passes_on)) = found {
             if entered::is_crowded() {
                 entered::forget_closed(self.id, |span| self.open.with(span, |_| ()).is_some());
             }
-            entered::enter(self.id, id, context, self.options.activate);
+            // What only passes a context on does not cover the span that another layer has made.
+            let gives_way = passes_on && entered::is_current_for_another(self.id, id);
+            entered::enter(self.id, id, context, self.options.activate && !gives_way);
         }
     }
 

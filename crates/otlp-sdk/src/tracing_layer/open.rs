@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceId};
 use otlp_core::wire::Key;
 use parking_lot::Mutex;
 use tracing::Metadata;
@@ -26,6 +26,8 @@ use crate::trace::span::finish;
 pub(super) struct OpenSpan {
     /// What is current inside it.
     pub(super) context: Context,
+    /// Whether that is its parent's, untouched: nothing can be recorded, and there are no ids of its own.
+    pub(super) passes_on: bool,
     /// `None` if it is not recorded.
     pub(super) recorder: Option<Box<Recorder>>,
     pub(super) decision: Decision,
@@ -87,9 +89,10 @@ impl OpenSpan {
         finish(recorder, context.span().span_context(), end);
     }
 
-    /// The recorder of a span that was sampled out, kept only for a parent that might have become
-    /// known.
-    fn take_provisional(&mut self) -> Option<Box<Recorder>> {
+    /// A span was started in it. Gives back the recorder of a span that was sampled out, kept only for a
+    /// parent that might have become known.
+    fn has_child_now(&mut self) -> Option<Box<Recorder>> {
+        self.has_child = true;
         if self.decision == Decision::Drop { self.recorder.take() } else { None }
     }
 }
@@ -168,10 +171,7 @@ impl OpenSpans {
 
     /// Remembers that a span has a child, and gives the context in which that starts.
     pub(super) fn parent_context(&self, id: u64) -> Option<Context> {
-        let parent = self.with(id, |span| {
-            span.has_child = true;
-            (span.context.clone(), span.take_provisional())
-        });
+        let parent = self.with(id, |span| (span.context.clone(), span.has_child_now()));
         parent.map(|(context, unused)| {
             unused.into_iter().for_each(put_back);
             context
@@ -180,11 +180,20 @@ impl OpenSpans {
 
     /// Remembers that a span has a child.
     pub(super) fn has_child(&self, id: u64) {
-        let unused = self.with(id, |span| {
-            span.has_child = true;
-            span.take_provisional()
-        });
+        let unused = self.with(id, OpenSpan::has_child_now);
         unused.flatten().into_iter().for_each(put_back);
+    }
+
+    /// Remembers that a span has a descendant, if it is in this trace. Says whether it is.
+    pub(super) fn has_descendant_in(&self, id: u64, trace: TraceId) -> bool {
+        let unused = self.with(id, |span| {
+            let is_in = span.context.span().span_context().trace_id() == trace;
+            is_in.then(|| span.has_child_now())
+        });
+        let unused = unused.flatten();
+        let is_in = unused.is_some();
+        unused.flatten().into_iter().for_each(put_back);
+        is_in
     }
 
     /// All that is left.

@@ -16,6 +16,7 @@ use tracing::span::{Id, Record};
 use tracing::{Dispatch, Metadata, Span};
 
 use super::TracingLayer;
+use super::open::OpenSpan;
 use super::span_ext::SpanError;
 use crate::trace::recorder::Recorder;
 
@@ -29,11 +30,12 @@ pub(super) enum Order {
     SetStatus(Status),
 }
 
-/// The span's context, once all is done.
-pub(super) type Answer = Result<Context, SpanError>;
+/// What is known of the span, once all is done.
+type Answer = Result<Known, SpanError>;
 
-/// Has all layers of the span's subscriber carry out an order. The first answer counts.
-pub(super) fn give(span: &Span, order: Order) -> Answer {
+/// Has all layers of the span's subscriber carry out an order. The first answer counts, that of a layer
+/// which records before that of one which only passes contexts on.
+pub(super) fn give(span: &Span, order: Order) -> Result<Context, SpanError> {
     let Some(metadata) = span.metadata() else { return Err(SpanError::Disabled) };
     let answer = span.with_subscriber(|(id, dispatch)| {
         let shown = dispatch.downcast_ref::<TracingLayer>();
@@ -42,7 +44,7 @@ pub(super) fn give(span: &Span, order: Order) -> Answer {
             None => lay_down(dispatch, metadata, id, order),
         }
     });
-    answer.unwrap_or(Err(SpanError::Disabled))
+    answer.unwrap_or(Err(SpanError::Disabled)).map(|known| known.context)
 }
 
 /// Carries out the order that lies on this thread for this span, if there is one.
@@ -50,8 +52,8 @@ pub(super) fn look(layer: &TracingLayer, id: &Id) {
     let Some(mut laid) = take(id) else { return };
     // With nothing borrowed: a sampler may be asked.
     let answer = layer.carry_out(id, &laid.order);
-    if laid.answer == Err(SpanError::NotFound) {
-        laid.answer = answer.map(Known);
+    if counts_rather(&laid.answer, &answer) {
+        laid.answer = answer;
     }
     put(Some(laid));
 }
@@ -85,7 +87,9 @@ impl TracingLayer {
                 self.open.record(id, |recorder| recorder.set_status(status.clone()));
             }
         }
-        self.open.with(id, |span| span.context.clone()).ok_or(SpanError::NotFound)
+        let known =
+            |span: &mut OpenSpan| Known { context: span.context.clone(), passed: span.passes_on };
+        self.open.with(id, known).ok_or(SpanError::NotFound)
     }
 }
 
@@ -113,22 +117,28 @@ fn lay_down(
     let nothing: [(&Field, Option<&dyn Value>); 0] = [];
     dispatch.record(id, &Record::new(&metadata.fields().value_set(&nothing)));
     let laid = put(before);
-    laid.map_or(Err(SpanError::NotFound), |laid| laid.answer.map(|Known(context)| context))
+    laid.map_or(Err(SpanError::NotFound), |laid| laid.answer)
 }
 
 /// An order that the layers are to find.
 struct Laid {
     span: u64,
     order: Order,
-    answer: Result<Known, SpanError>,
+    answer: Answer,
 }
 
-/// A context; contexts cannot be compared.
-struct Known(Context);
+/// What a layer knows of a span.
+struct Known {
+    context: Context,
+    /// Whether the context is the parent's: the layer cannot record.
+    passed: bool,
+}
 
-impl PartialEq for Known {
-    fn eq(&self, _: &Self) -> bool {
-        true
+/// Whether another layer's answer counts rather than the first.
+fn counts_rather(first: &Answer, other: &Answer) -> bool {
+    match first {
+        Ok(first) => first.passed && other.is_ok(),
+        Err(error) => *error == SpanError::NotFound,
     }
 }
 

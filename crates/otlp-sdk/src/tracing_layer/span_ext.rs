@@ -34,10 +34,11 @@ pub trait OtelSpanExt {
     /// Makes the span in `parent` this one's parent, or makes this one a root if there is none in it,
     /// and asks the sampler again.
     ///
-    /// Possible until a span is started inside this one. What was read before (a header that was sent,
-    /// a log record) has the old trace id, and so have spans that were started in its context through
-    /// the API; so do it first. A span without a parent has lost nothing by what the sampler said
-    /// before; one whose parent was known and not sampled is recorded from here on.
+    /// Possible until a span of `tracing` is started inside this one, directly or through spans of the API
+    /// in between. What was read before (a header that was sent, a log record) has the old trace id, and so
+    /// have spans that were started in its context through the API alone; so do it first. A span without a parent has lost nothing by what the sampler said
+    /// before; one whose parent was known and not sampled is recorded from here on. Where traces are off
+    /// or shut down, nothing is recorded, and `parent` is what is current inside (row T5).
     ///
     /// # Errors
     ///
@@ -126,9 +127,10 @@ pub enum SpanError {
     #[error("the span is disabled: there is no subscriber, or its filters turn the span off")]
     Disabled,
     /// The subscriber has no `TracingLayer`, or a filter of that layer leaves the span out, or telemetry
-    /// was suppressed or shut down when the span started.
+    /// was suppressed where the span started, as on the threads of exporters.
     #[error(
-        "no TracingLayer has the span: the subscriber has none, or the layer's filters leave it out"
+        "no TracingLayer has the span: the subscriber has none, the layer's filters leave it out, or \
+         telemetry was suppressed where it started"
     )]
     NotFound,
     /// The parent cannot be changed any more: a span was started inside this one.

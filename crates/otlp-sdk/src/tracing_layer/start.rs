@@ -15,7 +15,7 @@ use super::fields::SpanFields;
 use super::open::{Activity, OpenSpan};
 use super::visit::Visitor;
 use crate::current::with_current;
-use crate::foreign::caught;
+use crate::foreign::{caught, is_too_deep};
 use crate::trace::counts::{Counted, Origin};
 use crate::trace::recorder::Recorder;
 use crate::trace::sampler::Decision;
@@ -34,6 +34,8 @@ pub(super) struct New<'a> {
 struct Begun {
     /// What is current inside it.
     context: Context,
+    /// Whether that is its parent's, untouched.
+    passes_on: bool,
     decision: Decision,
     counted: Counted,
     recorder: Option<Box<Recorder>>,
@@ -44,8 +46,16 @@ struct Begun {
     has_fields: bool,
 }
 
+/// What becomes of a span that cannot be recorded. It is counted.
+enum Unrecorded {
+    /// Nothing: telemetry is suppressed.
+    Nothing,
+    /// It passes its parent's context on, as without an SDK (row T5).
+    PassesOn(Counted),
+}
+
 impl TracingLayer {
-    /// Starts a span. `None` where none can be recorded; it is counted.
+    /// Starts a span. `None` where telemetry is suppressed; it is counted.
     pub(super) fn start(&self, new: New<'_>) -> Option<OpenSpan> {
         let mut begun = self.begin(new)?;
         let mut started = 0;
@@ -65,6 +75,7 @@ impl TracingLayer {
         }
         Some(OpenSpan {
             context: begun.context,
+            passes_on: begun.passes_on,
             recorder: begun.recorder,
             decision: begun.decision,
             counted: begun.counted,
@@ -93,16 +104,25 @@ impl TracingLayer {
             }
             Around::Current { first_child_of } => {
                 first_child_of.into_iter().for_each(|parent| self.open.has_child(parent));
-                if self.scope.provider.has_foreign_sampler() {
-                    let current = caught(|| with_current(Context::clone)).ok().flatten();
-                    return self.begin_asking(&current.unwrap_or_default(), new);
-                }
-                // Borrowed rather than cloned: nothing of the user's attaches a context in there. The
-                // API panics when it is asked from within its own change of the current context.
-                let begin = || with_current(|cx| self.begin_known(cx, new));
-                caught(begin).unwrap_or_else(|_| Some(self.suppressed())).flatten()
+                self.begin_in_current(new)
+            }
+            Around::Attached => {
+                entered::settle(self.id, |span, trace| self.open.has_descendant_in(span, trace));
+                self.begin_in_current(new)
             }
         }
+    }
+
+    #[inline]
+    fn begin_in_current(&self, new: New<'_>) -> Option<Begun> {
+        if self.scope.provider.has_foreign_sampler() {
+            let current = caught(|| with_current(Context::clone)).ok().flatten();
+            return self.begin_asking(&current.unwrap_or_default(), new);
+        }
+        // Borrowed rather than cloned: nothing of the user's attaches a context in there. The API panics
+        // when it is asked from within its own change of the current context.
+        let begin = || with_current(|cx| self.begin_known(cx, new));
+        caught(begin).unwrap_or_else(|_| Some(self.suppressed())).flatten()
     }
 
     fn begin_in(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
@@ -119,7 +139,10 @@ impl TracingLayer {
     #[inline]
     fn begin_known(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
         let span = cx.span();
-        let parent = self.parent_in(cx, span.span_context())?;
+        let parent = match self.parent_in(cx, span.span_context()) {
+            Ok(parent) => parent,
+            Err(unrecorded) => return unrecorded.begun(cx),
+        };
         let named = NewSpan::named(Cow::Borrowed(new.call_site.metadata.name()));
         let decided = self.scope.decide(&named, cx, parent, None);
         let counted = self.count_started(parent, decided.decision);
@@ -133,7 +156,10 @@ impl TracingLayer {
     #[cold]
     fn begin_asking(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
         let span = cx.span();
-        let parent = self.parent_in(cx, span.span_context())?;
+        let parent = match self.parent_in(cx, span.span_context()) {
+            Ok(parent) => parent,
+            Err(unrecorded) => return unrecorded.begun(cx),
+        };
         let named = NewSpan::named(Cow::Borrowed(new.call_site.metadata.name()));
         let mut recorder = self.scope.begin(named, cx, parent, &SpanContext::NONE);
         self.record_first(&mut recorder, new);
@@ -149,22 +175,29 @@ impl TracingLayer {
         Some(self.begun(cx, new.id, decided, counted, Some(recorder), true))
     }
 
-    /// The parent in a context; `None` where nothing can be recorded.
+    /// The parent in a context, if there is one.
     #[inline]
-    #[expect(clippy::option_option, reason = "whether there is a parent, and whether to go on")]
     fn parent_in<'a>(
         &self,
         cx: &Context,
         parent: &'a SpanContext,
-    ) -> Option<Option<&'a SpanContext>> {
+    ) -> Result<Option<&'a SpanContext>, Unrecorded> {
+        let known = parent.is_valid().then_some(parent);
+        if !cx.is_telemetry_suppressed() && self.scope.can_record() {
+            return Ok(known);
+        }
+        Err(self.unrecorded(cx, known))
+    }
+
+    #[cold]
+    fn unrecorded(&self, cx: &Context, parent: Option<&SpanContext>) -> Unrecorded {
         if cx.is_telemetry_suppressed() {
-            return self.suppressed();
+            self.count_started(None, Decision::Drop);
+            return Unrecorded::Nothing;
         }
-        if !self.scope.can_record() {
-            self.scope.count_not_recorded(Some(parent).filter(|parent| parent.is_valid()));
-            return None;
-        }
-        Some(parent.is_valid().then_some(parent))
+        let counted = self.scope.count_not_recorded(parent);
+        // What foreign code starts for foreign code, and on threads of exporters, is nothing at all.
+        if is_too_deep() { Unrecorded::Nothing } else { Unrecorded::PassesOn(counted) }
     }
 
     #[cold]
@@ -199,6 +232,7 @@ impl TracingLayer {
         let Decided { context, decision, attributes } = decided;
         Begun {
             context: self.context_in(cx, id, context),
+            passes_on: false,
             decision,
             counted,
             recorder,
@@ -224,6 +258,23 @@ impl TracingLayer {
 
     pub(super) fn count_panics(&self, panics: u32) {
         (0..panics).for_each(|_| self.scope.provider.core.count_panic());
+    }
+}
+
+impl Unrecorded {
+    #[cold]
+    fn begun(self, parent: &Context) -> Option<Begun> {
+        let Self::PassesOn(counted) = self else { return None };
+        Some(Begun {
+            context: parent.clone(),
+            passes_on: true,
+            decision: Decision::Drop,
+            counted,
+            recorder: None,
+            sampler_attributes: None,
+            parent: None,
+            has_fields: false,
+        })
     }
 }
 

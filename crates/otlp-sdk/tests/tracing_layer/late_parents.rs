@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanContext, Status, TraceContextExt as _, TraceState};
+use opentelemetry::trace::{SpanContext, Status, TraceContextExt as _, TraceState, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use otlp_sdk::trace::sampler::Sampler;
 use otlp_sdk::trace::{ActiveSpan, SpanProcessor};
@@ -73,6 +73,65 @@ fn a_child_by_name_settles_the_parent_too() {
         drop(info_span!(parent: &span, "child"));
         assert_eq!(span.set_parent(cx), Err(SpanError::HasChildren));
     });
+}
+
+#[test]
+fn a_child_below_spans_of_the_api_settles_the_parent_too() {
+    let (cx, _) = remote_parent(1, "");
+    let bench = traced_with(
+        |builder| builder,
+        |bench| {
+            let outer = info_span!("outer").entered();
+            bench.tracer.in_span("api", |_| {
+                bench.tracer.in_span("deeper", |_| drop(info_span!("inner")));
+            });
+            assert_eq!(outer.set_parent(cx), Err(SpanError::HasChildren));
+        },
+    );
+    let outer = bench.find("outer");
+    assert_eq!(outer.parent_span_id(), "");
+    for name in ["api", "deeper", "inner"] {
+        assert_eq!(bench.find(name).trace_id(), outer.trace_id(), "{name}");
+    }
+}
+
+#[test]
+fn a_child_settles_every_span_around_it_that_is_in_its_trace() {
+    let (cx, _) = remote_parent(1, "");
+    traced_with(
+        |builder| builder,
+        |bench| {
+            let outer = info_span!("outer").entered();
+            let api = Context::current_with_span(bench.tracer.start("api"));
+            let apart = info_span!(parent: None, "apart").entered();
+            let attached = api.attach();
+            drop(info_span!("inner"));
+            drop(attached);
+            assert_eq!(apart.set_parent(cx.clone()), Ok(()));
+            assert_eq!(outer.set_parent(cx), Err(SpanError::HasChildren));
+        },
+    );
+}
+
+#[test]
+fn a_span_in_another_trace_is_no_child() {
+    let (cx, parent) = remote_parent(1, "");
+    let bench = traced_with(
+        |builder| builder,
+        |bench| {
+            let outer = info_span!("outer").entered();
+            for unrelated in [cx.clone(), Context::new()] {
+                let _attached = unrelated.attach();
+                bench.tracer.in_span("api", |_| drop(info_span!("inner")));
+                drop(info_span!("beside"));
+            }
+            // One through the API alone is none either.
+            bench.tracer.in_span("alone", |_| {});
+            outer.set_parent(cx.clone()).unwrap();
+            drop(outer);
+        },
+    );
+    assert_eq!(bench.find("outer").parent_span_id(), parent.span_id().to_string());
 }
 
 #[test]

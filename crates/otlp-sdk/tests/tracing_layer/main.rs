@@ -19,6 +19,7 @@ mod spans;
 mod threads;
 #[path = "../trace_support/mod.rs"]
 mod trace_support;
+mod without_traces;
 
 use otlp_sdk::trace::TracerProviderBuilder;
 use otlp_sdk::tracing_layer::TracingLayer;
