@@ -1,4 +1,4 @@
-//! How long each kind of row runs: enough for a stable middle, or all rows within two minutes.
+//! How long each kind of row runs: enough for a stable middle, or all rows within three minutes.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Effort {
         away_time: Duration::from_secs(60),
     };
 
-    /// All rows within two minutes.
+    /// All rows within three minutes.
     pub const QUICK: Self = Self {
         plan: Plan { rounds: 7, bursts: 10 },
         export_rounds: 3,

@@ -21,7 +21,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 const USAGE: &str = "\
 usage: compare [--quick | --smoke] [--only ROW]... [--json FILE]
 
-  --quick      all rows within two minutes; the figures are rougher
+  --quick      all rows within three minutes; the figures are rougher
   --smoke      one short round of each row, to see that they work; the figures mean nothing
   --only ROW   this row only; may be given several times
   --json FILE  writes one JSON object a line: row, unit, ours, peer, peer_name, ratio
