@@ -79,6 +79,7 @@ mod logs;
 mod metrics;
 mod room;
 mod spans;
+mod timer;
 mod voice;
 mod worker;
 

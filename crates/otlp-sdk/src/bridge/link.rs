@@ -6,7 +6,6 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use futures_timer::Delay;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter};
 use otlp_core::{Payload, Signal};
@@ -17,6 +16,7 @@ use super::account::Account;
 use super::config::ExportConfig;
 use super::courier::{Job, Report};
 use super::groups::Encoded;
+use super::timer::SpareTimer;
 use super::worker::{self, Command, Plan, Settle};
 use crate::foreign::caught;
 use crate::notice::{line, printable};
@@ -42,6 +42,7 @@ struct Shared {
     /// Why there is no thread.
     no_thread: Mutex<Option<String>>,
     destination: Arc<str>,
+    timer: SpareTimer,
 }
 
 impl Link {
@@ -65,6 +66,7 @@ impl Link {
             thread: Mutex::new(None),
             no_thread: Mutex::new(None),
             destination: Arc::clone(&destination),
+            timer: SpareTimer::default(),
         });
         spawn(&shared, Plan { signal, exporter, destination, account, config, commands });
         Self { shared, open: AtomicBool::new(true) }
@@ -173,10 +175,9 @@ impl Shared {
     /// blocks it must not hold the caller, whose runtime may have no timer.
     async fn answer(&self, items: usize, outcome: oneshot::Receiver<Report>) -> OTelSdkResult {
         let limit = self.config.limit().unwrap_or(PATIENCE_MAX).min(PATIENCE_MAX);
-        let report = tokio::select! {
-            biased;
-            report = outcome => report.map_err(|_| self.gone(items))?,
-            () = Delay::new(limit.saturating_add(GRACE)) => return Err(self.overdue(limit)),
+        let report = match self.timer.within(limit.saturating_add(GRACE), outcome).await {
+            Some(report) => report.map_err(|_| self.gone(items))?,
+            None => return Err(self.overdue(limit)),
         };
         match report.error {
             None => Ok(()),
