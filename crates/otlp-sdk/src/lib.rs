@@ -113,6 +113,7 @@ mod current;
 #[cfg(feature = "file")]
 pub mod file;
 mod foreign;
+mod hush;
 mod init;
 pub mod logs;
 pub mod metrics;

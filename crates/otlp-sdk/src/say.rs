@@ -68,7 +68,9 @@ macro_rules! say {
     (@$level:ident, $macro:ident, $($rest:tt)+) => {
         if $crate::say::allows($crate::say::LogLevel::$level) {
             // The subscriber is the user's: a panic of it ends here.
-            let _ = $crate::foreign::caught(|| tracing::$macro!(target: "otlp_sdk", $($rest)+));
+            let _ = $crate::foreign::caught(|| {
+                $crate::hush::aloud(|| tracing::$macro!(target: "otlp_sdk", $($rest)+))
+            });
         }
     };
 }

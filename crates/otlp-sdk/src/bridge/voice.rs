@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use otlp_core::Signal;
 use otlp_core::export::ExportError;
-use tracing::Dispatch;
-use tracing::dispatcher::{DefaultGuard, set_default};
 
 use super::account::Account;
 use super::config::ExportConfig;
 use crate::foreign::caught;
+use crate::hush::{aloud, hush_for_good};
 use crate::notice::{Notices, Refused};
 use crate::pipeline::DropReason;
 use crate::pipeline::thread::suppress_for_good;
@@ -21,24 +20,7 @@ use crate::pipeline::thread::suppress_for_good;
 /// what a [`Voice`] says.
 pub(super) fn hush() {
     suppress_for_good();
-    SILENCE.set(Some(silence()));
-}
-
-/// Runs `say` with the subscriber of the process. What it says is no telemetry to export, since that stays
-/// suppressed on this thread.
-fn aloud(say: impl FnOnce()) -> Result<(), String> {
-    drop(SILENCE.take());
-    let said = caught(say);
-    SILENCE.set(Some(silence()));
-    said
-}
-
-fn silence() -> DefaultGuard {
-    set_default(&Dispatch::none())
-}
-
-thread_local! {
-    static SILENCE: Cell<Option<DefaultGuard>> = const { Cell::new(None) };
+    hush_for_good();
 }
 
 /// Speaks for one exporter, on its thread: the rate-limited messages that a pipeline has too.
@@ -139,7 +121,7 @@ impl Voice {
 
     fn tell(&self, say: impl FnOnce(&mut Notices)) {
         let Some(mut notices) = self.notices.take() else { return };
-        if aloud(|| say(&mut notices)).is_err() {
+        if caught(|| aloud(|| say(&mut notices))).is_err() {
             self.account.count_panic();
         }
         self.notices.replace(Some(notices));

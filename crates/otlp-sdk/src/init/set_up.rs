@@ -12,6 +12,7 @@ use super::exporters::{InitError, Made, exporters};
 use super::guard::{Providers, TelemetryGuard};
 use super::start_up::{Destination, StartUp, one_line};
 use crate::config;
+use crate::hush::hushed;
 use crate::logs::{LoggerProvider, LoggerProviderBuilder};
 use crate::metrics::{MeterProvider, MeterProviderBuilder, ReaderConfig};
 use crate::pipeline::BatchConfig;
@@ -83,10 +84,12 @@ impl TelemetryBuilder {
         let meter = self.meter.with_env(reader);
         let meter = plan.meter_provider(meter, self.reader, env, reader)?;
         if self.self_observability {
-            let scope = meter.meter(env!("CARGO_PKG_NAME"));
-            tracer.observe(&scope);
-            logger.observe(&scope);
-            meter.observe(&scope);
+            hushed(|| {
+                let scope = meter.meter(env!("CARGO_PKG_NAME"));
+                tracer.observe(&scope);
+                logger.observe(&scope);
+                meter.observe(&scope);
+            });
         }
         if self.install {
             if INSTALLED.swap(true, Ordering::Relaxed) {
@@ -95,9 +98,11 @@ impl TelemetryBuilder {
                     "telemetry is set up once more: from now on the global providers are the new ones"
                 );
             }
-            global::set_text_map_propagator(propagators);
-            global::set_tracer_provider(tracer.clone());
-            global::set_meter_provider(meter.clone());
+            hushed(|| {
+                global::set_text_map_propagator(propagators);
+                global::set_tracer_provider(tracer.clone());
+                global::set_meter_provider(meter.clone());
+            });
         }
         Ok(TelemetryGuard {
             providers: Providers { tracer, logger, meter },

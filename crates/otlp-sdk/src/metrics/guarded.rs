@@ -18,6 +18,7 @@ use opentelemetry_sdk::metrics::{Instrument, Stream};
 use parking_lot::Mutex;
 
 use crate::foreign::caught;
+use crate::hush::aloud;
 use crate::notice::printable;
 use crate::say::say;
 
@@ -68,7 +69,8 @@ impl Panics {
         let panics = Arc::clone(self);
         Box::new(move |instrument: &dyn AsyncInstrument<M>| {
             panics.calling.lock().push(thread::current().id());
-            let result = caught(|| callback(instrument));
+            // What collects is hushed; what the user's code says is not.
+            let result = caught(|| aloud(|| callback(instrument)));
             panics.has_called();
             if let Err(text) = result {
                 panics.add(&text);

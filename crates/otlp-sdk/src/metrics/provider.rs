@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
-use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::noop::NoopMeterProvider;
+use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, MeterProviderBuilder as SdkBuilder, SdkMeterProvider,
     Stream,
@@ -16,6 +17,7 @@ use super::config::ReaderConfig;
 use super::guarded::{Guarded, Panics};
 use super::reader::{PeriodicReader, Shared, settle, settle_async};
 use crate::foreign::caught;
+use crate::hush::hushed;
 use crate::pipeline::{Ledger, PipelineError};
 use crate::provider::{FLUSH_TIMEOUT, SHUTDOWN_TIMEOUT};
 use crate::resource::Resource;
@@ -57,9 +59,40 @@ pub struct MeterProvider {
 /// What clones share.
 #[derive(Debug)]
 struct Inner {
-    sdk: SdkMeterProvider,
+    sdk: Sdk,
     readers: Vec<PeriodicReader>,
     panics: Arc<Panics>,
+}
+
+/// The official provider. What it says when it is set up and when it ends is nothing that an application
+/// asked for, and a subscriber that hears of it may panic.
+#[derive(Debug)]
+struct Sdk(Option<SdkMeterProvider>);
+
+impl Sdk {
+    fn build(builder: SdkBuilder) -> Self {
+        Self(Some(hushed(|| builder.build())))
+    }
+
+    fn meter(&self, scope: InstrumentationScope) -> Meter {
+        match &self.0 {
+            Some(sdk) => sdk.meter_with_scope(scope),
+            None => NoopMeterProvider::new().meter_with_scope(scope),
+        }
+    }
+
+    /// Whether it had not ended before. It may have readers that are not ours.
+    fn shutdown(&self) -> bool {
+        let end = |sdk: &SdkMeterProvider| caught(|| hushed(|| sdk.shutdown()));
+        self.0.as_ref().is_some_and(|sdk| !end(sdk).is_ok_and(|ended| ended.is_err()))
+    }
+}
+
+impl Drop for Sdk {
+    fn drop(&mut self) {
+        let sdk = self.0.take();
+        let _ = caught(|| hushed(|| drop(sdk)));
+    }
 }
 
 /// Sets a [`MeterProvider`] up.
@@ -186,9 +219,8 @@ impl Inner {
     /// again, which answer at once.
     fn end_sdk(&self, result: Result<(), PipelineError>) -> Result<(), PipelineError> {
         if !matches!(result, Err(PipelineError::NoWorker(_))) {
-            // It speaks through `tracing`, and a subscriber may panic.
-            let already = caught(|| self.sdk.shutdown()).is_ok_and(|ended| ended.is_err());
-            if already && self.readers.is_empty() {
+            let first = self.sdk.shutdown();
+            if !first && self.readers.is_empty() {
                 return Err(PipelineError::AlreadyShutdown);
             }
         }
@@ -198,7 +230,7 @@ impl Inner {
 
 impl opentelemetry::metrics::MeterProvider for MeterProvider {
     fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
-        let meter = self.inner.sdk.meter_with_scope(scope);
+        let meter = self.inner.sdk.meter(scope);
         Guarded::meter(meter, &self.inner.panics)
     }
 }
@@ -320,8 +352,7 @@ impl MeterProviderBuilder {
             reader.share_panics(&panics);
             sdk = sdk.with_reader(reader.clone());
         }
-        let sdk = sdk.build();
-        MeterProvider { inner: Arc::new(Inner { sdk, readers, panics }) }
+        MeterProvider { inner: Arc::new(Inner { sdk: Sdk::build(sdk), readers, panics }) }
     }
 }
 

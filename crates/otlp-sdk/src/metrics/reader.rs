@@ -25,6 +25,7 @@ pub(super) use self::ask::{ASKED_MAX, Request, Running, settle, settle_async};
 use super::collector;
 use super::config::ReaderConfig;
 use super::guarded::Panics;
+use crate::hush::hushed;
 use crate::observe;
 use crate::pipeline::{Ledger, Pipeline, PipelineError};
 use crate::provider::FLUSH_TIMEOUT;
@@ -314,7 +315,11 @@ impl Shared {
     /// Collects, which runs the user's callbacks. Whoever takes long is told of.
     pub(super) fn collect(&self, collected: &mut ResourceMetrics) -> OTelSdkResult {
         *self.collecting.lock() = Some((Instant::now(), false));
-        let result = self.source.collect(collected);
+        let result = match self.callbacks.get() {
+            // They are heard all the same. Nobody else would lift the hush for them.
+            Some(_guarded) => hushed(|| self.source.collect(collected)),
+            None => self.source.collect(collected),
+        };
         self.collected();
         result
     }
