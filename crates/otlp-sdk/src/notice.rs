@@ -163,8 +163,8 @@ impl Notices {
                     "data points went without attributes that had no key or were larger than any request"
                 }
                 _ => {
-                    "items went without some of their attributes, events or links, which were beyond the \
-                     limits; each says how many it lost"
+                    "items went without some of their attributes, events, links or deeply nested values, which \
+                     were beyond the limits; each says how many attributes, events and links it lost"
                 }
             };
             say!(

@@ -184,6 +184,26 @@ fn the_last_value_of_a_key_wins_and_what_is_too_much_is_counted() {
 }
 
 #[test]
+fn a_value_that_is_nested_too_deep_is_emptied_there_and_counted() {
+    // L3: neither a body nor a value has a dropped count of its own.
+    let nested = |levels| {
+        let list = |inner| AnyValue::ListAny(Box::new(vec![inner]));
+        (0..levels).fold(AnyValue::from("leaf"), |inner, _| list(inner))
+    };
+    let leaves = |record: &RecordedLogRecord| format!("{:?}", record.body).matches("leaf").count();
+    let bench = Bench::new();
+    for (body, attribute) in [(47, 45), (48, 1), (1, 46), (48, 46)] {
+        let mut record = bench.logger.create_log_record();
+        record.set_body(nested(body));
+        record.add_attribute("deep", nested(attribute));
+        bench.logger.emit(record);
+    }
+    let kept: Vec<_> = bench.records().iter().map(leaves).collect();
+    assert_eq!(kept, [1, 0, 1, 0]);
+    assert_eq!(bench.ledger().limited, 3);
+}
+
+#[test]
 fn a_logger_without_a_name_works_and_keeps_what_it_was_given() {
     // G-L1
     let bench = Bench::new();

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use crate::limits::LogRecordLimits;
 use crate::wire::attribute::{AttributeList, Key};
 use crate::wire::reader::Reader;
-use crate::wire::value::{Value, put_body};
+use crate::wire::value::{Body, Value, put_body};
 use crate::wire::writer::{
     FIXED32, FIXED64, LEN, VARINT, fixed64_non_zero_len, key, len_field, len_non_empty_len,
     put_fixed64_non_zero, put_len_header, put_len_non_empty, put_varint_non_zero,
@@ -57,8 +57,7 @@ pub struct LogRecordEncoder {
     severity_text: Cow<'static, str>,
     /// Field 5 with key and length, or nothing.
     body: Vec<u8>,
-    /// A body that no request could hold was set.
-    oversized: bool,
+    body_is: Body,
     attributes: RecordAttributes,
     context: Option<LogContext>,
     event_name: Cow<'static, str>,
@@ -115,7 +114,7 @@ impl LogRecordEncoder {
     /// every queue refuses, so that the loss is counted and not hidden.
     pub fn set_body(&mut self, body: Value<'_>) {
         self.clear_body();
-        self.oversized = !put_body(&mut self.body, BODY, body);
+        self.body_is = put_body(&mut self.body, BODY, body);
     }
 
     /// An empty list for attributes of records that are encoded beforehand, see
@@ -193,7 +192,7 @@ impl LogRecordEncoder {
             + self.context.as_ref().map_or(0, context_len)
             + fixed64_non_zero_len(self.observed_time_unix_nano)
             + len_non_empty_len(self.event_name.len());
-        LogRecordSizes { written, oversized: self.oversized }
+        LogRecordSizes { written, oversized: self.body_is == Body::Oversized }
     }
 
     #[inline]
@@ -212,7 +211,7 @@ impl LogRecordEncoder {
     }
 
     fn clear_body(&mut self) {
-        self.oversized = false;
+        self.body_is = Body::Whole;
         self.body.clear();
         if self.body.capacity() > BODY_BYTES_KEPT {
             self.body = Vec::new();
@@ -273,11 +272,12 @@ impl LogRecordEncoder {
         self.body.capacity() + self.attributes.0.memory()
     }
 
-    /// Whether attributes were discarded because of the limits.
+    /// Whether attributes were discarded because of the limits, or arrays and maps that stood too deep, in
+    /// the body as well.
     #[inline]
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        self.attributes.0.dropped() != 0
+        self.attributes.0.has_lost() || self.body_is == Body::Emptied
     }
 }
 

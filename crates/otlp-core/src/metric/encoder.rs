@@ -239,7 +239,7 @@ fn fill(list: &mut AttributeList, entries: &dyn Entries) -> bool {
     entries.for_each(&mut |key: &str, value: Value<'_>| {
         list.set(key, value, &AttributeLimits::EXEMPT);
     });
-    list.dropped() > 0
+    list.has_lost()
 }
 
 const ITEM: u8 = key(2, LEN);

@@ -302,7 +302,7 @@ impl SpanEncoder {
             return;
         }
         let list = self.scratch.collect_link(&limits.link_attributes(), attributes);
-        self.links.lost_inside |= list.dropped() > 0;
+        self.links.lost_inside |= list.has_lost();
         let dropped = list.dropped().saturating_add(dropped);
         let len = (2 + 16)
             + (2 + 8)
@@ -484,7 +484,7 @@ fn put_event(
     dropped: u32,
     attributes: &AttributeList,
 ) {
-    events.lost_inside |= attributes.dropped() > 0;
+    events.lost_inside |= attributes.has_lost();
     let dropped = attributes.dropped().saturating_add(dropped);
     let len = fixed64_non_zero_len(time_unix_nano)
         + len_non_empty_len(name.len())
@@ -586,11 +586,13 @@ impl SpanEncoder {
             + self.spare_name.capacity()
     }
 
-    /// Whether anything was discarded because of the limits, of the span or of its events and links.
+    /// Whether anything was discarded because of the limits, of the span or of its events and links:
+    /// whole ones, or arrays and maps that stood too deep.
     #[inline]
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        self.attributes.0.dropped() | self.events.dropped | self.links.dropped != 0
+        self.attributes.0.has_lost()
+            || self.events.dropped | self.links.dropped != 0
             || self.events.lost_inside
             || self.links.lost_inside
     }

@@ -31,13 +31,21 @@ pub struct AttributeList {
     buf: Room,
     index: KeyIndex,
     dropped: u32,
+    /// Whether a value lost an array or map that stood too deep.
+    emptied: bool,
 }
 
 impl AttributeList {
     /// An empty list whose entries are field `field` (1 to 15) of the message around them.
     #[must_use]
     pub const fn new(field: u8) -> Self {
-        Self { field_key: key(field, LEN), buf: Room::new(), index: KeyIndex::new(), dropped: 0 }
+        Self {
+            field_key: key(field, LEN),
+            buf: Room::new(),
+            index: KeyIndex::new(),
+            dropped: 0,
+            emptied: false,
+        }
     }
 
     /// Sets an attribute: appends it, or replaces the value that the key has.
@@ -91,6 +99,7 @@ impl AttributeList {
         self.buf.extend(prepared.buf.as_slice());
         self.index.copy_from(&prepared.index, self.buf.as_slice());
         self.dropped = prepared.dropped;
+        self.emptied = prepared.emptied;
     }
 
     /// Counts attributes as discarded that never came here.
@@ -127,6 +136,13 @@ impl AttributeList {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.index.len() == 0
+    }
+
+    /// Whether an attribute, or an array or map that stood too deep in one, was discarded.
+    #[must_use]
+    #[inline]
+    pub(crate) fn has_lost(&self) -> bool {
+        self.dropped != 0 || self.emptied
     }
 
     /// Number of attributes that were discarded.
@@ -179,6 +195,7 @@ impl AttributeList {
     #[inline]
     pub fn clear(&mut self) {
         self.dropped = 0;
+        self.emptied = false;
         self.index.clear();
         self.buf.clear();
     }
@@ -241,6 +258,7 @@ impl AttributeList {
         } else {
             self.append(key, value, &walk, Depth::ATTRIBUTE);
         }
+        self.emptied |= walk.has_emptied();
         if self.buf.len() < LIST_BYTES_MAX / 2 && self.index.make_ready() {
             self.buf.make_ready();
         }

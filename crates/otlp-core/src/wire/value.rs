@@ -105,17 +105,23 @@ impl<'a> From<&'a [u8]> for Value<'a> {
 pub(super) struct Walk<'a> {
     pub(super) limits: &'a ValueLimits,
     full: Cell<bool>,
+    emptied: Cell<bool>,
 }
 
 impl<'a> Walk<'a> {
     #[inline]
     pub(super) const fn new(limits: &'a ValueLimits) -> Self {
-        Self { limits, full: Cell::new(false) }
+        Self { limits, full: Cell::new(false), emptied: Cell::new(false) }
     }
 
     /// Whether something was left out for its size: then the whole attribute must go.
     pub(super) fn is_full(&self) -> bool {
         self.full.get()
+    }
+
+    /// Whether an array or map that stood too deep became empty.
+    pub(super) fn has_emptied(&self) -> bool {
+        self.emptied.get()
     }
 
     pub(super) fn give_up(&self) {
@@ -178,15 +184,26 @@ impl Drop for Undo<'_> {
     }
 }
 
+/// What became of a log record's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Body {
+    #[default]
+    Whole,
+    /// Arrays or maps that stood too deep became empty.
+    Emptied,
+    /// It is larger than any request, and nothing of it was written.
+    Oversized,
+}
+
 /// Writes the body of a log record as field `field_key`, of any length (row G-L5: limits hold for
-/// attributes only). False, and nothing written, if it is larger than any request.
-pub(crate) fn put_body(buf: &mut Vec<u8>, field_key: u8, value: Value<'_>) -> bool {
+/// attributes only).
+pub(crate) fn put_body(buf: &mut Vec<u8>, field_key: u8, value: Value<'_>) -> Body {
     match scalar_field_len(value) {
-        Some(len) if len > BODY_BYTES_MAX => false,
+        Some(len) if len > BODY_BYTES_MAX => Body::Oversized,
         Some(len) => {
             buf.reserve(len);
             put_scalar(buf, field_key, value);
-            true
+            Body::Whole
         }
         None => {
             let walk = Walk::new(&ValueLimits::DEFAULT);
@@ -194,16 +211,19 @@ pub(crate) fn put_body(buf: &mut Vec<u8>, field_key: u8, value: Value<'_>) -> bo
             let written =
                 walk.put_whole(buf, |buf| put_value(buf, field_key, value, &walk, Depth::BODY));
             let fits = written && buf.len() - start <= BODY_BYTES_MAX;
-            if !fits {
-                buf.truncate(start);
+            match (fits, walk.has_emptied()) {
+                (true, false) => Body::Whole,
+                (true, true) => Body::Emptied,
+                (false, _) => {
+                    buf.truncate(start);
+                    Body::Oversized
+                }
             }
-            fits
         }
     }
 }
 
 /// Writes an `AnyValue` as field `field_key` of the message being written, cut to the limits.
-///
 pub(super) fn put_value(
     buf: &mut Vec<u8>,
     field_key: u8,
@@ -295,7 +315,7 @@ fn put_bytes(buf: &mut Vec<u8>, field_key: u8, kind: u8, content: &[u8]) {
 
 fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, walk: &Walk<'_>, depth: Depth) {
     if !walk.enters(depth, OF_ELEMENT) {
-        return;
+        return elements.for_each(&mut |_| walk.emptied.set(true));
     }
     elements.for_each(&mut |element| {
         let len = scalar_field_len(cut(element, walk.limits)).unwrap_or(0);
@@ -311,7 +331,7 @@ fn put_elements(buf: &mut Vec<u8>, elements: &dyn Elements, walk: &Walk<'_>, dep
 
 fn put_entries(buf: &mut Vec<u8>, entries: &dyn Entries, walk: &Walk<'_>, depth: Depth) {
     if !walk.enters(depth, OF_ENTRY) {
-        return;
+        return entries.for_each(&mut |_, _| walk.emptied.set(true));
     }
     // Keys are unique at every level (row W5), so nested entries go through a list of their own.
     let mut list = AttributeList::new(1);

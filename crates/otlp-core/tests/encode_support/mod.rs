@@ -87,6 +87,17 @@ impl Any {
         };
         AnyValue { value }
     }
+
+    /// Whether something is left out for standing too deep.
+    pub(crate) fn loses(&self, limits: &ValueLimits, depth: u32) -> bool {
+        let deep = depth > u32::from(limits.depth);
+        let of = |any: &Self| deep || any.loses(limits, depth + 1);
+        match self {
+            Self::Array(List(list)) => list.iter().any(of),
+            Self::Map(Dict(entries)) => entries.iter().any(|(_, any)| of(any)),
+            _ => false,
+        }
+    }
 }
 
 /// Last value wins, where the key stood first (row T12).

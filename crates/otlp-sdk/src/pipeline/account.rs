@@ -116,7 +116,8 @@ pub struct Ledger {
     /// Of these, spans that are recorded for processors only and never exported.
     pub record_only: u64,
     /// Recorded spans and records that ended without some of the attributes, events or links that were set
-    /// on them, because of their limits. They are delivered like others, with their dropped counts.
+    /// on them, because of their limits, or without an array or map that stood too deep in a value or body.
+    /// They are delivered like others, with their dropped counts.
     pub limited: u64,
     /// Sampled spans that have ended, records that were emitted and data points that were collected, and so
     /// are owed to the exporter.

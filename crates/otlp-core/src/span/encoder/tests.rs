@@ -1,4 +1,5 @@
 use super::*;
+use crate::{AttributeLimits, ValueLimits};
 
 fn no_attributes(_set: &mut dyn FnMut(&str, Value<'_>)) {}
 
@@ -105,6 +106,35 @@ fn attributes_that_an_event_has_lost_make_the_span_limited() {
     assert!(add(&mut encoder, &["a", "b"]));
     encoder.clear();
     assert!(!add(&mut encoder, &["a"]));
+}
+
+/// Arrays within an array, and an integer in the innermost.
+struct Nested(u8);
+
+impl crate::wire::Elements for Nested {
+    fn for_each(&self, visit: &mut dyn FnMut(Value<'_>)) {
+        match self.0 {
+            1 => visit(Value::I64(7)),
+            levels => visit(Value::Array(&Self(levels - 1))),
+        }
+    }
+}
+
+#[test]
+fn what_stands_too_deep_in_a_value_makes_the_span_limited() {
+    // L3
+    let value = ValueLimits { depth: 3, ..ValueLimits::DEFAULT };
+    let attributes = AttributeLimits { value, ..AttributeLimits::default() };
+    let limits = SpanLimits { attributes, ..SpanLimits::default() };
+    let mut encoder = SpanEncoder::default();
+    for (levels, is_limited) in [(3, false), (4, true), (3, false)] {
+        encoder.clear();
+        encoder.set_attribute("key", Value::Array(&Nested(levels)), &limits);
+        assert_eq!(encoder.is_limited(), is_limited, "{levels}, in an attribute");
+        encoder.clear();
+        encoder.add_event("event", 1, &limits, |set| set("key", Value::Array(&Nested(levels))));
+        assert_eq!(encoder.is_limited(), is_limited, "{levels}, in an event");
+    }
 }
 
 #[test]
