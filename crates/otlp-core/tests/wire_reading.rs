@@ -16,7 +16,7 @@ use otlp_core::{Payload, Rope, Signal, SplitLimit};
 use proptest::prelude::*;
 use prost::Message;
 
-use self::wire_checks::{metrics, response, scan as verdict, split, views};
+use self::wire_checks::{logs, metrics, response, scan as verdict, split, views};
 use self::wire_generate::Generator;
 
 mod wire_checks;
@@ -40,7 +40,7 @@ proptest! {
         let request = Generator::new(seed).traces();
         views::same_request(&request.encode_to_vec(), &request);
         let request = Generator::new(seed).logs();
-        views::same_logs_request(&request.encode_to_vec(), &request);
+        logs::same_request(&request.encode_to_vec(), &request);
         let request = Generator::new(seed).metrics();
         metrics::same_request(&request.encode_to_vec(), &request);
     }
@@ -142,6 +142,7 @@ fn the_fuzz_corpus_holds() {
         verdict::agrees_with_prost(data);
         views::agree_with_prost(data);
     });
+    replay("logs_reader", logs::agree_with_prost);
     replay("metrics_reader", metrics::agree_with_prost);
     replay("request_split", split::from_bytes);
     replay("response_reader", response::agrees_with_prost);

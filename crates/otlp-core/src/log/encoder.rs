@@ -107,8 +107,8 @@ impl LogRecordEncoder {
         self.event_name = name.into();
     }
 
-    /// Sets what the record says. It is not cut (row G-L5); arrays and maps deeper than 64 levels
-    /// become empty there.
+    /// Sets what the record says. It is not cut (row G-L5), but nothing is kept beyond 47 levels of arrays
+    /// or 31 of maps; [`ValueLimits::depth`](crate::ValueLimits::depth) has the reason.
     ///
     /// A body above 64 MiB, which no request could hold, is not kept; the record's length then is one that
     /// every queue refuses, so that the loss is counted and not hidden.

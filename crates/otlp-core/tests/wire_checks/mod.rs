@@ -3,6 +3,7 @@
 //! One function per property. Proptest, the corpus replay and the fuzz targets all call these, so
 //! a fuzzer's finding and a failing test are the same thing.
 
+pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod response;
 pub(crate) mod scan;
