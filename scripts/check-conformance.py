@@ -27,7 +27,7 @@ ID = r"(?:G-L[1-9]|[A-Z](?:[1-9]|[12][0-9]))"
 RANGE = re.compile(rf"\b({ID}) to ({ID})\b")
 ONE = re.compile(rf"(?<![\w%:\\-])({ID})(?![\w-])")
 TRAP = re.compile(r"\b[Tt]rap ([0-9]+)")
-LETTERS = set("WZGHBJFXTLPIRCSM")
+LETTERS = set("WZGHBJFXTLPIRCSMO")
 # A propagator is called that; the row of that name is one where the comment says so.
 B3 = re.compile(r"\brows? (?:[A-Z0-9-]+(?:, | and | to ))*B3\b")
 ROW = re.compile(rf"^\| ({ID}|[0-9]+)( †)? \|")

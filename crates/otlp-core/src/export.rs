@@ -19,6 +19,7 @@ mod outcome;
 pub mod redact;
 pub mod retry;
 mod secret;
+mod status;
 pub mod text;
 mod tls;
 
@@ -36,4 +37,5 @@ pub use self::exporter::{BoxedExporter, Deadline, Exporter};
 pub use self::headers::{HeaderError, HeaderProvider, HeaderProviderError, Headers};
 pub use self::outcome::{ErrorKind, ExportError, Outcome};
 pub use self::secret::Secret;
+pub use self::status::{AnswerStatus, grpc_status_name};
 pub use self::tls::{Pem, PemSource, TlsConfig};

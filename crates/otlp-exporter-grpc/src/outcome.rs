@@ -7,7 +7,7 @@ use std::time::Duration;
 use otlp_core::export::attempt::{self, Limit};
 use otlp_core::export::cause::{Cause, find, raw_texts};
 use otlp_core::export::redact::Redactor;
-use otlp_core::export::{DecompressError, ErrorKind, ExportError, Outcome};
+use otlp_core::export::{AnswerStatus, DecompressError, ErrorKind, ExportError, Outcome};
 use otlp_core::{Signal, wire::response};
 
 use crate::connection::HEADERS_MAX_WORDS;
@@ -41,7 +41,9 @@ impl Tried<'_> {
     /// The outcome of a call that was answered, or broke.
     pub(crate) fn outcome(self, result: Result<Answer, CallError>) -> Outcome {
         match result {
-            Ok(answer) if answer.status.is_ok() => self.accepted(&answer),
+            Ok(answer) if answer.status.is_ok() => {
+                self.accepted(&answer).with_status(AnswerStatus::Grpc(answer.status.code.0))
+            }
             Ok(answer) => self.refused(&answer.status),
             Err(CallError::NotGrpc(status)) => self.refused(&status),
             Err(error) => self.failed(&error),

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
+use otlp_core::export::grpc_status_name;
 use percent_encoding::percent_decode;
 use tonic::metadata::MetadataMap;
 
@@ -101,29 +102,9 @@ impl Code {
             .map_or(Self::UNKNOWN, |code| Self(i32::from(code)))
     }
 
-    /// The name as the gRPC documents write it.
+    /// What messages call it.
     pub(crate) fn name(self) -> &'static str {
-        const NAMES: [&str; 17] = [
-            "OK",
-            "CANCELLED",
-            "UNKNOWN",
-            "INVALID_ARGUMENT",
-            "DEADLINE_EXCEEDED",
-            "NOT_FOUND",
-            "ALREADY_EXISTS",
-            "PERMISSION_DENIED",
-            "RESOURCE_EXHAUSTED",
-            "FAILED_PRECONDITION",
-            "ABORTED",
-            "OUT_OF_RANGE",
-            "UNIMPLEMENTED",
-            "INTERNAL",
-            "UNAVAILABLE",
-            "DATA_LOSS",
-            "UNAUTHENTICATED",
-        ];
-        let name = usize::try_from(self.0).ok().and_then(|at| NAMES.get(at));
-        name.copied().unwrap_or("an undefined status code")
+        grpc_status_name(self.0).unwrap_or("an undefined status code")
     }
 
     /// Whether the same request may succeed later. `throttled`: the server sent `RetryInfo`

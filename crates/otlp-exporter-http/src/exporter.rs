@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use otlp_core::export::cause::Cause;
 use otlp_core::export::redact::Redactor;
 use otlp_core::export::{
-    BuildError, Compression, Deadline, Endpoint, ExportError, Exporter, ExporterConfig,
-    HeaderProvider, Headers, Outcome, Secret, attempt,
+    AnswerStatus, BuildError, Compression, Deadline, Endpoint, ExportError, Exporter,
+    ExporterConfig, HeaderProvider, Headers, Outcome, Secret, attempt,
 };
 use otlp_core::{Payload, Signal};
 use parking_lot::Mutex;
@@ -166,11 +166,12 @@ impl HttpExporter {
         let status = response.status();
         if status.is_success() {
             let body = response::read(&mut response, self.max_response_size);
-            return match within(until, body).await {
+            let outcome = match within(until, body).await {
                 Some(Ok(body)) => tried.accepted(response.headers(), &body),
                 Some(Err(error)) => tried.unreadable(error),
                 None => attempt::timed_out(tried, self.timeout),
             };
+            return outcome.with_status(AnswerStatus::Http(status.as_u16()));
         }
         let body = response::read_error(&mut response, until).await;
         tried.refused(status, response.headers(), &body, SystemTime::now())

@@ -76,13 +76,11 @@ impl Tried<'_> {
                 // It quotes the answer, and is cut: a secret is then looked for by its start.
                 let error = error.to_string();
                 let error = self.redactor.printable(error.trim_end_matches('…'));
-                Outcome::Delivered {
-                    warning: Some(format!(
-                        "the server's answer is not an OTLP response in JSON ({error}), so whether it \
-                         rejected items is not known: {}",
-                        self.quote(body)
-                    )),
-                }
+                Outcome::warned(format!(
+                    "the server's answer is not an OTLP response in JSON ({error}), so whether it \
+                     rejected items is not known: {}",
+                    self.quote(body)
+                ))
             }
         }
     }
@@ -104,15 +102,12 @@ impl Tried<'_> {
             return Outcome::delivered();
         }
         let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        Outcome::Delivered {
-            warning: Some(format!(
-                "the server answered in {} instead of {}, so whether it rejected items is not \
-                 known: {}",
-                self.redactor.printable(media),
-                self.encoding.media_type(),
-                self.quote(body)
-            )),
-        }
+        Outcome::warned(format!(
+            "the server answered in {} instead of {}, so whether it rejected items is not known: {}",
+            self.redactor.printable(media),
+            self.encoding.media_type(),
+            self.quote(body)
+        ))
     }
 
     /// The outcome of a request that was answered with an error or a redirect.

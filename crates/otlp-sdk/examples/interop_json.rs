@@ -39,8 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn described(outcome: Outcome) -> Json {
     match outcome {
-        Outcome::Delivered { warning } => json!({"delivered": warning}),
-        Outcome::PartlyRejected { rejected, message } => json!({"rejected": [rejected, message]}),
+        Outcome::Delivered { warning, .. } => json!({"delivered": warning}),
+        Outcome::PartlyRejected { rejected, message, .. } => {
+            json!({"rejected": [rejected, message]})
+        }
         Outcome::Retryable { error, retry_after } => {
             let seconds = retry_after.map(|delay| delay.as_secs_f64());
             json!({"retryable": [seconds, error.to_string()]})

@@ -1,6 +1,6 @@
-//! The SDK's metrics about itself (semantic conventions, `otel.sdk.*`): told by whichever meter the
-//! application gives, read from the ledgers when that one collects. Nobody pays for them who does not
-//! ask.
+//! The SDK's metrics about itself (semantic conventions, `otel.sdk.*`; rows O3 to O10): told by whichever
+//! meter the application gives, read from the ledgers when that one collects. Nobody pays for them who
+//! does not ask.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ fn processor(meter: &Meter, observable: &Observable, progress: &Ask) {
             }
         })
         .build();
-    // Without it the queue is bounded in bytes, which is not the unit of this metric.
+    // Without it the queue is bounded in bytes, which is not the unit of this metric (row O3).
     let Some(capacity) = observable.max_queue_size() else { return };
     let (name, at) = (format!("otel.sdk.processor.{signal}.queue.capacity"), Arc::clone(progress));
     let _ = meter

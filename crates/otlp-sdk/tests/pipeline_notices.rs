@@ -73,9 +73,7 @@ fn each_kind_of_trouble_is_told_once_with_its_cause() {
     }
 
     let message = "bad\u{1b}[31m\nspan".to_owned();
-    exporter.respond_by(move |_| {
-        Outcome::PartlyRejected { rejected: 1, message: message.clone() }.into()
-    });
+    exporter.respond_by(move |_| Outcome::partly_rejected(1, message.clone()).into());
     spans(&provider, 500);
     let _ = provider.force_flush();
     assert_eq!(provider.ledger().rejected, 50);

@@ -43,7 +43,7 @@ impl Exporter for Mixed {
                 let rejected = items.min(3);
                 self.0.rejected.fetch_add(rejected, Ordering::Relaxed);
                 self.0.taken.fetch_add(items - rejected, Ordering::Relaxed);
-                return Outcome::PartlyRejected { rejected, message: "some".to_owned() };
+                return Outcome::partly_rejected(rejected, "some".to_owned());
             }
             _ => {}
         }

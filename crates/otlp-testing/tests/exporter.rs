@@ -26,7 +26,7 @@ fn busy() -> Outcome {
 async fn without_a_script_everything_is_delivered_and_decodes() {
     let exporter = ScriptedExporter::new();
     let outcome = exporter.export(payload([1, 2]), Deadline::NEVER).await;
-    assert!(matches!(outcome, Outcome::Delivered { warning: None }));
+    assert!(matches!(outcome, Outcome::Delivered { warning: None, .. }));
     assert_eq!(exporter.spans()[1].name(), "span 2");
     assert_eq!((exporter.exports(), exporter.delivered()), (1, 2));
 }
@@ -34,7 +34,7 @@ async fn without_a_script_everything_is_delivered_and_decodes() {
 #[tokio::test]
 async fn the_script_is_followed_and_only_delivered_spans_count() {
     let exporter = ScriptedExporter::new();
-    let partly = Outcome::PartlyRejected { rejected: 1, message: String::new() };
+    let partly = Outcome::partly_rejected(1, String::new());
     exporter.respond_with([busy().into(), partly.into()]);
     assert!(exporter.export(payload([1]), Deadline::NEVER).await.error().is_some());
     let _ = exporter.export(payload([2, 3, 4]), Deadline::NEVER).await;

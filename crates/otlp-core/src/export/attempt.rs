@@ -115,12 +115,12 @@ pub fn accepted(sent: usize, partial: Option<PartialSuccess>, redactor: Redactor
     let reason = if message.is_empty() { "no reason given".to_owned() } else { message };
     let sent = sent as u64;
     if count <= sent {
-        return Outcome::PartlyRejected { rejected: count, message: reason };
+        return Outcome::partly_rejected(count, reason);
     }
     let reason = format!("the server claims {count} of {sent}, more than it was sent: {reason}");
     match sent {
-        0 => Outcome::Delivered { warning: Some(reason) },
-        _ => Outcome::PartlyRejected { rejected: sent, message: reason },
+        0 => Outcome::warned(reason),
+        _ => Outcome::partly_rejected(sent, reason),
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
     fn what_a_server_rejected_has_a_count_and_a_reason() {
         // W10, W11
         let rejected = |sent, rejected, message| match took(sent, rejected, message) {
-            Outcome::PartlyRejected { rejected, message } => (rejected, message),
+            Outcome::PartlyRejected { rejected, message, .. } => (rejected, message),
             other => panic!("{other:?}"),
         };
         assert_eq!(rejected(3, 2, "no\nhunter2"), (2, r"no\n***".to_owned()));
@@ -242,7 +242,7 @@ mod tests {
     fn a_server_that_rejected_nothing_has_at_most_a_warning() {
         // W10, W11
         let warning = |sent, rejected, message| match took(sent, rejected, message) {
-            Outcome::Delivered { warning } => warning,
+            Outcome::Delivered { warning, .. } => warning,
             other => panic!("{other:?}"),
         };
         assert_eq!(warning(3, 0, "slow, hunter2").as_deref(), Some("slow, ***"));
@@ -250,7 +250,7 @@ mod tests {
         assert!(warning(0, 1, "").unwrap().contains("1 of 0"));
         let headers = Headers::new();
         let none = accepted(3, None, Redactor::new(&headers));
-        assert!(matches!(none, Outcome::Delivered { warning: None }));
+        assert!(matches!(none, Outcome::Delivered { warning: None, .. }));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::status::AnswerStatus;
+
 /// What became of one export attempt; the driver's whole basis for deciding what is next.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -15,6 +17,8 @@ pub enum Outcome {
     Delivered {
         /// A warning it sent along: `partial_success` with `rejected` = 0 and a message.
         warning: Option<String>,
+        /// The status of its answer, if there was one.
+        status: Option<AnswerStatus>,
     },
     /// The server took part of it. Final: the rest is counted as rejected and never resent
     /// (OTLP, "Partial Success").
@@ -23,6 +27,8 @@ pub enum Outcome {
         rejected: u64,
         /// Its reason, in its own words.
         message: String,
+        /// The status of its answer, if there was one.
+        status: Option<AnswerStatus>,
     },
     /// The same bytes may succeed later.
     Retryable {
@@ -46,7 +52,39 @@ pub enum Outcome {
 impl Outcome {
     /// Full success without a warning.
     pub const fn delivered() -> Self {
-        Self::Delivered { warning: None }
+        Self::Delivered { warning: None, status: None }
+    }
+
+    /// Full success with a warning.
+    pub const fn warned(warning: String) -> Self {
+        Self::Delivered { warning: Some(warning), status: None }
+    }
+
+    /// Success for all but `rejected` items.
+    pub const fn partly_rejected(rejected: u64, message: String) -> Self {
+        Self::PartlyRejected { rejected, message, status: None }
+    }
+
+    /// Says with which status the server has answered. An error that is a status keeps its own.
+    pub fn with_status(mut self, answered: AnswerStatus) -> Self {
+        let (Self::Delivered { status, .. }
+        | Self::PartlyRejected { status, .. }
+        | Self::Retryable { error: ExportError { status, .. }, .. }
+        | Self::Permanent { error: ExportError { status, .. } }
+        | Self::TooLarge { error: ExportError { status, .. } }) = &mut self;
+        *status = Some(answered);
+        self
+    }
+
+    /// The status with which the server has answered, if it has, whatever the outcome.
+    #[must_use]
+    pub const fn status(&self) -> Option<AnswerStatus> {
+        match self {
+            Self::Delivered { status, .. } | Self::PartlyRejected { status, .. } => *status,
+            Self::Retryable { error, .. }
+            | Self::Permanent { error }
+            | Self::TooLarge { error } => error.status(),
+        }
     }
 
     /// A failure that may pass, without a delay from the server.
@@ -65,9 +103,9 @@ impl Outcome {
         match partial {
             None => Self::delivered(),
             Some((rejected, message)) => match u64::try_from(rejected) {
-                Ok(rejected) if rejected > 0 => Self::PartlyRejected { rejected, message },
+                Ok(rejected) if rejected > 0 => Self::partly_rejected(rejected, message),
                 _ if message.is_empty() => Self::delivered(),
-                _ => Self::Delivered { warning: Some(message) },
+                _ => Self::warned(message),
             },
         }
     }
@@ -93,13 +131,14 @@ pub struct ExportError {
     kind: ErrorKind,
     message: Cow<'static, str>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    status: Option<AnswerStatus>,
 }
 
 impl ExportError {
     /// An error of `kind` with a text that stands alone.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, status: None }
     }
 
     /// Adds the error behind it.
@@ -113,6 +152,17 @@ impl ExportError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The status with which the server has answered, if it has: the one that is the error, or that of an
+    /// answer which could not be used.
+    #[must_use]
+    pub const fn status(&self) -> Option<AnswerStatus> {
+        match self.kind {
+            ErrorKind::HttpStatus(status) => Some(AnswerStatus::Http(status)),
+            ErrorKind::GrpcStatus(code) => Some(AnswerStatus::Grpc(code)),
+            _ => self.status,
+        }
     }
 }
 
@@ -175,4 +225,22 @@ pub enum ErrorKind {
     Panic,
     /// Something else.
     Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_its_status_whatever_the_outcome() {
+        let ok = AnswerStatus::Grpc(0);
+        assert_eq!(Outcome::delivered().with_status(ok).status(), Some(ok));
+        assert_eq!(Outcome::partly_rejected(1, String::new()).with_status(ok).status(), Some(ok));
+        assert_eq!(Outcome::delivered().status(), None);
+        let busy = Outcome::retryable(ExportError::new(ErrorKind::HttpStatus(503), "busy"));
+        assert_eq!(busy.with_status(ok).status(), Some(AnswerStatus::Http(503)));
+        let garbage = Outcome::permanent(ExportError::new(ErrorKind::InvalidResponse, "garbage"));
+        assert_eq!(garbage.status(), None);
+        assert_eq!(garbage.with_status(ok).status(), Some(ok));
+    }
 }

@@ -172,14 +172,14 @@ async fn partial_success_and_warnings_come_through() {
 
     server.respond_with(Reply::partial_success(1, "too\nold"));
     match export(&exporter).await {
-        Outcome::PartlyRejected { rejected, message } => {
+        Outcome::PartlyRejected { rejected, message, .. } => {
             assert_eq!((rejected, message.as_str()), (1, "too\\nold"));
         }
         other => panic!("{other:?}"),
     }
     server.respond_with(Reply::partial_success(0, "slow down"));
     match export(&exporter).await {
-        Outcome::Delivered { warning } => assert_eq!(warning.as_deref(), Some("slow down")),
+        Outcome::Delivered { warning, .. } => assert_eq!(warning.as_deref(), Some("slow down")),
         other => panic!("{other:?}"),
     }
     server.respond_with(Reply::partial_success(0, ""));
@@ -196,7 +196,7 @@ async fn a_server_that_claims_to_have_rejected_more_than_it_got_is_not_believed(
     let rejected = async |count, message: &str| {
         server.respond_with(Reply::partial_success(count, message));
         match exporter.export(payload(&["a", "b", "c"]), soon()).await {
-            Outcome::PartlyRejected { rejected, message } => (rejected, message),
+            Outcome::PartlyRejected { rejected, message, .. } => (rejected, message),
             other => panic!("{other:?}"),
         }
     };

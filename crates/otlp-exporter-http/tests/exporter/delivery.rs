@@ -191,14 +191,14 @@ async fn partial_success_and_warnings_come_through() {
 
     server.respond_with(Reply::partial_success(1, "too\nold"));
     match export(&exporter).await {
-        Outcome::PartlyRejected { rejected, message } => {
+        Outcome::PartlyRejected { rejected, message, .. } => {
             assert_eq!((rejected, message.as_str()), (1, "too\\nold"));
         }
         other => panic!("{other:?}"),
     }
     server.respond_with(Reply::partial_success(0, "slow down"));
     match export(&exporter).await {
-        Outcome::Delivered { warning } => assert_eq!(warning.as_deref(), Some("slow down")),
+        Outcome::Delivered { warning, .. } => assert_eq!(warning.as_deref(), Some("slow down")),
         other => panic!("{other:?}"),
     }
     server.respond_with(Reply::partial_success(0, ""));
@@ -219,7 +219,7 @@ async fn an_answer_is_read_whatever_its_media_type_says() {
     assert!(is_delivered(&answered(200, "application/protobuf; charset=utf-8", "").await));
     assert!(is_delivered(&answered(200, "application/json", " {}\n").await));
     match answered(200, "text/plain", "thank\nyou").await {
-        Outcome::Delivered { warning: Some(warning) } => {
+        Outcome::Delivered { warning: Some(warning), .. } => {
             assert!(warning.contains("text/plain") && warning.contains("thank\\nyou"), "{warning}");
         }
         other => panic!("{other:?}"),
@@ -258,7 +258,7 @@ async fn a_server_that_claims_to_have_rejected_more_than_it_got_is_not_believed(
     let rejected = async |count, message: &str| {
         server.respond_with(Reply::partial_success(count, message));
         match exporter.export(payload(&["a", "b", "c"]), soon()).await {
-            Outcome::PartlyRejected { rejected, message } => (rejected, message),
+            Outcome::PartlyRejected { rejected, message, .. } => (rejected, message),
             other => panic!("{other:?}"),
         }
     };
@@ -309,7 +309,7 @@ async fn an_answer_in_json_is_a_success_with_a_warning() {
     let reply = Reply::http(200).with_header("content-type", "application/json");
     server.respond_with(reply.with_body(r#"{"partialSuccess":{"rejectedSpans":"1"}}"#));
     match export(&exporter(server.http_endpoint())).await {
-        Outcome::Delivered { warning: Some(warning) } => {
+        Outcome::Delivered { warning: Some(warning), .. } => {
             assert!(warning.contains("is not known: {\"partialSuccess\""), "{warning}");
         }
         other => panic!("{other:?}"),

@@ -49,7 +49,7 @@ fn gauge() -> Payload {
 
 fn warning(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Delivered { warning } => warning.unwrap_or_default(),
+        Outcome::Delivered { warning, .. } => warning.unwrap_or_default(),
         other => format!("not delivered: {other:?}"),
     }
 }
@@ -151,7 +151,7 @@ async fn rejections_and_warnings_come_through() {
     let exporter = json_exporter(&server);
     server.respond_with(Reply::partial_success(1, "too\nold"));
     match export(&exporter).await {
-        Outcome::PartlyRejected { rejected, message } => {
+        Outcome::PartlyRejected { rejected, message, .. } => {
             assert_eq!((rejected, message.as_str()), (1, "too\\nold"));
         }
         other => panic!("{other:?}"),

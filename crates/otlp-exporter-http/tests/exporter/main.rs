@@ -63,7 +63,7 @@ fn message(outcome: &Outcome) -> String {
 }
 
 fn is_delivered(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Delivered { warning: None })
+    matches!(outcome, Outcome::Delivered { warning: None, .. })
 }
 
 fn is_retryable(outcome: &Outcome) -> bool {

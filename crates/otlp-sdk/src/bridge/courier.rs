@@ -127,14 +127,14 @@ impl<E: Exporter> Courier<E> {
         }
         let items = pending.items();
         match outcome {
-            Outcome::Delivered { warning } => {
+            Outcome::Delivered { warning, .. } => {
                 trip.held.deliver(items, 0);
                 self.voice.succeeded();
                 if let Some(warning) = warning {
                     self.voice.server_warning(&warning);
                 }
             }
-            Outcome::PartlyRejected { rejected, message } => {
+            Outcome::PartlyRejected { rejected, message, .. } => {
                 trip.reject(items, rejected, &message);
             }
             Outcome::TooLarge { error } => trip.halve(&pending, error),

@@ -160,7 +160,7 @@ impl<E: SpanExporter> Inner<E> {
             Some(error) if lost == all => Outcome::permanent(export_error(error)),
             Some(error) => {
                 let message = export_error(error).to_string();
-                Outcome::PartlyRejected { rejected: lost as u64, message }
+                Outcome::partly_rejected(lost as u64, message)
             }
         }
     }

@@ -378,7 +378,8 @@ impl TelemetryBuilder {
     /// Has the SDK tell of itself by the metrics `otel.sdk.*` of the semantic conventions, through its own
     /// meter provider: spans started and live, what the queues hold, what was exported, the reason of each
     /// loss, and how long exports and collections take. Default: false. See
-    /// [`TracerProvider::observe`](crate::trace::TracerProvider::observe).
+    /// [`TracerProvider::observe`](crate::trace::TracerProvider::observe), also for when the capacity of the
+    /// queues is told.
     pub fn with_self_observability(mut self, observed: bool) -> Self {
         self.self_observability = observed;
         self

@@ -160,6 +160,10 @@ impl LoggerProvider {
     /// Has `meter` tell how logging does, by the metrics `otel.sdk.log.created`, `otel.sdk.processor.log.*`
     /// and `otel.sdk.exporter.*` of the semantic conventions; see
     /// [`TracerProvider::observe`](crate::trace::TracerProvider::observe).
+    ///
+    /// `otel.sdk.processor.log.queue.capacity` is told only where the queue is bounded in records: by
+    /// [`BatchConfig::with_max_queue_size`](crate::BatchConfig::with_max_queue_size) or
+    /// `OTEL_BLRP_MAX_QUEUE_SIZE`. By default its bound is in bytes.
     pub fn observe(&self, meter: &Meter) {
         let provider = &self.handle.provider;
         if !provider.core.observe(meter) {

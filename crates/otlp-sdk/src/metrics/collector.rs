@@ -115,11 +115,13 @@ impl Collector {
     fn collect(&mut self, slot: &ThreadSlot) -> Result<(), String> {
         let begun = Instant::now();
         let source = self.ask_source();
-        self.tell_duration(begun.elapsed(), source.is_err());
+        let took = begun.elapsed();
+        let callbacks = self.survived_panics();
+        self.tell_duration(took, source.is_err() || callbacks.is_err());
         let result = source.and_then(|()| {
             // A panic in here is a bug of ours; the thread must go on all the same.
             caught(|| self.append(slot)).inspect_err(|_| self.shared.count_panic())?;
-            self.survived_panics()
+            callbacks
         });
         match &result {
             Ok(()) => self.told = false,
@@ -147,7 +149,7 @@ impl Collector {
         }
     }
 
-    /// Tells those who observe how long a collection took.
+    /// Tells those who observe how long a collection took, and whether all of it succeeded (row O8).
     fn tell_duration(&self, took: Duration, failed: bool) {
         let Some((histogram, attributes)) = self.shared.durations.get() else { return };
         let error = failed.then(|| KeyValue::new(ERROR_TYPE, "collection_failed"));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Histogram;
 use otlp_core::Signal;
-use otlp_core::export::{ErrorKind, ExportError};
+use otlp_core::export::{AnswerStatus, grpc_status_name};
 
 use super::account::{DropReason, Ledger};
 use super::config::BatchConfig;
@@ -39,6 +39,15 @@ pub(crate) struct Observable(pub(super) Arc<Shared>);
 struct Durations {
     histogram: Histogram<f64>,
     attributes: Vec<KeyValue>,
+}
+
+/// How an export has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct End {
+    /// The `error.type`, unless all was delivered.
+    pub(super) error: Option<&'static str>,
+    /// What the server has answered to the last attempt, if it has.
+    pub(super) status: Option<AnswerStatus>,
 }
 
 /// How far the items of a pipeline have come, at one moment.
@@ -79,19 +88,13 @@ impl Observed {
         }
     }
 
-    /// An export has ended, all of its attempts included, with this error. False if the histogram, which is
-    /// the user's code, panicked.
-    pub(super) fn end(
-        &self,
-        took: Option<Duration>,
-        error: Option<(&'static str, Option<&ExportError>)>,
-    ) -> bool {
+    /// An export has ended, all of its attempts included. False if the histogram, which is the user's code,
+    /// panicked.
+    pub(super) fn end(&self, took: Option<Duration>, end: End) -> bool {
         let (Some(durations), Some(took)) = (self.durations.get(), took) else { return true };
         let mut attributes = durations.attributes.clone();
-        if let Some((name, error)) = error {
-            attributes.push(KeyValue::new(ERROR_TYPE, name));
-            attributes.extend(error.and_then(status));
-        }
+        attributes.extend(end.error.map(|name| KeyValue::new(ERROR_TYPE, name)));
+        attributes.extend(end.status.and_then(status));
         caught(|| durations.histogram.record(took.as_secs_f64(), &attributes)).is_ok()
     }
 
@@ -177,11 +180,14 @@ impl Progress {
     }
 }
 
-/// What the server has answered.
-fn status(error: &ExportError) -> Option<KeyValue> {
-    match error.kind() {
-        ErrorKind::HttpStatus(code) => Some(KeyValue::new(HTTP_STATUS, i64::from(code))),
-        ErrorKind::GrpcStatus(code) => Some(KeyValue::new(RPC_STATUS, i64::from(code))),
+/// What the server has answered: a number in HTTP, a name in gRPC.
+fn status(status: AnswerStatus) -> Option<KeyValue> {
+    match status {
+        AnswerStatus::Http(status) => Some(KeyValue::new(HTTP_STATUS, i64::from(status))),
+        AnswerStatus::Grpc(code) => Some(match grpc_status_name(code) {
+            Some(name) => KeyValue::new(RPC_STATUS, name),
+            None => KeyValue::new(RPC_STATUS, code.to_string()),
+        }),
         _ => None,
     }
 }

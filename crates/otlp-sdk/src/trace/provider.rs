@@ -177,6 +177,10 @@ impl TracerProvider {
     /// `otel.sdk.exporter.*` of the semantic conventions: spans started and live, what the queue holds and
     /// may hold, what was processed and exported, with the reason of each loss, and how long exports take.
     ///
+    /// What the queue may hold, `otel.sdk.processor.span.queue.capacity`, is told only where the queue is
+    /// bounded in spans: by [`BatchConfig::with_max_queue_size`](crate::BatchConfig::with_max_queue_size) or
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`. By default its bound is in bytes, which are not the unit of this metric.
+    ///
     /// They are read from the [ledger](Self::ledger) when the meter's provider collects, and cost nothing
     /// between. They do not keep this provider. A second call does nothing.
     ///

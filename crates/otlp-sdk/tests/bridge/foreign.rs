@@ -350,7 +350,7 @@ async fn of_several_resources_each_is_told_and_what_fails_is_counted() {
     let scripted = Scripted::new([Act::Pass, failing(), Act::Pass, failing(), failing()]);
     let exporter = ForeignSpanExporter::new(scripted.clone());
     let outcome = exporter.export(payload_of(&["a", "b", "c"]), Deadline::NEVER).await;
-    let Outcome::PartlyRejected { rejected, message } = outcome else { panic!("{outcome:?}") };
+    let Outcome::PartlyRejected { rejected, message, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!((rejected, message.as_str()), (2, "quota"));
     let outcome = exporter.export(payload_of(&["c", "d"]), Deadline::NEVER).await;
     assert!(matches!(outcome, Outcome::Permanent { .. }), "{outcome:?}");

@@ -69,7 +69,7 @@ fn names_in(path: &Path) -> Vec<String> {
 }
 
 fn is_delivered(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Delivered { warning: None })
+    matches!(outcome, Outcome::Delivered { warning: None, .. })
 }
 
 fn is_retryable(outcome: &Outcome) -> bool {

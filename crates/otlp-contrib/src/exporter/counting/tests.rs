@@ -79,8 +79,8 @@ fn export(exporter: &impl Exporter, items: usize) -> Outcome {
 fn each_outcome_is_counted_once_and_handed_back_unchanged() {
     let exporter = scripted(
         [
-            Outcome::Delivered { warning: Some("slow down".to_owned()) },
-            Outcome::PartlyRejected { rejected: 2, message: "too old".to_owned() },
+            Outcome::warned("slow down".to_owned()),
+            Outcome::partly_rejected(2, "too old".to_owned()),
             Outcome::retryable(error()),
             Outcome::permanent(error()),
             Outcome::TooLarge { error: error() },
@@ -90,7 +90,9 @@ fn each_outcome_is_counted_once_and_handed_back_unchanged() {
 
     let outcomes: Vec<Outcome> = (0..5).map(|_| export(&exporter, 10)).collect();
 
-    assert!(matches!(&outcomes[0], Outcome::Delivered { warning: Some(w) } if w == "slow down"));
+    assert!(
+        matches!(&outcomes[0], Outcome::Delivered { warning: Some(w), .. } if w == "slow down")
+    );
     assert!(matches!(outcomes[1], Outcome::PartlyRejected { rejected: 2, .. }));
     assert!(matches!(outcomes[2], Outcome::Retryable { .. }));
     assert!(matches!(outcomes[3], Outcome::Permanent { .. }));
@@ -114,7 +116,7 @@ fn each_outcome_is_counted_once_and_handed_back_unchanged() {
 
 #[test]
 fn a_server_that_rejects_more_than_it_was_sent_is_believed_up_to_that() {
-    let lie = Outcome::PartlyRejected { rejected: u64::MAX, message: String::new() };
+    let lie = Outcome::partly_rejected(u64::MAX, String::new());
     let exporter = scripted([Step::Answer(lie)]);
 
     drop(export(&exporter, 3));

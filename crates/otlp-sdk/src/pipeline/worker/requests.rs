@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use otlp_core::export::retry::SERVER_DELAY_MAX;
-use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
+use otlp_core::export::{AnswerStatus, Deadline, ErrorKind, ExportError, Exporter, Outcome};
 
 use super::super::batch::BatchLimit;
 use super::super::delivery::{self, AttemptResult, Done, Pending};
-use super::super::observe::REJECTED;
+use super::super::observe::{End, REJECTED};
 use super::{DropReason, Worker, later, now};
 use crate::notice::Notices;
 
@@ -115,15 +115,15 @@ impl<E: Exporter> Worker<E> {
             self.asked_to_wait = self.asked_to_wait.filter(|until| now() < *until);
         }
         match outcome {
-            Outcome::Delivered { warning } => {
-                self.settle(&pending, 0);
+            Outcome::Delivered { warning, status } => {
+                self.settle(&pending, 0, status);
                 self.tell(Notices::succeeded);
                 if let Some(text) = warning {
                     self.tell(|notices| notices.server_warning(&text));
                 }
             }
-            Outcome::PartlyRejected { rejected, message } => {
-                self.settle(&pending, rejected);
+            Outcome::PartlyRejected { rejected, message, status } => {
+                self.settle(&pending, rejected, status);
                 self.tell(|notices| notices.rejected(rejected, &message));
                 let text = crate::notice::printable(&message);
                 let text = format!("the server rejected {rejected} items: {text}");
@@ -203,10 +203,10 @@ impl<E: Exporter> Worker<E> {
         }
     }
 
-    fn settle(&self, pending: &Pending, rejected: u64) {
+    fn settle(&self, pending: &Pending, rejected: u64, status: Option<AnswerStatus>) {
         self.shared.intake.delivered(pending.items(), pending.bytes, rejected);
-        let error = (rejected > 0).then_some((REJECTED, None));
-        self.tell_duration(pending.first_attempt, error);
+        let error = (rejected > 0).then_some(REJECTED);
+        self.tell_duration(pending.first_attempt, End { error, status });
         if rejected == 0 && self.waiting.is_empty() {
             // What went wrong before is over; it must not explain a later timeout.
             self.shared.remember(None);
@@ -217,7 +217,8 @@ impl<E: Exporter> Worker<E> {
         let items = pending.items();
         self.shared.intake.dropped(items, pending.bytes, reason);
         self.shared.observed.give_up(items, reason);
-        self.tell_duration(pending.first_attempt, Some((reason.name(), Some(&error))));
+        let end = End { error: Some(reason.name()), status: error.status() };
+        self.tell_duration(pending.first_attempt, end);
         self.tell(|notices| notices.dropped(items, reason, &error));
         self.remember(error);
     }
@@ -234,13 +235,9 @@ impl<E: Exporter> Worker<E> {
 
 impl<E> Worker<E> {
     /// Tells those who observe how long an export took, with all of its attempts.
-    pub(super) fn tell_duration(
-        &self,
-        begun: Option<Instant>,
-        error: Option<(&'static str, Option<&ExportError>)>,
-    ) {
+    pub(super) fn tell_duration(&self, begun: Option<Instant>, end: End) {
         let took = begun.map(|begun| now().saturating_duration_since(begun));
-        if !self.shared.observed.end(took, error) {
+        if !self.shared.observed.end(took, end) {
             self.shared.count_panic();
         }
     }

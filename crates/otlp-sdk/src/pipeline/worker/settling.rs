@@ -9,6 +9,7 @@ use super::super::account::Ledger;
 use super::super::config::PipelineError;
 use super::super::delivery;
 use super::super::handle::Reply;
+use super::super::observe::End;
 use super::requests::Tried;
 use super::{DropReason, Worker, now};
 use crate::foreign::caught;
@@ -151,7 +152,7 @@ impl<E> Worker<E> {
         let Tried { items, bytes, begun, .. } = tried;
         self.shared.intake.dropped(items, bytes, reason);
         self.shared.observed.give_up(items, reason);
-        self.tell_duration(begun, Some((reason.name(), None)));
+        self.tell_duration(begun, End { error: Some(reason.name()), status: None });
     }
 
     /// Gives up everything that is still here, counted; requests in flight are let go.

@@ -166,7 +166,7 @@ async fn a_permanent_error_drops_the_request_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_partial_rejection_is_counted_and_never_sent_again() {
     Bench::run(config(), |bench| async move {
-        let partly = Outcome::PartlyRejected { rejected: 4, message: "no\nthanks".to_owned() };
+        let partly = Outcome::partly_rejected(4, "no\nthanks".to_owned());
         bench.exporter.respond_with([partly.into()]);
         bench.end(10);
         let error = bench.flush().await.unwrap_err().to_string();

@@ -53,7 +53,7 @@ fn too_large() -> Outcome {
 #[tokio::test(start_paused = true)]
 async fn room_comes_back_from_what_is_delivered_and_from_what_is_rejected() {
     assert_eq!(end_all(config(), |_| ()).await.delivered, ITEMS as u64);
-    let some = || Outcome::PartlyRejected { rejected: 3, message: "some".to_owned() };
+    let some = || Outcome::partly_rejected(3, "some".to_owned());
     let ledger = end_all(config(), always(some)).await;
     assert_eq!((ledger.rejected, ledger.delivered), (60, 140));
 }

@@ -1,8 +1,15 @@
 //! The SDK's metrics about itself, through the official SDK's meters to a server, against what has happened.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
-use std::collections::BTreeMap;
+mod components;
+mod operations;
+mod watched;
+
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -12,87 +19,14 @@ use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
     Tracer as _, TracerProvider as _,
 };
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, number_data_point};
-use otlp_core::Signal;
 use otlp_core::export::{Env, ErrorKind, ExportError, Outcome};
-use otlp_exporter_http::HttpExporter;
 use otlp_sdk::BatchConfig;
 use otlp_sdk::logs::LoggerProvider;
-use otlp_sdk::metrics::{MeterProvider, ReaderConfig};
 use otlp_sdk::trace::TracerProvider;
 use otlp_sdk::trace::sampler::Sampler;
 use otlp_testing::{Gate, Message, ScriptedExporter, Server, Step};
 
-/// A provider whose metrics a test can read.
-struct Watched {
-    /// Ends before its server.
-    provider: MeterProvider,
-    server: Server,
-}
-
-impl Watched {
-    fn start() -> Self {
-        let server = Server::start();
-        let builder = HttpExporter::builder(Signal::Metrics).with_endpoint(server.http_endpoint());
-        let exporter = builder.build_with(&Env::empty()).unwrap();
-        let config = ReaderConfig::default().with_interval(Duration::from_secs(3600));
-        let provider = MeterProvider::builder().with_exporter_config(exporter, config).build();
-        Self { provider, server }
-    }
-
-    /// What the metrics say now: for each, by its attributes without the component's name, the value, or
-    /// of a histogram the count.
-    fn read(&self) -> BTreeMap<String, i64> {
-        let metrics = self.metrics();
-        metrics.iter().flat_map(|it| points(it.data.as_ref().unwrap(), &it.name)).collect()
-    }
-
-    fn metrics(&self) -> Vec<Metric> {
-        self.server.clear();
-        self.provider.force_flush().unwrap();
-        let requests = self.server.requests();
-        let Message::Metrics(request) = &requests.first().unwrap().message else { panic!() };
-        let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
-        scopes.flat_map(|scope| scope.metrics.clone()).collect()
-    }
-}
-
-fn points(data: &Data, name: &str) -> Vec<(String, i64)> {
-    let key = |attributes: &[KeyValue]| format!("{name}{}", text(attributes));
-    match data {
-        Data::Sum(sum) => sum
-            .data_points
-            .iter()
-            .map(|point| match point.value {
-                Some(number_data_point::Value::AsInt(value)) => (key(&point.attributes), value),
-                value => panic!("{value:?}"),
-            })
-            .collect(),
-        Data::Histogram(data) => data
-            .data_points
-            .iter()
-            .map(|point| (key(&point.attributes), i64::try_from(point.count).unwrap()))
-            .collect(),
-        data => panic!("{data:?}"),
-    }
-}
-
-fn text(attributes: &[KeyValue]) -> String {
-    let mut texts: Vec<_> = attributes
-        .iter()
-        .filter(|attribute| attribute.key != "otel.component.name")
-        .map(|attribute| match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
-            Value::StringValue(text) => format!(" {}={text}", attribute.key),
-            Value::IntValue(int) => format!(" {}={int}", attribute.key),
-            value => panic!("{value:?}"),
-        })
-        .collect();
-    texts.sort();
-    texts.concat()
-}
+use crate::watched::Watched;
 
 const EXPORTED: &str = "otel.sdk.exporter.span.exported";
 const IN_FLIGHT: &str = "otel.sdk.exporter.span.inflight otel.component.type=scripted_exporter";
@@ -103,6 +37,7 @@ const SCRIPTED: &str = "otel.component.type=scripted_exporter";
 
 #[test]
 fn spans_are_told_from_their_start_to_their_end() {
+    // rows O1 to O7
     let watched = Watched::start();
     let exporter = ScriptedExporter::new();
     let config = BatchConfig::default().with_max_queue_size(100).with_schedule_delay(HOUR);
@@ -169,6 +104,7 @@ fn spans_are_told_from_their_start_to_their_end() {
 
 #[test]
 fn an_operation_is_all_of_its_attempts_and_each_loss_has_its_reason() {
+    // rows O4 to O7
     let watched = Watched::start();
     let exporter = ScriptedExporter::new();
     let config = BatchConfig::default().with_max_queue_size(4).with_schedule_delay(HOUR);
@@ -200,7 +136,7 @@ fn an_operation_is_all_of_its_attempts_and_each_loss_has_its_reason() {
     spans(3);
     provider.force_flush().unwrap_err();
     let message = "no".to_owned();
-    exporter.respond_with([Outcome::PartlyRejected { rejected: 1, message }.into()]);
+    exporter.respond_with([Outcome::partly_rejected(1, message).into()]);
     spans(2);
     provider.force_flush().unwrap_err();
     // Another attempt belongs to the same operation.
@@ -238,6 +174,7 @@ fn an_operation_is_all_of_its_attempts_and_each_loss_has_its_reason() {
 
 #[test]
 fn spans_that_find_the_queue_full_are_processed_with_that_error() {
+    // rows O4, O6
     let watched = Watched::start();
     let config = BatchConfig::default().with_max_queue_size(4).with_schedule_delay(HOUR);
     let exporter = ScriptedExporter::new();
@@ -264,6 +201,7 @@ fn spans_that_find_the_queue_full_are_processed_with_that_error() {
 
 #[test]
 fn spans_that_only_processors_see_live_and_end_too() {
+    // row O2
     #[derive(Debug)]
     struct Nothing;
     impl otlp_sdk::trace::SpanProcessor for Nothing {}
@@ -284,6 +222,7 @@ fn spans_that_only_processors_see_live_and_end_too() {
 
 #[test]
 fn log_records_are_told_and_the_reader_tells_of_itself() {
+    // rows O4 to O10
     let watched = Watched::start();
     let meter = watched.provider.meter("otlp-sdk");
     let provider = LoggerProvider::builder().with_batch_exporter(ScriptedExporter::new()).build();
@@ -315,7 +254,12 @@ fn log_records_are_told_and_the_reader_tells_of_itself() {
     for (key, value) in [
         (format!("otel.sdk.exporter.metric_data_point.exported {component}"), first),
         (format!("otel.sdk.exporter.metric_data_point.inflight {component}"), 0),
-        (format!("otel.sdk.exporter.operation.duration {component}"), 1),
+        (
+            format!(
+                "otel.sdk.exporter.operation.duration http.response.status_code=200 {component}"
+            ),
+            1,
+        ),
         (
             "otel.sdk.metric_reader.collection.duration otel.component.type=periodic_metric_reader"
                 .to_owned(),
@@ -328,6 +272,7 @@ fn log_records_are_told_and_the_reader_tells_of_itself() {
 
 #[test]
 fn each_metric_has_the_unit_that_the_conventions_give_it() {
+    // rows O1 to O9
     let watched = Watched::start();
     let meter = watched.provider.meter("otlp-sdk");
     let config = BatchConfig::default().with_max_queue_size(100).with_schedule_delay(HOUR);
