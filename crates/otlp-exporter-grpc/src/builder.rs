@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use otlp_core::Signal;
 use otlp_core::export::{
-    BuildError, Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers,
-    Protocol, Secret, TlsConfig,
+    BuildError, Compression, ConfigWarning, Env, ExporterConfig, ExporterConfigBuilder,
+    HeaderProvider, Headers, Protocol, Secret, TlsConfig,
 };
 use tonic::transport::Channel;
 
@@ -22,7 +22,7 @@ pub struct GrpcExporterBuilder {
 
 impl GrpcExporterBuilder {
     pub(crate) fn new(signal: Signal) -> Self {
-        let config = ExporterConfig::builder(signal).with_protocol(Protocol::Grpc);
+        let config = ExporterConfig::builder(signal).with_protocols(&[Protocol::Grpc]);
         Self { config, channel: None }
     }
 
@@ -117,11 +117,26 @@ impl GrpcExporterBuilder {
     ///
     /// As for [`build`](Self::build).
     pub fn build_with(self, env: &Env) -> Result<GrpcExporter, BuildError> {
-        let configured = self.config.build(env)?;
-        for warning in &configured.warnings {
+        let (exporter, warnings) = self.build_with_warnings(env)?;
+        for warning in warnings {
             tracing::warn!(target: "otlp_exporter_grpc", "{warning}");
         }
-        GrpcExporter::new(configured.config, self.channel)
+        Ok(exporter)
+    }
+
+    /// [`build_with`](Self::build_with), with what could not be used as it is, to be logged by the caller: a
+    /// program that builds its exporters before there is a subscriber would not see it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build`](Self::build).
+    pub fn build_with_warnings(
+        self,
+        env: &Env,
+    ) -> Result<(GrpcExporter, Vec<ConfigWarning>), BuildError> {
+        let configured = self.config.build(env)?;
+        let exporter = GrpcExporter::new(configured.config, self.channel)?;
+        Ok((exporter, configured.warnings))
     }
 
     fn map(self, set: impl FnOnce(ExporterConfigBuilder) -> ExporterConfigBuilder) -> Self {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use otlp_core::Signal;
 use otlp_core::export::{
-    BuildError, Compression, Env, ExporterConfig, ExporterConfigBuilder, HeaderProvider, Headers,
-    Protocol, Secret, TlsConfig,
+    BuildError, Compression, ConfigWarning, Env, ExporterConfig, ExporterConfigBuilder,
+    HeaderProvider, Headers, Protocol, Secret, TlsConfig,
 };
 use reqwest::Client;
 
@@ -23,12 +23,13 @@ pub struct HttpExporterBuilder {
 
 impl HttpExporterBuilder {
     pub(crate) fn new(signal: Signal) -> Self {
-        let config = ExporterConfig::builder(signal).with_protocol(Protocol::HttpProtobuf);
+        let config = ExporterConfig::builder(signal).with_protocols(PROTOCOLS);
         Self { config, client: None }
     }
 
     /// The encoding: [`Protocol::HttpProtobuf`], the default, or [`Protocol::HttpJson`], which needs the
-    /// feature `json`. The variables of the environment do not choose it here.
+    /// feature `json`. Without it `OTEL_EXPORTER_OTLP_PROTOCOL` and `OTEL_EXPORTER_OTLP_<SIGNAL>_PROTOCOL`
+    /// choose between the two; `grpc` there gives a warning, since this exporter does not speak it.
     ///
     /// JSON is for servers that take nothing else, and for people who read along: it is two to three times
     /// as large and costs the conversion of each request.
@@ -128,11 +129,26 @@ impl HttpExporterBuilder {
     ///
     /// As for [`build`](Self::build).
     pub fn build_with(self, env: &Env) -> Result<HttpExporter, BuildError> {
-        let configured = self.config.build(env)?;
-        for warning in &configured.warnings {
+        let (exporter, warnings) = self.build_with_warnings(env)?;
+        for warning in warnings {
             tracing::warn!(target: "otlp_exporter_http", "{warning}");
         }
-        HttpExporter::new(configured.config, self.client)
+        Ok(exporter)
+    }
+
+    /// [`build_with`](Self::build_with), with what could not be used as it is, to be logged by the caller: a
+    /// program that builds its exporters before there is a subscriber would not see it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build`](Self::build).
+    pub fn build_with_warnings(
+        self,
+        env: &Env,
+    ) -> Result<(HttpExporter, Vec<ConfigWarning>), BuildError> {
+        let configured = self.config.build(env)?;
+        let exporter = HttpExporter::new(configured.config, self.client)?;
+        Ok((exporter, configured.warnings))
     }
 
     fn map(self, set: impl FnOnce(ExporterConfigBuilder) -> ExporterConfigBuilder) -> Self {
@@ -150,3 +166,9 @@ impl fmt::Debug for HttpExporterBuilder {
             .finish()
     }
 }
+
+/// What the environment may choose, with the default first.
+const PROTOCOLS: &[Protocol] = match cfg!(feature = "json") {
+    true => &[Protocol::HttpProtobuf, Protocol::HttpJson],
+    false => &[Protocol::HttpProtobuf],
+};

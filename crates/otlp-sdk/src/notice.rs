@@ -203,7 +203,7 @@ impl Notices {
                 destination = &*self.destination,
                 server_message,
                 repeated = held.messages,
-                "the server took everything and sent a warning"
+                "the server took the request and sent a warning"
             );
         }
     }
@@ -237,7 +237,7 @@ impl Notices {
                 destination,
                 messages,
                 error,
-                "more exports failed since the last message; they were kept for another attempt"
+                "more attempts failed since the last message"
             );
         }
         if let Some(Held { messages, items, last: error }) = take(&mut self.dropped) {

@@ -60,7 +60,8 @@ pub(crate) fn allows(level: LogLevel) -> bool {
     level as u8 <= LEVEL.load(Ordering::Relaxed)
 }
 
-/// `tracing::event!` for the SDK's own messages: `say!(Warn, field, "text")`.
+/// `tracing::event!` for the SDK's own messages: `say!(Warn, field, "text")`. They are for people, and not
+/// the application's telemetry.
 macro_rules! say {
     (Error, $($rest:tt)+) => { $crate::say::say!(@Error, error, $($rest)+) };
     (Warn, $($rest:tt)+) => { $crate::say::say!(@Warn, warn, $($rest)+) };
@@ -69,6 +70,7 @@ macro_rules! say {
         if $crate::say::allows($crate::say::LogLevel::$level) {
             // The subscriber is the user's: a panic of it ends here.
             let _ = $crate::foreign::caught(|| {
+                let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
                 $crate::hush::aloud(|| tracing::$macro!(target: "otlp_sdk", $($rest)+))
             });
         }

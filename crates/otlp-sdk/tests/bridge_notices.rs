@@ -159,7 +159,7 @@ fn a_server_that_does_not_like_all(server: &Server, log: &Log) {
     export().unwrap_err();
     log.next(&["WARN", "the server rejected part", "rejected=1", "old"]);
     export().unwrap();
-    log.next(&["WARN", "took everything and sent a warning", "hurry"]);
+    log.next(&["WARN", "took the request and sent a warning", "hurry"]);
     export().unwrap_err();
     log.next(&["ERROR", "dropped and counted", "items=2", "permanent_error", "400"]);
     exporter.shutdown().unwrap();
@@ -186,7 +186,7 @@ fn a_shutdown_without_time(log: &Log) {
         assert!(dropped.contains(part), "{part} in {dropped}");
     }
     // Whether the second attempt came in time to be held back is a matter of luck.
-    assert!(said.iter().skip(1).all(|line| line.contains("more exports failed")), "{said:?}");
+    assert!(said.iter().skip(1).all(|line| line.contains("more attempts failed")), "{said:?}");
     let error = futures_executor::block_on(waiting).unwrap_err().to_string();
     assert!(error.contains("(shutdown_timeout)") && error.contains("os error 111"), "{error}");
     log.ends();

@@ -62,6 +62,10 @@ fn a_shutdown_with_losses_shows_the_account_and_reads_well_from_main() {
         assert!(text.contains(said), "{said} in {text}");
     }
     assert_eq!((format!("{error:?}"), error.ledgers.traces.delivered), (text, 1));
+    // Nothing is said twice where the chain of causes is printed.
+    assert!(std::error::Error::source(&error).is_none());
+    let again = telemetry.shutdown().unwrap_err();
+    assert!(again.error.to_string().contains("already shut down"), "{again}");
 }
 
 #[tokio::test]
@@ -174,6 +178,15 @@ fn settings_that_cannot_be_guessed_around_are_errors_that_name_them() {
 }
 
 #[test]
+fn what_else_is_wrong_is_told_when_the_set_up_fails() {
+    let settings =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url"), ("OTEL_BSP_SCHEDULE_DELAY", "soon")];
+    let (all, error) = capture(|| env(settings).init().unwrap_err());
+    assert!(matches!(error, InitError::Config(_)), "{error:?}");
+    assert!(all.contains("OTEL_BSP_SCHEDULE_DELAY=\"soon\" is not a whole number"), "{all}");
+}
+
+#[test]
 fn the_start_up_line_says_where_it_sends_and_what_it_ignored() {
     let (all, telemetry) = capture(|| {
         env([
@@ -189,7 +202,9 @@ fn the_start_up_line_says_where_it_sends_and_what_it_ignored() {
     drop(telemetry);
     for said in [
         "http://localhost:9/base/v1/traces",
-        "OTEL_BSP_MAX_QUEUE_SISE",
+        "OTEL_BSP_MAX_QUEUE_SISE is not known; accepted: OTEL_BSP_MAX_QUEUE_SIZE;",
+        "unused_variables=\"OTEL_BSP_MAX_QUEUE_SISE\"",
+        "propagated_headers=traceparent,tracestate,baggage",
         "OTEL_TRACES_SAMPLER_ARG",
         "lots",
         "TraceIdRatioBased{1",

@@ -436,7 +436,12 @@ fn the_guards_layer_makes_spans_and_log_records_of_tracing() {
         let telemetry = telemetry.with_endpoint(server.http_endpoint()).init().unwrap();
         let subscriber = tracing_subscriber::registry().with(telemetry.tracing_layer());
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info_span!("work").in_scope(|| tracing::info!("working"));
+            // Words of our own are no telemetry.
+            telemetry.announce();
+            tracing::info_span!("work").in_scope(|| {
+                telemetry.announce();
+                tracing::info!("working");
+            });
         });
         telemetry.shutdown().unwrap();
         assert_eq!(arrived(&server), expected, "{exporter}");

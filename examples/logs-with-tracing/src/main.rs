@@ -8,7 +8,7 @@
 //! - records have the fields of the spans around them, so that every one of an order says which;
 //! - `fmt` goes on printing for whoever is looking, with a filter of its own;
 //! - `tracing-subscriber` with its feature `tracing-log` brings what the dependency logs, under the target
-//!   of the dependency.
+//!   of the dependency. Key-values of `log` are lost on that way; `opentelemetry-appender-log` keeps them.
 //!
 //! Ends with what arrived at a server on this machine, as traces and as lines, and the account. Exits with 1
 //! if a single span or record is not accounted for, not where it belongs, or was to be left out.

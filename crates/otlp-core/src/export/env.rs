@@ -32,6 +32,7 @@ pub struct Env(Arc<Snapshot>);
 struct Snapshot {
     /// `None`: set, but not valid UTF-8.
     variables: BTreeMap<String, Option<String>>,
+    /// What was looked for, whether it is set or not.
     read: Mutex<BTreeSet<String>>,
 }
 
@@ -88,6 +89,22 @@ impl Env {
             .collect()
     }
 
+    /// The variable that `name` was probably meant for: one that was looked for and differs from it by one
+    /// character too few, too many or another, or by two that changed places.
+    ///
+    /// ```
+    /// use otlp_core::export::Env;
+    ///
+    /// let env = Env::from_pairs([("OTEL_SERVICE_NMAE", "shop")]);
+    /// assert_eq!(env.reader().string("OTEL_SERVICE_NAME"), None);
+    /// assert_eq!(env.meant_by("OTEL_SERVICE_NMAE").as_deref(), Some("OTEL_SERVICE_NAME"));
+    /// ```
+    #[must_use]
+    pub fn meant_by(&self, name: &str) -> Option<String> {
+        let read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.iter().find(|known| is_slip(name.as_bytes(), known.as_bytes())).cloned()
+    }
+
     /// Whether the variable is set and not empty. Does not count as reading it.
     #[must_use]
     pub fn is_set(&self, name: &str) -> bool {
@@ -95,9 +112,8 @@ impl Env {
     }
 
     fn look_up(&self, name: &str) -> Option<&Option<String>> {
-        let value = self.0.variables.get(name)?;
         self.0.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        Some(value)
+        self.0.variables.get(name)
     }
 }
 
@@ -293,6 +309,19 @@ impl fmt::Display for ConfigWarning {
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     ["HEADERS", "TOKEN", "SECRET", "PASSWORD", "API_KEY"].iter().any(|part| name.contains(part))
+}
+
+/// Whether one slip of the fingers makes one of the other.
+fn is_slip(one: &[u8], other: &[u8]) -> bool {
+    let ahead = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (one.get(ahead..).unwrap_or(&[]), other.get(ahead..).unwrap_or(&[]));
+    let behind = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+    let differs = |all: &[u8]| all.get(..all.len() - behind).unwrap_or(&[]).to_vec();
+    match (differs(one).as_slice(), differs(other).as_slice()) {
+        ([_], []) | ([], [_]) | ([_], [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
+    }
 }
 
 /// Whether this is a number that is only too large or negative.

@@ -4,6 +4,7 @@
 
 mod connection;
 mod delivery;
+mod environment;
 mod hostile;
 #[cfg(feature = "json")]
 mod json;

@@ -253,7 +253,9 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Adds a view: what becomes of the measurements of certain instruments (row M4).
+    /// Adds a view: what becomes of the measurements of certain instruments (row M4). A view that chooses
+    /// attributes (`with_allowed_attribute_keys`) takes the feature `spec_unstable_metrics_views` of
+    /// `opentelemetry_sdk`, which the program enables itself.
     ///
     /// ```no_run
     /// use otlp_sdk::opentelemetry_sdk::metrics::{Instrument, Stream};

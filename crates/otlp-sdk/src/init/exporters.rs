@@ -20,11 +20,19 @@ pub(super) struct Made {
     pub(super) protocol: Option<Protocol>,
     /// Whether it prints for somebody who is looking, at once (row R11).
     pub(super) prints: bool,
+    /// Whether it writes lines for another program, and no server has a limit of its own.
+    pub(super) is_file: bool,
 }
 
 impl Made {
     pub(super) const fn without_limit(exporter: BoxedExporter) -> Self {
-        Self { exporter, max_request_bytes: usize::MAX, protocol: None, prints: false }
+        Self {
+            exporter,
+            max_request_bytes: usize::MAX,
+            protocol: None,
+            prints: false,
+            is_file: false,
+        }
     }
 }
 
@@ -46,14 +54,17 @@ pub(super) fn exporters(
             }
             // With a batch as for every server (row X5).
             #[cfg(feature = "file")]
-            ExporterKind::OtlpStdout => made.push(Made::without_limit(stdout_exporter(signal)?)),
+            ExporterKind::OtlpStdout => {
+                let exporter = stdout_exporter(signal)?;
+                made.push(Made { is_file: true, ..Made::without_limit(exporter) });
+            }
             ExporterKind::Otlp => {
                 let configured = settings.clone().build(env)?;
                 warnings.extend(configured.warnings);
                 let max_request_bytes = configured.config.max_request_size;
                 let protocol = Some(configured.config.protocol);
                 let exporter = otlp_exporter(configured.config)?;
-                made.push(Made { exporter, max_request_bytes, protocol, prints: false });
+                made.push(Made { max_request_bytes, protocol, ..Made::without_limit(exporter) });
             }
         }
     }
@@ -119,7 +130,7 @@ pub enum InitError {
     Config(#[from] ConfigError),
     /// The exporter could not be made, for example because a certificate cannot be read.
     #[error("the exporter could not be made: {0}")]
-    Exporter(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Exporter(Box<dyn std::error::Error + Send + Sync>),
     /// The protocol that was asked for is not compiled in.
     #[error(
         "the protocol {protocol} was asked for, but `otlp-sdk` was built without its feature `{feature}`"

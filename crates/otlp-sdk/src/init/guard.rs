@@ -1,6 +1,7 @@
 //! The guard: what keeps telemetry running, and what it says at its end.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join3;
@@ -35,7 +36,7 @@ pub struct TelemetryGuard {
     pub(super) timeout: Duration,
     pub(super) start_up: StartUp,
     /// Whether [`shutdown`](Self::shutdown) has told how it ended.
-    pub(super) ended: bool,
+    pub(super) ended: AtomicBool,
 }
 
 /// The providers of all signals.
@@ -112,7 +113,16 @@ impl TelemetryGuard {
     ///
     /// Says what was not delivered and why; see [`TracerProvider::force_flush`].
     pub fn force_flush(&self) -> Result<(), FlushError> {
-        FlushError::of(self.providers.force_flush(crate::provider::FLUSH_TIMEOUT))
+        self.force_flush_with_timeout(crate::provider::FLUSH_TIMEOUT)
+    }
+
+    /// [`force_flush`](Self::force_flush) with a time limit of your own.
+    ///
+    /// # Errors
+    ///
+    /// As for `force_flush`.
+    pub fn force_flush_with_timeout(&self, timeout: Duration) -> Result<(), FlushError> {
+        FlushError::of(self.providers.force_flush(timeout))
     }
 
     /// [`force_flush`](Self::force_flush) within a time limit, without blocking the thread.
@@ -133,15 +143,16 @@ impl TelemetryGuard {
 
     /// Ends telemetry now, within
     /// [`BatchConfig::shutdown_timeout`](crate::BatchConfig::shutdown_timeout), and says
-    /// how that went.
+    /// how that went. What is recorded later is counted as dropped (`after_shutdown`), and nobody is told.
     ///
     /// # Errors
     ///
     /// Says what was not delivered and why, with the whole account. It is not logged then: handle the
-    /// error, or drop the guard, which logs it.
-    pub fn shutdown(mut self) -> Result<Ledgers, ShutdownError> {
+    /// error, or drop the guard, which logs it. From the second call on it is
+    /// [`AlreadyShutdown`](PipelineError::AlreadyShutdown).
+    pub fn shutdown(&self) -> Result<Ledgers, ShutdownError> {
         let answers = self.providers.shutdown(self.timeout);
-        self.ended = true;
+        self.ended.store(true, Ordering::Relaxed);
         self.account(answers)
     }
 
@@ -150,7 +161,7 @@ impl TelemetryGuard {
     /// # Errors
     ///
     /// As for `shutdown`.
-    pub async fn shutdown_async(mut self) -> Result<Ledgers, ShutdownError> {
+    pub async fn shutdown_async(&self) -> Result<Ledgers, ShutdownError> {
         let Providers { tracer, logger, meter } = &self.providers;
         let (traces, metrics, logs) = join3(
             tracer.shutdown_async(self.timeout),
@@ -158,7 +169,7 @@ impl TelemetryGuard {
             logger.shutdown_async(self.timeout),
         )
         .await;
-        self.ended = true;
+        self.ended.store(true, Ordering::Relaxed);
         self.account([traces, metrics, logs])
     }
 
@@ -189,7 +200,7 @@ impl TelemetryGuard {
             },
             timeout: Duration::ZERO,
             start_up: StartUp { disabled: true, ..StartUp::default() },
-            ended: false,
+            ended: AtomicBool::new(false),
         }
     }
 }
@@ -227,7 +238,10 @@ impl Providers {
 }
 
 /// What a flush could not do, signal by signal.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` text is the same as its `Display` text, since that is what a program shows whose
+/// `main` returns it.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FlushError {
     /// The signals that failed, and how; at least one.
@@ -266,13 +280,14 @@ impl fmt::Display for FlushError {
     }
 }
 
-impl std::error::Error for FlushError {
-    /// That of the first signal.
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        let (_, error) = self.errors.first()?;
-        Some(error)
+impl fmt::Debug for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
+
+// Without a source: the text has the errors of all signals, and a report of the chain would repeat them.
+impl std::error::Error for FlushError {}
 
 /// What was lost at the end of telemetry.
 ///
@@ -283,7 +298,6 @@ impl std::error::Error for FlushError {
 #[error("telemetry ended with losses: {error}; {ledgers}")]
 pub struct ShutdownError {
     /// What went wrong.
-    #[source]
     pub error: FlushError,
     /// What became of everything.
     pub ledgers: Box<Ledgers>,
@@ -297,7 +311,7 @@ impl fmt::Debug for ShutdownError {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        if self.ended {
+        if *self.ended.get_mut() {
             return;
         }
         let lost = FlushError::of(self.providers.shutdown(self.timeout));

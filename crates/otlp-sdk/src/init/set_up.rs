@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry::global;
 use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::propagation::TextMapPropagator as _;
 use otlp_core::Signal;
 use otlp_core::export::{BoxedExporter, ConfigWarning, Env, EnvReader, ExporterConfigBuilder};
 
@@ -35,11 +36,21 @@ impl TelemetryBuilder {
         if let Some(level) = self.log_level.or_else(|| LogLevel::from_env(&mut reader)) {
             level.set();
         }
-        let mut guard = self.set_up(&env, &mut reader)?;
+        let made = self.set_up(&env, &mut reader);
         let mut warnings = reader.into_warnings();
+        let mut guard = match made {
+            Ok(guard) => guard,
+            Err(error) => {
+                // What else is wrong must not have to wait until this is mended.
+                without_repetition(warnings).iter().for_each(|warning| say!(Warn, "{warning}"));
+                return Err(error);
+            }
+        };
         warnings.append(&mut guard.start_up.warnings);
+        let unused = env.unused();
+        warnings.extend(unused.iter().filter_map(|name| misspelt(&env, name)));
         guard.start_up.warnings = without_repetition(warnings);
-        guard.start_up.unused = Some(env.unused().join(",")).filter(|unused| !unused.is_empty());
+        guard.start_up.unused = Some(unused.join(",")).filter(|unused| !unused.is_empty());
         guard.announce();
         Ok(guard)
     }
@@ -56,6 +67,7 @@ impl TelemetryBuilder {
         let start_up = StartUp {
             disabled,
             sampler: Some(sampler.description().into_owned()).filter(|_| !disabled),
+            propagated: propagators.fields().map(str::to_owned).collect(),
             resource: Some(one_line(&resource)).filter(|_| !disabled),
             warnings,
             ..StartUp::default()
@@ -107,7 +119,7 @@ impl TelemetryBuilder {
         Ok(TelemetryGuard {
             providers: Providers { tracer, logger, meter },
             timeout,
-            ended: false,
+            ended: AtomicBool::new(false),
             start_up: plan.start_up,
         })
     }
@@ -178,8 +190,8 @@ impl Plan {
         }
         builder = builder.with_resource(self.resource.clone());
         for made in made {
-            let most = config.max_request_bytes.min(made.max_request_bytes);
-            let mut config = config.clone().with_max_request_bytes(most);
+            let bytes = request_bytes(&made, config.max_request_bytes);
+            let mut config = config.clone().with_max_request_bytes(bytes);
             if made.prints && !is_given {
                 config = config.for_console(reader);
             }
@@ -251,6 +263,12 @@ fn without_repetition(mut warnings: Vec<ConfigWarning>) -> Vec<ConfigWarning> {
     warnings
 }
 
+/// A variable that nothing has read, if it is but a slip away from one that something has looked for.
+fn misspelt(env: &Env, name: &str) -> Option<ConfigWarning> {
+    let meant = env.meant_by(name)?;
+    Some(ConfigWarning::new(name, "is not known", meant, &"it as unset"))
+}
+
 /// Whether the globals of this process were installed before.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
@@ -258,6 +276,16 @@ fn batch_for(made: &Made, batch: &BatchConfig) -> BatchConfig {
     if made.prints {
         return config::console_batch();
     }
-    let most = batch.max_request_bytes.min(made.max_request_bytes);
-    batch.clone().with_max_request_bytes(most)
+    let bytes = request_bytes(made, batch.max_request_bytes);
+    batch.clone().with_max_request_bytes(bytes)
 }
+
+/// Where requests are cut. The default is what servers take, which is no measure for a file.
+fn request_bytes(made: &Made, asked: usize) -> usize {
+    let is_default = asked == BatchConfig::default().max_request_bytes;
+    let asked = if made.is_file && is_default { FILE_REQUEST_BYTES } else { asked };
+    asked.min(made.max_request_bytes)
+}
+
+/// As text, several times as large, this still fits into a line.
+const FILE_REQUEST_BYTES: usize = 16 << 20;

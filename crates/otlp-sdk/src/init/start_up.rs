@@ -14,6 +14,8 @@ pub(super) struct StartUp {
     pub(super) disabled: bool,
     pub(super) destinations: Vec<Destination>,
     pub(super) sampler: Option<String>,
+    /// The headers of the propagators.
+    pub(super) propagated: Vec<String>,
     pub(super) resource: Option<String>,
     pub(super) unused: Option<String>,
     pub(super) warnings: Vec<ConfigWarning>,
@@ -49,6 +51,7 @@ impl StartUp {
             metrics = %self.destinations_of(Signal::Metrics),
             logs = %self.destinations_of(Signal::Logs),
             sampler = self.sampler.as_deref(),
+            propagated_headers = %self.propagated.join(","),
             resource = self.resource.as_deref(),
             unused_variables = self.unused.as_deref(),
             "telemetry is set up"

@@ -20,6 +20,9 @@ use crate::value::with_wire_any;
 /// Hooks run on the application's thread, in the order in which processors and exporters were added: what
 /// comes later sees the change. A panic in a hook is caught and counted.
 ///
+/// A hook can change a record, not withhold it: which records come here is decided by the filters of
+/// `tracing` and `log`, and by `event_enabled`.
+///
 /// A hook may log; what the hooks of that record log in turn is not recorded, so that a processor which
 /// logs for every record comes to an end.
 ///

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use opentelemetry_sdk::metrics::Temporality;
-use otlp_core::export::EnvReader;
 use otlp_core::export::retry::RetryPolicy;
+use otlp_core::export::{ConfigWarning, EnvReader};
 
 use crate::pipeline::BatchConfig;
 
@@ -58,6 +58,11 @@ impl ReaderConfig {
         let defaults = Self::default();
         let default_ms = defaults.interval.as_millis();
         let interval = env.u64_or(INTERVAL, 1..=u64::MAX, &format_args!("{default_ms} ms"));
+        if let Some(millis) = interval.filter(|millis| *millis < HARDLY_MEANT_MS) {
+            let accepted = "milliseconds, such as 60000 for a minute";
+            let warning = ConfigWarning::new(INTERVAL, "is very short", accepted, &"it as it is");
+            env.warn(warning.with_value(&millis.to_string()));
+        }
         Self {
             interval: interval.map_or(defaults.interval, Duration::from_millis),
             timeout: env.millis(TIMEOUT, defaults.timeout),
@@ -184,6 +189,8 @@ const TIMEOUT: &str = "OTEL_METRIC_EXPORT_TIMEOUT";
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 /// What the specification has for exporters that print.
 const CONSOLE_INTERVAL: Duration = Duration::from_secs(10);
+/// Whoever writes less has most likely thought of seconds.
+const HARDLY_MEANT_MS: u64 = 100;
 /// How often, at least, the pipeline tells what it has to tell and gives memory back.
 const UPKEEP: Duration = Duration::from_secs(10);
 
@@ -202,5 +209,14 @@ mod tests {
             let config = ReaderConfig::from_env(&mut reader).for_console(&reader);
             assert_eq!(config.interval, Duration::from_millis(expected), "{variable:?}");
         }
+    }
+
+    #[test]
+    fn an_interval_that_was_meant_in_seconds_counts_and_is_pointed_out() {
+        let env = Env::from_pairs([(INTERVAL, "60")]);
+        let mut reader = env.reader();
+        assert_eq!(ReaderConfig::from_env(&mut reader).interval, Duration::from_millis(60));
+        let [warning] = &reader.into_warnings()[..] else { panic!() };
+        assert!(warning.to_string().contains("=\"60\" is very short; accepted: milliseconds"));
     }
 }

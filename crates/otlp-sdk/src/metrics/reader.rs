@@ -100,8 +100,9 @@ impl PeriodicReader {
         self.force_flush_with_timeout(FLUSH_TIMEOUT)
     }
 
-    /// [`force_flush`](Self::force_flush) with a time limit of your own. Half of it is for callbacks of
-    /// observable instruments; a delivery of what is held begins in any case.
+    /// [`force_flush`](Self::force_flush) with a time limit of your own. Callbacks of observable instruments
+    /// may take all of it but a second, or half of it where it is below 2 s: a delivery of what is held
+    /// begins in any case.
     ///
     /// # Errors
     ///
@@ -131,7 +132,7 @@ impl PeriodicReader {
     }
 
     /// [`shutdown`](Self::shutdown) with a time limit of your own, which holds also while a callback does
-    /// not return: half of it is for the last collection.
+    /// not return: the last collection may take all of it but a second, or half of it where it is below 2 s.
     ///
     /// # Errors
     ///

@@ -174,8 +174,8 @@ pub enum PipelineError {
         last_error: Option<ExportError>,
     },
     /// The exporter's own flush or shutdown failed.
-    #[error("the exporter failed")]
-    Exporter(#[source] ExportError),
+    #[error("the exporter failed: {0}")]
+    Exporter(ExportError),
     /// The pipeline was shut down before.
     #[error("already shut down")]
     AlreadyShutdown,

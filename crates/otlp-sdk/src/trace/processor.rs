@@ -23,6 +23,9 @@ use crate::resource::Resource;
 /// must not attach a context. Hooks run for the spans that hooks start as well, so that none is
 /// exported unseen; what those start in turn is not recorded.
 ///
+/// A hook can change a span, not withhold it: whether it is recorded is the
+/// [sampler's](super::sampler) decision, or that of a filter of `tracing`.
+///
 /// Spans that were open at shutdown still come here when they end.
 ///
 /// ```

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Output};
 
-use opentelemetry::logs::{Logger as _, LoggerProvider as _};
+use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::Env;
@@ -11,6 +11,8 @@ use otlp_sdk::file::Rotation;
 
 use super::*;
 
+/// Of a body that no server takes by default.
+const LONG: usize = 10_000_000;
 const FOLDER: &str = "OTLP_FILE_TEST_FOLDER";
 
 /// Runs a test of this file that is ignored, in a process of its own, under a shell's `limits`.
@@ -42,7 +44,8 @@ fn the_environment_chooses_lines_on_standard_output() {
         assert!(line.contains(r#"{"stringValue":"lines"}"#), "the service's name: {line}");
         Message::decode_json(signal, line.as_bytes()).unwrap()
     });
-    assert_eq!(messages.each_ref().map(Message::items), [2, 1, 1]);
+    assert_eq!(messages.each_ref().map(Message::items), [2, 1, 2]);
+    assert!(text.lines().any(|line| line.len() > LONG), "no server's limit holds for a file");
     let mut names: Vec<_> = messages[0].spans().iter().map(|span| span.name().to_owned()).collect();
     names.sort_unstable();
     assert_eq!(names, ["one", "two"]);
@@ -68,8 +71,11 @@ fn standard_output_child() {
     telemetry.meter_provider().meter("test").u64_counter("count").build().add(1, &[]);
     let logger = telemetry.logger_provider().logger("test");
     logger.emit(logger.create_log_record());
+    let mut record = logger.create_log_record();
+    record.set_body("x".repeat(LONG).into());
+    logger.emit(record);
     let ledgers = telemetry.shutdown().unwrap();
-    assert_eq!(Signal::ALL.map(|signal| ledgers.of(signal).delivered), [2, 1, 1], "{ledgers}");
+    assert_eq!(Signal::ALL.map(|signal| ledgers.of(signal).delivered), [2, 1, 2], "{ledgers}");
 }
 
 /// A limit on the size of files is the one way to have a line cut in its middle by the system without

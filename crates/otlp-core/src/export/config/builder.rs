@@ -20,6 +20,8 @@ use crate::signal::Signal;
 pub struct ExporterConfigBuilder {
     pub(super) signal: Signal,
     pub(super) protocol: Option<Protocol>,
+    /// Those among which the environment may choose; empty for all.
+    pub(super) protocols: &'static [Protocol],
     pub(super) endpoint: Option<Target>,
     pub(super) insecure: Option<bool>,
     pub(super) headers: Vec<(String, Secret)>,
@@ -45,6 +47,7 @@ impl ExporterConfigBuilder {
         Self {
             signal,
             protocol: None,
+            protocols: &[],
             endpoint: None,
             insecure: None,
             headers: Vec::new(),
@@ -63,6 +66,13 @@ impl ExporterConfigBuilder {
     /// Variables: `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_<SIGNAL>_PROTOCOL`.
     pub fn with_protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = Some(protocol);
+        self
+    }
+
+    /// What the exporter speaks, with its default first: where code names no protocol, the environment
+    /// chooses among these, and one that it names beside them gives a warning.
+    pub fn with_protocols(mut self, protocols: &'static [Protocol]) -> Self {
+        self.protocols = protocols;
         self
     }
 

@@ -24,7 +24,7 @@ pub(super) fn resolve(code: ExporterConfigBuilder, env: &Env) -> Result<Configur
     let mut vars = Variables { signal: code.signal, reader: env.reader() };
     let protocol = match code.protocol {
         Some(protocol) => protocol,
-        None => vars.protocol(),
+        None => vars.protocol(code.protocols),
     };
     let endpoint = vars.endpoint(protocol, code.endpoint.as_ref(), code.insecure)?;
     let headers = vars.headers(&code.headers, &endpoint)?;
@@ -62,12 +62,21 @@ struct Variables<'e> {
 }
 
 impl<'e> Variables<'e> {
-    fn protocol(&mut self) -> Protocol {
-        let default = Protocol::default();
+    /// One of those that the exporter speaks, of which the first is the default; of all if there are none.
+    fn protocol(&mut self, spoken: &[Protocol]) -> Protocol {
+        let default = spoken.first().copied().unwrap_or_default();
         self.first("PROTOCOL", &default, |reader, name, using| {
-            reader.one_of(name, &Protocol::NAMES, using)
+            let named = reader.one_of(name, &Protocol::NAMES, using)?;
+            if spoken.is_empty() || spoken.contains(&named) {
+                return Some(named);
+            }
+            let names: Vec<_> = spoken.iter().map(|protocol| protocol.name()).collect();
+            let problem = "is not spoken by the exporter that the program has chosen";
+            let warning = ConfigWarning::new(name, problem, names.join(", "), using);
+            reader.warn(warning.with_value(named.name()));
+            None
         })
-        .unwrap_or_default()
+        .unwrap_or(default)
     }
 
     fn timeout(&mut self) -> Duration {
@@ -144,6 +153,7 @@ impl<'e> Variables<'e> {
             _ if !found.exact && has_signal_path_twice(endpoint.path(), self.signal) => {
                 "already ends with the path of the signal, which is appended"
             }
+            _ if self.has_path_of_another(found, endpoint) => "has the path of another signal",
             // By the specification it is used as it is, path and all.
             _ if found.exact && found.setting.starts_with(PREFIX) && endpoint.path() == "/" => {
                 "has no path; requests go to `/`, where OTLP servers do not listen"
@@ -156,6 +166,15 @@ impl<'e> Variables<'e> {
             _ => "http://host:4318 or https://host:4318 as the base URL for HTTP",
         };
         self.reader.warn(ConfigWarning::new(&found.setting, problem, accepted, endpoint));
+    }
+
+    fn has_path_of_another(&self, found: &FoundEndpoint, endpoint: &Endpoint) -> bool {
+        let path = endpoint.path();
+        // What is appended is our own.
+        let own = if found.exact { None } else { path.strip_suffix(self.signal.http_path()) };
+        let given = own.unwrap_or(path).trim_end_matches('/');
+        let mut others = Signal::ALL.iter().filter(|other| **other != self.signal);
+        others.any(|other| given.ends_with(other.http_path()))
     }
 
     /// The environment's headers, overridden by those from code; credentials in the URL become

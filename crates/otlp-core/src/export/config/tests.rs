@@ -266,6 +266,27 @@ fn bad_values_in_variables_warn_and_the_next_source_counts() {
 }
 
 #[test]
+fn the_environment_chooses_among_the_protocols_that_the_exporter_speaks() {
+    let http = || builder().with_protocols(&[Protocol::HttpProtobuf, Protocol::HttpJson]);
+    let protocol = |configured: Configured| quiet(configured).protocol;
+    let json = env(&[("PROTOCOL", "http/json")]);
+    assert_eq!(protocol(http().build(&json).unwrap()), Protocol::HttpJson);
+    assert_eq!(protocol(http().build(&Env::empty()).unwrap()), Protocol::HttpProtobuf);
+    let configured = builder().with_protocols(&[Protocol::Grpc]).build(&json).unwrap();
+    assert_eq!(configured.config.protocol, Protocol::Grpc);
+    assert_eq!(
+        texts(&configured),
+        [
+            "OTEL_EXPORTER_OTLP_PROTOCOL=\"http/json\" is not spoken by the exporter that the program has \
+          chosen; accepted: grpc; using grpc"
+        ]
+    );
+    // What code says is not for the environment to change, and is no affair of this list's.
+    let code = http().with_protocol(Protocol::Grpc).build(&json).unwrap();
+    assert_eq!(protocol(code), Protocol::Grpc);
+}
+
+#[test]
 fn an_endpoint_that_cannot_be_used_is_an_error_wherever_it_comes_from() {
     for (configured, expected) in [
         (
@@ -395,6 +416,11 @@ fn settings_that_hardly_anybody_means_are_pointed_out() {
         (
             &[("ENDPOINT", "http://c:4318/v1/traces")],
             "ENDPOINT already ends with the path of the signal, which is appended; ",
+        ),
+        (&[("ENDPOINT", "http://c:4318/v1/logs/")], "ENDPOINT has the path of another signal; "),
+        (
+            &[("TRACES_ENDPOINT", "http://c:4318/v1/metrics")],
+            "TRACES_ENDPOINT has the path of another signal; ",
         ),
         (
             &[("ENDPOINT", "http://c:4318"), ("TRACES_CERTIFICATE", "ca.pem")],

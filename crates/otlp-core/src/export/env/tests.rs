@@ -183,3 +183,25 @@ fn the_process_environment_is_a_snapshot() {
     let env = Env::from_process();
     assert_eq!(env.reader().string("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_NAME")));
 }
+
+#[test]
+fn a_slip_of_the_fingers_is_known_for_what_was_meant() {
+    let env = Env::empty();
+    let mut reader = env.reader();
+    for name in ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_SERVICE_NAME"] {
+        assert_eq!(reader.string(name), None);
+    }
+    for slip in [
+        "OTEL_SERVICE_NAM",
+        "OTEL_SERVICE_NAMES",
+        "TEL_SERVICE_NAME",
+        "OTEL_SERVICE-NAME",
+        "OTEL_SERVICE_NMAE",
+        "OTEL_SERVVICE_NAME",
+    ] {
+        assert_eq!(env.meant_by(slip).as_deref(), Some("OTEL_SERVICE_NAME"), "{slip}");
+    }
+    for other in ["OTEL_SERVICE_NAME", "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_SERVICE", "OTEL", ""] {
+        assert_eq!(env.meant_by(other), None, "{other}");
+    }
+}

@@ -54,7 +54,7 @@ pub(in crate::metrics) fn settle(
         }
     }
     for reader in &running {
-        results.push(reader.collect(patience(left()), shutdown));
+        results.push(reader.collect(left(), shutdown));
     }
     let asked: Vec<_> =
         running.iter().map(|reader| reader.pipeline.ask(left(), shutdown)).collect();
@@ -86,7 +86,7 @@ impl Shared {
     async fn settle_async(&self, timeout: Duration, shutdown: bool) -> Result<(), PipelineError> {
         let begun = Instant::now();
         let Some(running) = self.begin(shutdown)? else { return Ok(()) };
-        let collected = running.collect_async(patience(timeout), shutdown).await;
+        let collected = running.collect_async(timeout, shutdown).await;
         let left = timeout.saturating_sub(begun.elapsed());
         let delivered = match shutdown {
             true => running.pipeline.shutdown_async(left).await,
@@ -157,7 +157,8 @@ impl Running {
     }
 
     /// A collection by the collector's thread. One that has ended has collected all there was.
-    fn collect(&self, patience: Duration, last: bool) -> Result<(), PipelineError> {
+    fn collect(&self, timeout: Duration, last: bool) -> Result<(), PipelineError> {
+        let patience = patience(timeout);
         let (sender, receiver) = sync_channel(1);
         let reply: Reply = Box::new(move |result| drop(sender.try_send(result)));
         if !self.send(Request { reply, last })? {
@@ -165,12 +166,13 @@ impl Running {
         }
         match receiver.recv_timeout(patience) {
             Ok(result) => result.map_err(PipelineError::Collection),
-            Err(RecvTimeoutError::Timeout) => Err(overdue(patience)),
+            Err(RecvTimeoutError::Timeout) => Err(overdue(patience, last)),
             Err(RecvTimeoutError::Disconnected) => Ok(()),
         }
     }
 
-    async fn collect_async(&self, patience: Duration, last: bool) -> Result<(), PipelineError> {
+    async fn collect_async(&self, timeout: Duration, last: bool) -> Result<(), PipelineError> {
+        let patience = patience(timeout);
         let (sender, receiver) = oneshot::channel();
         let reply: Reply = Box::new(move |result| drop(sender.send(result)));
         if !self.send(Request { reply, last })? {
@@ -179,7 +181,7 @@ impl Running {
         tokio::select! {
             biased;
             result = receiver => result.unwrap_or(Ok(())).map_err(PipelineError::Collection),
-            () = Delay::new(patience) => Err(overdue(patience)),
+            () = Delay::new(patience) => Err(overdue(patience, last)),
         }
     }
 
@@ -193,14 +195,20 @@ impl Running {
     }
 }
 
-/// How long callbacks may take: half of the time, so that what is held has a chance to leave.
+/// How long callbacks may take: all of the time but what a delivery needs. What is held from before leaves
+/// meanwhile.
 fn patience(timeout: Duration) -> Duration {
-    timeout.min(PATIENCE_MAX) / 2
+    let timeout = timeout.min(PATIENCE_MAX);
+    timeout - DELIVERY_RESERVE.min(timeout / 2)
 }
 
-fn overdue(patience: Duration) -> PipelineError {
+fn overdue(patience: Duration, last: bool) -> PipelineError {
+    let consequence = match last {
+        true => "what was measured since the last collection is lost",
+        false => "what they observe is delivered once they have returned",
+    };
     PipelineError::Collection(format!(
-        "callbacks of observable instruments did not return within {patience:.1?}"
+        "callbacks of observable instruments did not return within {patience:.1?}; {consequence}"
     ))
 }
 
@@ -208,3 +216,20 @@ fn overdue(patience: Duration) -> PipelineError {
 pub(in crate::metrics) const ASKED_MAX: usize = 1024;
 /// A deadline further away than this is none, and the clock could not express it.
 const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Kept for the delivery of what a collection brings; of a shorter time, half.
+const DELIVERY_RESERVE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callbacks_have_the_time_that_a_delivery_does_not_need() {
+        let millis = Duration::from_millis;
+        assert_eq!(patience(millis(10_000)), millis(9_000));
+        assert_eq!(patience(millis(2_000)), millis(1_000));
+        assert_eq!(patience(millis(50)), millis(25));
+        assert_eq!(patience(Duration::ZERO), Duration::ZERO);
+        assert!(patience(Duration::MAX) > millis(10_000));
+    }
+}
