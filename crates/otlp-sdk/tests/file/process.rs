@@ -8,6 +8,9 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::Env;
 use otlp_sdk::file::Rotation;
+use otlp_testing::oracle::proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use otlp_testing::oracle::proto::tonic::metrics::v1::AggregationTemporality;
+use otlp_testing::oracle::proto::tonic::metrics::v1::metric::Data;
 
 use super::*;
 
@@ -76,6 +79,57 @@ fn standard_output_child() {
     logger.emit(record);
     let ledgers = telemetry.shutdown().unwrap();
     assert_eq!(Signal::ALL.map(|signal| ledgers.of(signal).delivered), [2, 1, 2], "{ledgers}");
+}
+
+/// The only line of metrics in what a process has written.
+fn metrics_in(output: Output) -> ExportMetricsServiceRequest {
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = text.lines().filter(|it| it.starts_with("{\"resourceMetrics\"")).collect();
+    let [line] = *lines else { panic!("{text}") };
+    match Message::decode_json(Signal::Metrics, line.as_bytes()).unwrap() {
+        Message::Metrics(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn lines_of_metrics_go_by_the_variables_for_temporality_and_histograms() {
+    // row X4
+    let output = child("process::metrics_child", "", Path::new("."));
+    let request = metrics_in(output);
+    let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
+    let metrics: Vec<_> = scopes.flat_map(|scope| &scope.metrics).collect();
+    let temporality = metrics.iter().map(|metric| match &metric.data {
+        Some(Data::Sum(sum)) => ("sum", sum.aggregation_temporality()),
+        Some(Data::ExponentialHistogram(data)) => ("exponential", data.aggregation_temporality()),
+        other => panic!("{other:?}"),
+    });
+    let mut found: Vec<_> = temporality.collect();
+    found.sort_unstable();
+    let delta = AggregationTemporality::Delta;
+    assert_eq!(found, [("exponential", delta), ("sum", delta)]);
+}
+
+#[test]
+#[ignore = "the child of the test above"]
+fn metrics_child() {
+    writeln!(std::io::stdout()).unwrap();
+    let env = [
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "otlp/stdout"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "base2_exponential_bucket_histogram",
+        ),
+    ];
+    let telemetry =
+        otlp_sdk::builder().with_env(Env::from_pairs(env)).without_globals().init().unwrap();
+    let meter = telemetry.meter_provider().meter("test");
+    meter.u64_counter("count").build().add(1, &[]);
+    meter.f64_histogram("time").build().record(1.5, &[]);
+    telemetry.shutdown().unwrap();
 }
 
 /// A limit on the size of files is the one way to have a line cut in its middle by the system without

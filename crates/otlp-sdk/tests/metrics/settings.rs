@@ -98,6 +98,30 @@ fn histograms_are_aggregated_as_the_environment_says() {
 }
 
 #[test]
+fn a_histogram_without_bounds_has_the_default_ones_and_each_holds_its_upper_bound() {
+    // row M2
+    const BOUNDS: [f64; 15] = [
+        0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0,
+        7500.0, 10000.0,
+    ];
+    let server = Server::start();
+    let provider = MeterProvider::builder().with_exporter_config(http(&server), config()).build();
+    let histogram = provider.meter("test").f64_histogram("histogram").build();
+    BOUNDS.iter().for_each(|bound| histogram.record(*bound, &[]));
+    (0..2).for_each(|_| histogram.record(10_000.5, &[]));
+    provider.shutdown().unwrap();
+    let metrics = metrics(&received(&server));
+    let [Some(Data::Histogram(data))] = metrics.iter().map(|it| &it.data).collect::<Vec<_>>()[..]
+    else {
+        panic!("{metrics:?}")
+    };
+    let [point] = &data.data_points[..] else { panic!("{data:?}") };
+    assert_eq!(point.explicit_bounds, BOUNDS);
+    let (last, rest) = point.bucket_counts.split_last().unwrap();
+    assert_eq!((rest, *last), (&[1; 15][..], 2), "one at each bound, two beyond");
+}
+
+#[test]
 fn a_view_beats_the_default_aggregation_and_does_not_add_a_second_stream() {
     // M4
     fn named(instrument: &Instrument) -> Option<Stream> {
