@@ -46,6 +46,10 @@ impl Tried<'_> {
             }
             Ok(answer) => self.refused(&answer.status),
             Err(CallError::NotGrpc(status)) => self.refused(&status),
+            // Only the message of a success is inflated.
+            Err(CallError::Inflate(error)) if !is_too_large(&error) => {
+                self.unread(&error).with_status(AnswerStatus::Grpc(0))
+            }
             Err(error) => self.failed(&error),
         }
     }
@@ -53,11 +57,14 @@ impl Tried<'_> {
     fn accepted(self, answer: &Answer) -> Outcome {
         match response::decode_partial_success(self.signal, &answer.message) {
             Ok(partial) => attempt::accepted(self.items, partial, self.redactor),
-            Err(error) => {
-                let error = attempt::NotOtlp::from(error);
-                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, None, &error))
-            }
+            Err(error) => self.unread(&error),
         }
+    }
+
+    /// A success whose message cannot be read is one all the same, but not without saying so.
+    fn unread(self, error: &dyn Error) -> Outcome {
+        let error = self.redactor.printable(&error.to_string());
+        attempt::unread(format_args!("it is not an OTLP response ({error})"))
     }
 
     fn refused(self, status: &Status) -> Outcome {
@@ -91,14 +98,12 @@ impl Tried<'_> {
                 None => (ErrorKind::Disconnected, true),
             },
             CallError::ChannelClosed(_) => (ErrorKind::Disconnected, true),
-            CallError::Frame(FrameError::TooLarge { .. })
-            | CallError::Inflate(DecompressError::TooLarge { .. }) => {
+            CallError::Frame(FrameError::TooLarge { .. }) | CallError::Inflate(_) => {
                 (ErrorKind::ResponseTooLarge, false)
             }
             // What was delivered of it cannot be known; a frame that is cut is a cut connection.
             CallError::Frame(FrameError::Unfinished) => (ErrorKind::Disconnected, true),
             CallError::Frame(_)
-            | CallError::Inflate(_)
             | CallError::NoMessage
             | CallError::NoStatus
             | CallError::NotGrpc(_) => (ErrorKind::InvalidResponse, false),
@@ -138,6 +143,10 @@ fn retry_delay(status: &Status) -> Option<Duration> {
         return None;
     }
     response::decode_status(&status.details).ok()?.retry_delay
+}
+
+const fn is_too_large(error: &DecompressError) -> bool {
+    matches!(error, DecompressError::TooLarge { .. })
 }
 
 /// Whether there was no connection to send the call on.

@@ -168,7 +168,7 @@ impl HttpExporter {
             let body = response::read(&mut response, self.max_response_size);
             let outcome = match within(until, body).await {
                 Some(Ok(body)) => tried.accepted(response.headers(), &body),
-                Some(Err(error)) => tried.unreadable(error),
+                Some(Err(error)) => tried.unreadable(response.headers(), error),
                 None => attempt::timed_out(tried, self.timeout),
             };
             return outcome.with_status(AnswerStatus::Http(status.as_u16()));

@@ -56,18 +56,12 @@ impl Tried<'_> {
             Media::Protobuf => self.read_success(body),
             #[cfg(feature = "json")]
             Media::Json => self.read_json_success(body),
-            Media::Html => {
-                let problem = format!(
-                    "{self}: the answer is a web page (hint: is this the URL of an OTLP server?)"
-                );
-                Outcome::permanent(ExportError::new(ErrorKind::InvalidResponse, problem))
-            }
-            _ => self.unread_success(headers, body),
+            Media::Html => self.web_page(),
+            _ => self.unknown_success(headers, body),
         }
     }
 
-    /// The answer in JSON, whatever the request was in: what it rejects is counted. One that cannot be
-    /// read comes from a server that has said 200, and is a success with a warning.
+    /// The answer in JSON, whatever the request was in: what it rejects is counted.
     #[cfg(feature = "json")]
     fn read_json_success(self, body: &[u8]) -> Outcome {
         match otlp_core::wire::json::read_partial_success(self.signal, body) {
@@ -76,11 +70,7 @@ impl Tried<'_> {
                 // It quotes the answer, and is cut: a secret is then looked for by its start.
                 let error = error.to_string();
                 let error = self.redactor.printable(error.trim_end_matches('…'));
-                Outcome::warned(format!(
-                    "the server's answer is not an OTLP response in JSON ({error}), so whether it \
-                     rejected items is not known: {}",
-                    self.quote(body)
-                ))
+                self.unread(format!("it is not an OTLP response in JSON ({error})"), body)
             }
         }
     }
@@ -89,25 +79,38 @@ impl Tried<'_> {
         match wire::decode_partial_success(self.signal, body) {
             Ok(partial) => attempt::accepted(self.items, partial, self.redactor),
             Err(error) => {
-                let error = attempt::NotOtlp::from(error);
-                Outcome::permanent(self.error(ErrorKind::InvalidResponse, None, None, &error))
+                let error = self.redactor.printable(&error.to_string());
+                self.unread(format!("it is not an OTLP response ({error})"), body)
             }
         }
     }
 
-    /// A success in words that are not ours: taken as one, but not without saying so.
-    fn unread_success(self, headers: &HeaderMap, body: &[u8]) -> Outcome {
+    /// The success of another kind of server, which has taken nothing.
+    fn web_page(self) -> Outcome {
+        let problem =
+            format!("{self}: the answer is a web page (hint: is this the URL of an OTLP server?)");
+        Outcome::permanent(ExportError::new(ErrorKind::InvalidResponse, problem))
+    }
+
+    /// A success in words that are not ours.
+    fn unknown_success(self, headers: &HeaderMap, body: &[u8]) -> Outcome {
         // The empty response in JSON, which careless servers send whatever the request was.
         if body.trim_ascii() == b"{}" {
             return Outcome::delivered();
         }
         let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        Outcome::warned(format!(
-            "the server answered in {} instead of {}, so whether it rejected items is not known: {}",
-            self.redactor.printable(media),
-            self.encoding.media_type(),
-            self.quote(body)
-        ))
+        let media = self.redactor.printable(media);
+        self.unread(format!("it is {media} instead of {}", self.encoding.media_type()), body)
+    }
+
+    /// A success whose body cannot be read is one all the same, but not without saying so.
+    fn unread(self, mut problem: String, body: &[u8]) -> Outcome {
+        let quoted = self.quote(body);
+        if !quoted.is_empty() {
+            problem.push_str(": ");
+            problem.push_str(&quoted);
+        }
+        attempt::unread(problem)
     }
 
     /// The outcome of a request that was answered with an error or a redirect.
@@ -198,8 +201,9 @@ impl Tried<'_> {
         Some(Outcome::permanent(self.error(kind, over, hint, cause)))
     }
 
-    /// The outcome of a request whose success came with a body that cannot be read.
-    pub(crate) fn unreadable(self, error: BodyError) -> Outcome {
+    /// The outcome of a request whose success came with a body that did not come whole, or does not
+    /// inflate.
+    pub(crate) fn unreadable(self, headers: &HeaderMap, error: BodyError) -> Outcome {
         if let BodyError::BrokenOff(error) = &error
             && let Some(outcome) = self.thrown_away(error, "")
         {
@@ -210,7 +214,10 @@ impl Tried<'_> {
             BodyError::TooLarge { .. } | BodyError::Inflate(DecompressError::TooLarge { .. }) => {
                 (ErrorKind::ResponseTooLarge, false)
             }
-            BodyError::Inflate(_) => (ErrorKind::InvalidResponse, false),
+            BodyError::Inflate(_) if self.media(headers) == Media::Html => return self.web_page(),
+            BodyError::Inflate(error) => {
+                return self.unread(self.redactor.printable(&error.to_string()), &[]);
+            }
         };
         let error = match error {
             BodyError::BrokenOff(error) => BodyError::BrokenOff(error.without_url()),

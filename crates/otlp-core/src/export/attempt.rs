@@ -14,7 +14,6 @@ use super::redact::Redactor;
 #[cfg(feature = "json")]
 use crate::payload::JsonBodyError;
 use crate::payload::{Body, Payload};
-use crate::wire::WireError;
 #[cfg(feature = "json")]
 use crate::wire::json::WriteError;
 use crate::wire::response::PartialSuccess;
@@ -124,6 +123,14 @@ pub fn accepted(sent: usize, partial: Option<PartialSuccess>, redactor: Redactor
     }
 }
 
+/// The outcome of a success whose answer cannot be read, which `problem` says: the server has taken
+/// everything. To send it again would double it, and to count it as lost would be as wrong.
+pub fn unread(problem: impl Display) -> Outcome {
+    Outcome::warned(format!(
+        "the status of the answer says that all was taken; the rest of it cannot be read: {problem}"
+    ))
+}
+
 /// A limit for what a server answers, to be named when an answer is over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -186,11 +193,6 @@ fn over_limit(what: impl Display, problem: impl Display) -> Outcome {
     let text = format!("{what} not sent: {problem}");
     Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, text) }
 }
-
-/// The server answered with success, and then with bytes that are no export response.
-#[derive(Debug, thiserror::Error)]
-#[error("the server's answer is not an OTLP response")]
-pub struct NotOtlp(#[from] WireError);
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,8 @@ use super::status::AnswerStatus;
 pub enum Outcome {
     /// The server took everything.
     Delivered {
-        /// A warning it sent along: `partial_success` with `rejected` = 0 and a message.
+        /// A warning it sent along: `partial_success` with `rejected` = 0 and a message. Or ours: its
+        /// status is a success, but the rest of its answer cannot be read.
         warning: Option<String>,
         /// The status of its answer, if there was one.
         status: Option<AnswerStatus>,
@@ -211,7 +212,8 @@ pub enum ErrorKind {
     HttpStatus(u16),
     /// The server answered with a gRPC status that is not OK.
     GrpcStatus(i32),
-    /// The server's answer could not be understood.
+    /// The answer is none of this protocol: a web page, or no complete answer of gRPC. A success whose
+    /// message cannot be read is no error, but a warning with [`Outcome::Delivered`].
     InvalidResponse,
     /// The server's answer is larger than the configured limit.
     ResponseTooLarge,

@@ -1,5 +1,6 @@
 //! Servers that answer wrongly, endlessly or not at all (S4).
 
+use otlp_core::export::AnswerStatus;
 use otlp_testing::{Direction, Fault, FaultProxy, RawAnswer, RawServer, Reply, Script, Server};
 
 use super::*;
@@ -53,10 +54,23 @@ async fn huge_trailers_are_refused() {
 }
 
 #[tokio::test]
-async fn garbage_is_not_taken_for_success() {
-    let (outcome, _) = answered(Reply::garbage()).await;
-    assert!(is_permanent(&outcome), "{outcome:?}");
-    assert_eq!(kind(&outcome), Some(ErrorKind::InvalidResponse));
+async fn garbage_beside_ok_is_a_success_with_a_warning_that_says_so() {
+    let grpc = || Reply::http(200).with_header("content-type", "application/grpc");
+    let ok = |body: &'static str| grpc().with_body(body).with_trailer("grpc-status", "0");
+    for (reply, said) in [
+        (Reply::garbage(), "varint longer than 64 bits"),
+        (ok("\x01\0\0\0\x01x").with_header("grpc-encoding", "gzip"), "gzip"),
+        (ok("\x01\0\0\0\x01x").with_header("grpc-encoding", "br"), "\"br\""),
+    ] {
+        let (outcome, _) = answered(reply).await;
+        assert_eq!(outcome.status(), Some(AnswerStatus::Grpc(0)), "{outcome:?}");
+        match outcome {
+            Outcome::Delivered { warning: Some(warning), .. } => {
+                assert!(warning.contains("cannot be read") && warning.contains(said), "{warning}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

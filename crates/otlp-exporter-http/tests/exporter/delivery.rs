@@ -245,9 +245,6 @@ async fn a_compressed_answer_is_read() {
         let outcome = exporter.export(payload(&["one", "two"]), soon()).await;
         assert!(matches!(outcome, Outcome::PartlyRejected { rejected: 2, .. }), "{outcome:?}");
     }
-    server.respond_with(Reply::http(200).with_header("content-encoding", "br").with_body("x"));
-    let outcome = export(&exporter(server.http_endpoint())).await;
-    assert_eq!(kind(&outcome), Some(ErrorKind::InvalidResponse), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -310,7 +307,7 @@ async fn an_answer_in_json_is_a_success_with_a_warning() {
     server.respond_with(reply.with_body(r#"{"partialSuccess":{"rejectedSpans":"1"}}"#));
     match export(&exporter(server.http_endpoint())).await {
         Outcome::Delivered { warning: Some(warning), .. } => {
-            assert!(warning.contains("is not known: {\"partialSuccess\""), "{warning}");
+            assert!(warning.contains("cannot be read: it is application/json"), "{warning}");
         }
         other => panic!("{other:?}"),
     }

@@ -1,5 +1,6 @@
 //! Servers that answer wrongly, endlessly or not at all (S4).
 
+use otlp_core::export::AnswerStatus;
 use otlp_testing::{Direction, Fault, FaultProxy, RawAnswer, RawServer, Reply, Script, Server};
 
 use super::*;
@@ -58,10 +59,35 @@ async fn headers_without_end_are_refused() {
 }
 
 #[tokio::test]
-async fn garbage_is_not_taken_for_success() {
-    let (outcome, _) = answered(Reply::garbage()).await;
-    assert!(is_permanent(&outcome), "{outcome:?}");
-    assert_eq!(kind(&outcome), Some(ErrorKind::InvalidResponse));
+async fn a_success_that_cannot_be_read_is_one_with_a_warning_that_says_so() {
+    let protobuf = |body: &'static str| {
+        Reply::http(200).with_header("content-type", "application/x-protobuf").with_body(body)
+    };
+    for (reply, said) in [
+        (Reply::garbage(), "varint longer than 64 bits"),
+        (protobuf("accepted"), ": accepted"),
+        (protobuf("x").with_header("content-encoding", "gzip"), "gzip"),
+        (protobuf("x").with_header("content-encoding", "br"), "\"br\""),
+    ] {
+        let (outcome, _) = answered(reply).await;
+        assert_eq!(outcome.status(), Some(AnswerStatus::Http(200)), "{outcome:?}");
+        match outcome {
+            Outcome::Delivered { warning: Some(warning), .. } => {
+                assert!(warning.contains("cannot be read") && warning.contains(said), "{warning}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_is_not_taken_for_success() {
+    let page = || Reply::http(200).with_header("content-type", "text/html").with_body("<h1>");
+    for reply in [page(), page().with_header("content-encoding", "br")] {
+        let (outcome, _) = answered(reply).await;
+        assert!(is_permanent(&outcome), "{outcome:?}");
+        assert_eq!(kind(&outcome), Some(ErrorKind::InvalidResponse));
+    }
 }
 
 #[tokio::test]

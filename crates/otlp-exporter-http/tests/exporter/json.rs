@@ -216,7 +216,7 @@ async fn a_success_that_cannot_be_read_is_delivered_with_a_warning_that_says_why
     ] {
         server.respond_with(Reply::http(200).with_body(body.to_owned()));
         let text = warning(export(&exporter).await);
-        assert!(text.contains(said) && text.contains("is not known"), "{body}: {text}");
+        assert!(text.contains(said) && text.contains("cannot be read"), "{body}: {text}");
         assert!(!text.contains("s3cr") && !text.contains("not delivered"), "{text}");
     }
 }
