@@ -8,7 +8,6 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use otlp_core::export::Env;
 use otlp_sdk::file::Rotation;
-use otlp_testing::oracle::proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use otlp_testing::oracle::proto::tonic::metrics::v1::AggregationTemporality;
 use otlp_testing::oracle::proto::tonic::metrics::v1::metric::Data;
 
@@ -81,22 +80,15 @@ fn standard_output_child() {
     assert_eq!(Signal::ALL.map(|signal| ledgers.of(signal).delivered), [2, 1, 2], "{ledgers}");
 }
 
-/// The only line of metrics in what a process has written.
-fn metrics_in(output: Output) -> ExportMetricsServiceRequest {
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<_> = text.lines().filter(|it| it.starts_with("{\"resourceMetrics\"")).collect();
-    let [line] = *lines else { panic!("{text}") };
-    match Message::decode_json(Signal::Metrics, line.as_bytes()).unwrap() {
-        Message::Metrics(request) => request,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn lines_of_metrics_go_by_the_variables_for_temporality_and_histograms() {
     // row X4
     let output = child("process::metrics_child", "", Path::new("."));
-    let request = metrics_in(output);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = text.lines().filter(|it| it.starts_with("{\"resourceMetrics\"")).collect();
+    let [line] = *lines else { panic!("{text}") };
+    let message = Message::decode_json(Signal::Metrics, line.as_bytes()).unwrap();
+    let Message::Metrics(request) = message else { panic!("{message:?}") };
     let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
     let metrics: Vec<_> = scopes.flat_map(|scope| &scope.metrics).collect();
     let temporality = metrics.iter().map(|metric| match &metric.data {
