@@ -5,6 +5,11 @@
 //! limits and aggregation are the official SDK's; what it has collected goes straight into OTLP bytes and
 //! through the same pipeline as spans: bounded in bytes, retried, with a ledger that balances.
 //!
+//! A metric of very many attribute sets is sent in pieces of at most 56 KiB: several `Metric` messages of
+//! the same name, unit, description, kind and temporality in one scope of one request, each with points of
+//! its own, none twice. OTLP permits that, and a receiver that goes by identity has one metric. So no buffer
+//! has to hold the whole of it, and a request that a server calls too large can be cut between them.
+//!
 //! ```
 //! use opentelemetry::metrics::MeterProvider as _;
 //! use opentelemetry_sdk::metrics::SdkMeterProvider;

@@ -314,7 +314,8 @@ fn refill<T>(list: &mut Vec<T>, items: impl Iterator<Item = T>) {
 }
 
 /// Most bytes of one item, if it has more points than one: small enough for the pipeline's buffers, and
-/// for a request that a server calls too large to be cut in two.
+/// for a request that a server calls too large to be cut in two. Pieces of a metric stay pieces in their
+/// request: to join them there, each would have to be parsed again, and a split would have to undo it.
 pub(crate) const ITEM_BYTES: usize = 56 * 1024;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream, Temporality};
 use otlp_core::Signal;
 use otlp_sdk::metrics::{MeterProvider, PeriodicReader, ReaderConfig};
@@ -96,6 +97,29 @@ fn ten_thousand_points_leave_in_one_request() {
     (0..10_000).for_each(|n| counter.add(1, &[KeyValue::new("n", n)]));
     reader.force_flush().unwrap();
     assert_eq!((server.items(Signal::Metrics), server.counts().arrived), (10_000, 1));
+}
+
+#[test]
+fn the_pieces_of_a_large_metric_have_one_identity_and_no_point_twice() {
+    let server = Server::start();
+    let (provider, reader) = provider(&server, config());
+    let counter = provider.meter("test").u64_counter("many").with_unit("1").build();
+    (0..5_000).for_each(|n| counter.add(1, &[KeyValue::new("n", n)]));
+    reader.force_flush().unwrap();
+    let requests = received(&server);
+    let [resource] = &requests[0].resource_metrics[..] else { panic!("{requests:?}") };
+    let [scope] = &resource.scope_metrics[..] else { panic!("{resource:?}") };
+    let identities = scope.metrics.iter().cloned().map(|mut metric| {
+        let Some(Data::Sum(sum)) = &mut metric.data else { panic!("{metric:?}") };
+        assert!(!std::mem::take(&mut sum.data_points).is_empty());
+        format!("{metric:?}")
+    });
+    let identities: BTreeSet<_> = identities.collect();
+    assert!(requests.len() == 1 && scope.metrics.len() > 1, "{} pieces", scope.metrics.len());
+    assert_eq!(identities.len(), 1, "{identities:#?}");
+    let points = points(&server, "many");
+    let sets: BTreeSet<_> = points.iter().map(|point| format!("{:?}", point.attributes)).collect();
+    assert_eq!((points.len(), sets.len()), (5_000, 5_000));
 }
 
 #[test]
