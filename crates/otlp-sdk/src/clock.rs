@@ -24,6 +24,14 @@ pub(crate) struct Started {
     pub(crate) unix_nano: u64,
 }
 
+impl Started {
+    /// As a time of the system clock.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn system_time(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_nanos(self.unix_nano))
+    }
+}
+
 /// The process's clock.
 #[derive(Debug)]
 pub(crate) struct Clock {

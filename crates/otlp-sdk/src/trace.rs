@@ -11,6 +11,8 @@ pub(crate) mod recorder;
 pub mod sampler;
 mod seams;
 pub(crate) mod span;
+#[cfg(feature = "tracing")]
+pub(crate) mod taken;
 pub(crate) mod tracer;
 
 pub use self::processor::{ActiveSpan, FinishedSpan, SpanProcessor};

@@ -140,6 +140,7 @@ pub use self::span_ext::{OtelSpanExt, SpanError};
 use crate::logs::Logger;
 use crate::trace::TracerProvider;
 use crate::trace::provider::{Handle, Scope};
+use crate::trace::taken;
 
 /// A layer that makes `tracing`'s spans spans of a [`TracerProvider`]. [The module](self) has a set-up
 /// and what it does in detail.
@@ -164,6 +165,7 @@ impl TracingLayer {
     #[must_use]
     pub fn new(provider: &TracerProvider) -> Self {
         order::count_layer();
+        taken::begin();
         let (handle, scope) = provider.tracer("tracing").into_parts();
         Self {
             id: gone::count_in(),

@@ -12,6 +12,7 @@ use otlp_core::wire::KeyValueView;
 
 use super::encode;
 use super::provider::Scope;
+use super::tracer::take_over;
 use crate::clock::{Clock, Started, unix_nano};
 use crate::pipeline::slot::Item;
 #[cfg(feature = "tracing")]
@@ -85,6 +86,7 @@ impl Recorder {
         if !linked.is_valid() && attributes.is_empty() && linked.trace_state().header().is_empty() {
             return;
         }
+        take_over(linked);
         encode::link(&mut self.encoder, linked, dropped, attributes, &self.scope.provider.limits);
     }
 

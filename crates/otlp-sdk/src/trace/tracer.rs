@@ -137,6 +137,7 @@ impl Tracer {
             // The parent's context goes through.
             return Span::new(parent.cloned().unwrap_or(SpanContext::NONE), None);
         }
+        parent.into_iter().for_each(take_over);
         let decided = self.scope.decide(&new, cx, parent, None);
         self.scope.provider.count(Counted::Started(Origin::of(parent), decided.decision));
         match decided.decision {
@@ -253,6 +254,18 @@ impl Scope {
         recorder
     }
 }
+
+/// A span's ids go into another's bytes, and should not change from here on.
+#[cfg(feature = "tracing")]
+#[inline]
+pub(crate) fn take_over(span: &SpanContext) {
+    super::taken::note(span);
+}
+
+/// Only those of the `tracing` layer's spans could.
+#[cfg(not(feature = "tracing"))]
+#[inline]
+pub(crate) fn take_over(_span: &SpanContext) {}
 
 /// Ids and context of a span as they stand in its bytes.
 #[inline]

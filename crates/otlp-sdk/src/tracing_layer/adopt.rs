@@ -10,33 +10,38 @@ use super::entered;
 use super::open::OpenSpan;
 use super::span_ext::SpanError;
 use super::start::Question;
+use crate::clock::Started;
 use crate::trace::counts::{Counted, Origin};
 use crate::trace::local;
 use crate::trace::recorder::Recorder;
 use crate::trace::sampler::Decision;
-use crate::trace::tracer::{Decided, NewSpan, identity};
+use crate::trace::tracer::{Decided, NewSpan, identity, take_over};
 
 impl TracingLayer {
     /// Gives a span another parent: new trace id and decision, the same span id.
     ///
     /// The sampler is asked with nothing locked. Should a child be started meanwhile, the parent stays
-    /// as it was.
+    /// as it was; so it does where the span itself is said to be its parent.
     pub(super) fn set_parent(&self, id: u64, cx: &Context) -> Result<(), SpanError> {
         let asks = self.scope.provider.has_foreign_sampler();
         let known = self.open.with(id, |span| Before::of(span, asks)).ok_or(SpanError::NotFound)?;
-        if known.has_child {
+        if known.is_settled {
             return Err(SpanError::HasChildren);
         }
         if known.passes_on {
             return self.pass_on(id, cx);
         }
         let parent = cx.span();
+        if is_same(parent.span_context(), &known.context) {
+            return Ok(());
+        }
         let parent = Some(parent.span_context()).filter(|parent| parent.is_valid());
         let new = match &known.question {
             Some(question) => question.asked(),
             None => NewSpan::named(Cow::Borrowed(known.name)),
         };
         let decided = self.scope.decide(&new, cx, parent, Some(known.context.span_id()));
+        parent.into_iter().for_each(take_over);
         let change = Change { cx, parent, decided, fresh: None };
         let change = self.with_recorder(change, &known);
         self.apply(id, change)
@@ -44,7 +49,7 @@ impl TracingLayer {
 
     /// Gives another context to a span that only passes one on. It is counted already.
     fn pass_on(&self, id: u64, cx: &Context) -> Result<(), SpanError> {
-        let replaced = self.open.with(id, |span| match span.has_child {
+        let replaced = self.open.with(id, |span| match span.is_settled() {
             true => Err(SpanError::HasChildren),
             // The old one goes out of the lock: what it carries is not ours.
             false => Ok(std::mem::replace(&mut span.context, cx.clone())),
@@ -57,12 +62,12 @@ impl TracingLayer {
     /// A span that was not recorded so far is from now on, if that is decided.
     fn with_recorder<'a>(&self, mut change: Change<'a>, known: &Before) -> Change<'a> {
         if !known.has_recorder && change.decided.decision != Decision::Drop {
-            let new = NewSpan::named(Cow::Borrowed(known.name));
+            let start_time = known.started.and_then(|started| started.system_time());
+            let new = NewSpan { start_time, ..NewSpan::named(Cow::Borrowed(known.name)) };
             let Change { cx, parent, decided, .. } = &change;
             let mut recorder = self.scope.begin(new, cx, *parent, &decided.context);
-            self.call_site(known.metadata, |call_site| {
-                recorder.encoder.begin_with(&call_site.attributes);
-            });
+            recorder.started = known.started.unwrap_or(recorder.started);
+            self.call_site(known.metadata, |call_site| self.record_place(&mut recorder, call_site));
             change.fresh = Some(recorder);
         }
         change
@@ -74,7 +79,7 @@ impl TracingLayer {
         let decision = change.decided.decision;
         let counted = Counted::Started(Origin::of(change.parent), decision);
         let applied = self.open.with(id, |span| {
-            if span.has_child {
+            if span.is_settled() {
                 return Err(SpanError::HasChildren);
             }
             change.put_into(span);
@@ -105,14 +110,22 @@ impl TracingLayer {
     }
 }
 
+/// Whether a context has the span itself, as that which a propagator hands back inside the span when it
+/// has found no header.
+fn is_same(parent: &SpanContext, span: &SpanContext) -> bool {
+    parent.span_id() == span.span_id() && parent.trace_id() == span.trace_id()
+}
+
 /// A span before its parent changes.
 struct Before {
     name: &'static str,
     metadata: &'static tracing::Metadata<'static>,
     context: SpanContext,
-    has_child: bool,
+    is_settled: bool,
     passes_on: bool,
     has_recorder: bool,
+    /// If it was timed before it is recorded.
+    started: Option<Started>,
     question: Option<Question>,
 }
 
@@ -123,9 +136,10 @@ impl Before {
             name: span.metadata.name(),
             metadata: span.metadata,
             context: span.span_context(),
-            has_child: span.has_child,
+            is_settled: span.is_settled(),
             passes_on: span.passes_on,
             has_recorder: recorder.is_some(),
+            started: span.activity.as_ref().map(|activity| activity.started),
             question: recorder.filter(|_| asks).map(Question::about),
         }
     }

@@ -21,7 +21,6 @@ impl Drop for TracingLayer {
         order::uncount_layer();
         let left = Left {
             open: self.open.drain(),
-            tracked: self.options.activity,
             handle: self.handle.take(),
             logger: self.logger.take(),
         };
@@ -41,7 +40,6 @@ impl Drop for TracingLayer {
 /// What a layer leaves behind.
 struct Left {
     open: Vec<OpenSpan>,
-    tracked: bool,
     handle: Option<Arc<Handle>>,
     logger: Option<Logger>,
 }
@@ -54,8 +52,8 @@ impl Left {
     }
 
     fn end(self) {
-        let Self { open, tracked, handle, logger } = self;
-        open.into_iter().for_each(|span| span.close(tracked));
+        let Self { open, handle, logger } = self;
+        open.into_iter().for_each(OpenSpan::close);
         drop((handle, logger));
     }
 }

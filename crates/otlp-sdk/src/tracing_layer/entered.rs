@@ -14,7 +14,7 @@ use crate::foreign::{caught, is_in_foreign_code};
 /// Where a contextual span finds its parent, and an event its span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Around {
-    /// In the API's current context. `first_child_of` is the layer's span that this context belongs to,
+    /// In the layer's innermost span, whose context is the API's current one. `first_child_of` is that span,
     /// if nothing was started in it from here yet.
     Current { first_child_of: Option<u64> },
     /// In the API's current context, which somebody has attached since the innermost span was entered,
@@ -22,6 +22,8 @@ pub(super) enum Around {
     Attached,
     /// In this span of the layer, of which the API's current context does not know.
     Span(u64),
+    /// In none of the layer's spans; the API's current context says of which it is a child.
+    Unknown,
 }
 
 /// The thread has entered a span. Its context becomes current, if that is wanted and possible.
@@ -132,7 +134,7 @@ pub(super) fn around(layer: u64) -> Around {
 pub(super) fn unknown_to_the_api(layer: u64) -> Option<u64> {
     match look(layer, |_| false) {
         Around::Span(span) => Some(span),
-        Around::Current { .. } | Around::Attached => None,
+        Around::Current { .. } | Around::Attached | Around::Unknown => None,
     }
 }
 
@@ -158,10 +160,9 @@ pub(super) fn all(layer: u64) -> Vec<u64> {
 
 #[inline]
 fn look(layer: u64, is_first: impl FnOnce(&mut Entered) -> bool) -> Around {
-    let in_api = Around::Current { first_child_of: None };
     let found = STACK.try_with(|stack| {
         let mut stack = stack.0.borrow_mut();
-        let Some(top) = stack.last_mut() else { return in_api };
+        let Some(top) = stack.last_mut() else { return Around::Unknown };
         if top.current != current_span_id() {
             return Around::Attached;
         }
@@ -169,9 +170,9 @@ fn look(layer: u64, is_first: impl FnOnce(&mut Entered) -> bool) -> Around {
             let first = is_first(top);
             return Around::Current { first_child_of: first.then_some(top.span) };
         }
-        stack.innermost(layer).map_or(in_api, Around::Span)
+        stack.innermost(layer).map_or(Around::Unknown, Around::Span)
     });
-    found.unwrap_or(in_api)
+    found.unwrap_or(Around::Unknown)
 }
 
 /// The layer's innermost span on this thread.

@@ -1,5 +1,6 @@
 //! What the subscriber tells the layer.
 
+use opentelemetry::trace::TraceContextExt;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
@@ -11,6 +12,7 @@ use super::call_site::CallSite;
 use super::entered;
 use super::events::Collected;
 use super::fields::{Opened, SpanFields};
+use super::open::OpenSpan;
 use super::options::EventSink;
 use super::order;
 use super::start::New;
@@ -32,11 +34,11 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
         }
         self.call_site(attrs.metadata(), |call_site| {
             let id = id.into_u64();
-            let new = New { attrs, id, call_site };
+            let new = New { attrs, id, call_site, by_context: false };
             let started = call_site.is_wanted.then(|| self.start(new)).flatten();
             if let Some(span) = started {
                 let before = self.open.insert(id, span);
-                before.into_iter().for_each(|span| span.close(self.options.activity));
+                before.into_iter().for_each(OpenSpan::close);
             }
         });
     }
@@ -57,9 +59,14 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
     }
 
     fn on_follows_from(&self, span: &Id, follows: &Id, _ctx: layer::Context<'_, S>) {
-        let cause = self.open.with(follows.into_u64(), |span| span.span_context());
-        if let Some(cause) = cause {
-            self.open.record(span.into_u64(), |recorder| recorder.add_link(&cause, &[]));
+        let span = span.into_u64();
+        if self.open.record(span, |_| ()).is_none() {
+            return;
+        }
+        // The link holds the ids of the cause, as a child would.
+        if let Some(cause) = self.open.parent_context(follows.into_u64()) {
+            let cause = cause.span();
+            self.open.record(span, |recorder| recorder.add_link(cause.span_context(), &[]));
         }
     }
 
@@ -82,11 +89,8 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
 
     fn on_enter(&self, id: &Id, _ctx: layer::Context<'_, S>) {
         let id = id.into_u64();
-        let tracked = self.options.activity;
         let found = self.open.with(id, |span| {
-            if let Some(started) = span.started().filter(|_| tracked) {
-                span.activity.enter(Clock::global().since(&started));
-            }
+            span.enter();
             (span.context.clone(), span.passes_on)
         });
         if let Some((context, passes_on)) = found {
@@ -101,27 +105,20 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
 
     fn on_exit(&self, id: &Id, _ctx: layer::Context<'_, S>) {
         let id = id.into_u64();
-        let tracked = self.options.activity;
-        self.open.with(id, |span| {
-            let Some(started) = span.started() else { return };
-            span.left_unix_nano = Clock::global().since(&started);
-            if tracked {
-                span.activity.leave(span.left_unix_nano);
-            }
-        });
+        self.open.with(id, OpenSpan::leave);
         entered::leave(self.id, id);
     }
 
     fn on_close(&self, id: Id, _ctx: layer::Context<'_, S>) {
         if let Some(span) = self.open.remove(id.into_u64()) {
-            span.close(self.options.activity);
+            span.close();
         }
     }
 
     fn on_id_change(&self, old: &Id, new: &Id, _ctx: layer::Context<'_, S>) {
         if let Some(span) = self.open.remove(old.into_u64()) {
             let before = self.open.insert(new.into_u64(), span);
-            before.into_iter().for_each(|span| span.close(self.options.activity));
+            before.into_iter().for_each(OpenSpan::close);
         }
     }
 }

@@ -15,12 +15,13 @@ use otlp_core::wire::Key;
 use parking_lot::Mutex;
 use tracing::Metadata;
 
-use crate::clock::Started;
+use crate::clock::{Clock, Started};
 use crate::trace::counts::Counted;
 use crate::trace::local::put_back;
 use crate::trace::recorder::Recorder;
 use crate::trace::sampler::Decision;
 use crate::trace::span::finish;
+use crate::trace::taken;
 
 /// A span between its start and its close.
 pub(super) struct OpenSpan {
@@ -34,18 +35,20 @@ pub(super) struct OpenSpan {
     /// What the ledger counts it as.
     pub(super) counted: Counted,
     pub(super) metadata: &'static Metadata<'static>,
-    /// Whether a span was started in it: its parent cannot change any more.
+    /// Whether a span was started in it, or linked to it, as far as the layer knows.
     pub(super) has_child: bool,
     /// While a processor has the recorder: how much could not be recorded.
     pub(super) missed: Option<u32>,
     /// When it was left last; 0 before.
     pub(super) left_unix_nano: u64,
-    pub(super) activity: Activity,
+    /// Where that is asked for, and as long as the span may be recorded.
+    pub(super) activity: Option<Box<Activity>>,
 }
 
-/// How long a span was entered, and how long it was not.
-#[derive(Clone, Copy, Debug, Default)]
+/// How long a span was entered, and how long it was not, from its start on.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Activity {
+    pub(super) started: Started,
     entered: u32,
     since_unix_nano: u64,
     busy: u64,
@@ -63,8 +66,33 @@ impl OpenSpan {
         self.context.span().span_context().clone()
     }
 
-    pub(super) fn started(&self) -> Option<Started> {
-        self.recorder.as_ref().map(|recorder| recorder.started)
+    /// Its parent cannot change any more. What only passes a context on has no ids that others could have.
+    pub(super) fn is_settled(&self) -> bool {
+        let is_taken = || taken::is_noted(self.context.span().span_context());
+        self.has_child || (!self.passes_on && is_taken())
+    }
+
+    #[inline]
+    pub(super) fn enter(&mut self) {
+        if let Some(activity) = &mut self.activity {
+            activity.enter(Clock::global().since(&activity.started));
+        }
+    }
+
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        let Some(started) = self.started() else { return };
+        self.left_unix_nano = Clock::global().since(&started);
+        if let Some(activity) = &mut self.activity {
+            activity.leave(self.left_unix_nano);
+        }
+    }
+
+    fn started(&self) -> Option<Started> {
+        match &self.recorder {
+            Some(recorder) => Some(recorder.started),
+            None => self.activity.as_ref().map(|activity| activity.started),
+        }
     }
 
     /// Whether it is recorded, also while a processor has the recorder.
@@ -73,14 +101,14 @@ impl OpenSpan {
     }
 
     /// The span has ended: when it was left last, or now if it was never entered.
-    pub(super) fn close(self, tracked: bool) {
-        let Self { context, recorder, decision, left_unix_nano, mut activity, .. } = self;
+    pub(super) fn close(self) {
+        let Self { context, recorder, decision, left_unix_nano, activity, .. } = self;
         let Some(mut recorder) = recorder else { return };
         if decision == Decision::Drop {
             return put_back(recorder);
         }
         let end = if left_unix_nano == 0 { recorder.now() } else { left_unix_nano };
-        if tracked {
+        if let Some(mut activity) = activity {
             activity.enter(recorder.now());
             let limits = recorder.scope.provider.limits;
             recorder.encoder.set_i64(BUSY, nanos(activity.busy), &limits);
@@ -89,27 +117,31 @@ impl OpenSpan {
         finish(recorder, context.span().span_context(), end);
     }
 
-    /// A span was started in it. Gives back the recorder of a span that was sampled out, kept only for a
-    /// parent that might have become known.
+    /// A span was started in it. One that was sampled out was collected and timed only for a parent that
+    /// might have become known: gives back its recorder.
     fn has_child_now(&mut self) -> Option<Box<Recorder>> {
         self.has_child = true;
-        if self.decision == Decision::Drop { self.recorder.take() } else { None }
+        if self.decision != Decision::Drop {
+            return None;
+        }
+        self.activity = None;
+        self.recorder.take()
     }
 }
 
 impl Activity {
-    pub(super) fn starting_at(unix_nano: u64) -> Self {
-        Self { since_unix_nano: unix_nano, ..Self::default() }
+    pub(super) const fn of(started: Started) -> Self {
+        Self { started, entered: 0, since_unix_nano: started.unix_nano, busy: 0, idle: 0 }
     }
 
-    pub(super) fn enter(&mut self, unix_nano: u64) {
+    fn enter(&mut self, unix_nano: u64) {
         if self.entered == 0 {
             self.idle += self.lap(unix_nano);
         }
         self.entered = self.entered.saturating_add(1);
     }
 
-    pub(super) fn leave(&mut self, unix_nano: u64) {
+    fn leave(&mut self, unix_nano: u64) {
         self.entered = self.entered.saturating_sub(1);
         if self.entered == 0 {
             self.busy += self.lap(unix_nano);

@@ -159,7 +159,7 @@ impl TracingLayer {
 
     /// Whether spans say for how many nanoseconds they were entered and for how many they were not,
     /// as `busy_ns` and `idle_ns`. Default: no. Costs two clock reads for each time a span is
-    /// entered.
+    /// entered, and a second allocation per span.
     #[must_use]
     pub fn with_tracked_inactivity(self, tracked: bool) -> Self {
         self.with(|options| options.activity = tracked)

@@ -34,11 +34,17 @@ pub trait OtelSpanExt {
     /// Makes the span in `parent` this one's parent, or makes this one a root if there is none in it,
     /// and asks the sampler again.
     ///
-    /// Possible until a span of `tracing` is started inside this one, directly or through spans of the API
-    /// in between. What was read before (a header that was sent, a log record) has the old trace id, and so
-    /// have spans that were started in its context through the API alone; so do it first. A span without a parent has lost nothing by what the sampler said
-    /// before; one whose parent was known and not sampled is recorded from here on. Where traces are off
-    /// or shut down, nothing is recorded, and `parent` is what is current inside (row T5).
+    /// Possible until something depends on the ids that the span has: until a span of `tracing` or of our
+    /// tracers is started inside it, whatever lies in between, or a link to it is recorded. That a tracer
+    /// or a link of ours has taken ids over is remembered for the last few thousand of them, so where a
+    /// program does that very often, a parent that is set too late may be taken; the child then keeps the
+    /// ids that it had. Spans that the tracer of another SDK starts inside are not known. What was read
+    /// before (a header that was sent, a log record) has the old trace id. So do it first.
+    ///
+    /// A span without a parent has lost nothing by what the sampler said before; one whose parent was known
+    /// and not sampled is recorded from here on. A `parent` that holds this span itself changes nothing:
+    /// what a propagator hands back inside the span where it has found no header. Where traces are off or
+    /// shut down, nothing is recorded, and `parent` is what is current inside (row T5).
     ///
     /// # Errors
     ///
@@ -133,10 +139,10 @@ pub enum SpanError {
          telemetry was suppressed where it started"
     )]
     NotFound,
-    /// The parent cannot be changed any more: a span was started inside this one.
+    /// The parent cannot be changed any more: a span was started inside this one, or a link to it was made.
     #[error(
-        "the parent cannot be set any more, a span was started inside this one: set it right after \
-         the span was created"
+        "the parent cannot be set any more, a span was started inside this one or linked to it: set \
+         it right after the span was created"
     )]
     HasChildren,
 }

@@ -14,12 +14,13 @@ use super::entered::{self, Around};
 use super::fields::SpanFields;
 use super::open::{Activity, OpenSpan};
 use super::visit::Visitor;
+use crate::clock::Clock;
 use crate::current::with_current;
 use crate::foreign::{caught, is_too_deep};
 use crate::trace::counts::{Counted, Origin};
 use crate::trace::recorder::Recorder;
 use crate::trace::sampler::Decision;
-use crate::trace::tracer::{Decided, NewSpan, identity};
+use crate::trace::tracer::{Decided, NewSpan, identity, take_over};
 use crate::trace::{encode, local};
 
 /// A span that `tracing` has made.
@@ -28,6 +29,8 @@ pub(super) struct New<'a> {
     pub(super) attrs: &'a Attributes<'a>,
     pub(super) id: u64,
     pub(super) call_site: &'a CallSite,
+    /// Whether the API's current context alone tells of its parent.
+    pub(super) by_context: bool,
 }
 
 /// A span about which everything is decided.
@@ -58,7 +61,6 @@ impl TracingLayer {
     /// Starts a span. `None` where telemetry is suppressed; it is counted.
     pub(super) fn start(&self, new: New<'_>) -> Option<OpenSpan> {
         let mut begun = self.begin(new)?;
-        let mut started = 0;
         if let Some(recorder) = &mut begun.recorder {
             if !begun.has_fields {
                 self.record_first(recorder, new);
@@ -66,14 +68,14 @@ impl TracingLayer {
             for attribute in begun.sampler_attributes.iter().flatten() {
                 recorder.set_attribute(attribute);
             }
-            if let Some(parent) = begun.parent.filter(|_| begun.decision != Decision::Drop) {
+            if let Some(parent) = begun.parent.take().filter(|_| begun.decision != Decision::Drop) {
                 let context = begun.context.span();
                 let provider = &self.scope.provider;
                 provider.processors_on_start(recorder, context.span_context(), &parent);
             }
-            started = recorder.started.unix_nano;
         }
         Some(OpenSpan {
+            activity: self.activity(&begun),
             context: begun.context,
             passes_on: begun.passes_on,
             recorder: begun.recorder,
@@ -83,8 +85,18 @@ impl TracingLayer {
             has_child: false,
             missed: None,
             left_unix_nano: 0,
-            activity: Activity::starting_at(started),
         })
+    }
+
+    /// A span that is not recorded is timed as well: it will have lasted from here on, should its parent be
+    /// set.
+    #[inline]
+    fn activity(&self, begun: &Begun) -> Option<Box<Activity>> {
+        if !self.options.activity || begun.passes_on {
+            return None;
+        }
+        let started = begun.recorder.as_ref().map(|recorder| recorder.started);
+        Some(Box::new(Activity::of(started.unwrap_or_else(|| Clock::global().start()))))
     }
 
     /// The parent is the span that is named, else the API's current context if somebody has attached
@@ -108,8 +120,9 @@ impl TracingLayer {
             }
             Around::Attached => {
                 entered::settle(self.id, |span, trace| self.open.has_descendant_in(span, trace));
-                self.begin_in_current(new)
+                self.begin_in_current(New { by_context: true, ..new })
             }
+            Around::Unknown => self.begin_in_current(New { by_context: true, ..new }),
         }
     }
 
@@ -139,7 +152,7 @@ impl TracingLayer {
     #[inline]
     fn begin_known(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
         let span = cx.span();
-        let parent = match self.parent_in(cx, span.span_context()) {
+        let parent = match self.parent_in(cx, span.span_context(), new) {
             Ok(parent) => parent,
             Err(unrecorded) => return unrecorded.begun(cx),
         };
@@ -156,7 +169,7 @@ impl TracingLayer {
     #[cold]
     fn begin_asking(&self, cx: &Context, new: New<'_>) -> Option<Begun> {
         let span = cx.span();
-        let parent = match self.parent_in(cx, span.span_context()) {
+        let parent = match self.parent_in(cx, span.span_context(), new) {
             Ok(parent) => parent,
             Err(unrecorded) => return unrecorded.begun(cx),
         };
@@ -181,12 +194,14 @@ impl TracingLayer {
         &self,
         cx: &Context,
         parent: &'a SpanContext,
+        new: New<'_>,
     ) -> Result<Option<&'a SpanContext>, Unrecorded> {
         let known = parent.is_valid().then_some(parent);
-        if !cx.is_telemetry_suppressed() && self.scope.can_record() {
-            return Ok(known);
+        if cx.is_telemetry_suppressed() || !self.scope.can_record() {
+            return Err(self.unrecorded(cx, known));
         }
-        Err(self.unrecorded(cx, known))
+        known.filter(|_| new.by_context).into_iter().for_each(take_over);
+        Ok(known)
     }
 
     #[cold]
@@ -246,14 +261,20 @@ impl TracingLayer {
     #[inline]
     fn record_first(&self, recorder: &mut Recorder, new: New<'_>) {
         let New { attrs, call_site, .. } = new;
-        recorder.encoder.begin_with(&call_site.attributes);
-        if self.options.threads {
-            record_thread(recorder);
-        }
+        self.record_place(recorder, call_site);
         let exceptions = self.options.exceptions;
         let mut visitor = Visitor::new(call_site, SpanFields { place: recorder, exceptions });
         attrs.record(&mut visitor);
         self.count_panics(visitor.panics());
+    }
+
+    /// Where the span starts: in the code, and on which thread.
+    #[inline]
+    pub(super) fn record_place(&self, recorder: &mut Recorder, call_site: &CallSite) {
+        recorder.encoder.begin_with(&call_site.attributes);
+        if self.options.threads {
+            record_thread(recorder);
+        }
     }
 
     pub(super) fn count_panics(&self, panics: u32) {

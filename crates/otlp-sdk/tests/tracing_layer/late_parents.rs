@@ -1,6 +1,6 @@
 //! `set_parent` and the rest of the span extension.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt as _, TraceState, Tracer as _};
 use opentelemetry::{Context, KeyValue};
@@ -10,7 +10,7 @@ use otlp_sdk::tracing_layer::{OtelSpanExt as _, SpanError, TracingLayer};
 use tracing::{info, info_span};
 
 use crate::trace_support::{Bench, remote_parent};
-use crate::{traced, traced_with, under};
+use crate::{traced, traced_by, traced_with, under};
 
 fn current() -> SpanContext {
     Context::map_current(|cx| cx.span().span_context().clone())
@@ -120,18 +120,34 @@ fn a_span_in_another_trace_is_no_child() {
         |builder| builder,
         |bench| {
             let outer = info_span!("outer").entered();
+            // Unrelated ones.
             for unrelated in [cx.clone(), Context::new()] {
                 let _attached = unrelated.attach();
                 bench.tracer.in_span("api", |_| drop(info_span!("inner")));
                 drop(info_span!("beside"));
             }
-            // One through the API alone is none either.
-            bench.tracer.in_span("alone", |_| {});
             outer.set_parent(cx.clone()).unwrap();
-            drop(outer);
+            // So is one in the trace that the span has left, of which somebody has kept the context.
+            let former = outer.context().unwrap();
+            outer.set_parent(Context::new()).unwrap();
+            drop(bench.tracer.start_with_context("stale", &former));
+            outer.set_parent(cx).unwrap();
         },
     );
     assert_eq!(bench.find("outer").parent_span_id(), parent.span_id().to_string());
+}
+
+/// A propagator that finds no header hands back the current context.
+#[test]
+fn a_span_does_not_become_its_own_parent() {
+    let (cx, parent) = remote_parent(1, "");
+    let bench = traced(|| {
+        let span = info_span!("server").entered();
+        span.set_parent(Context::current()).unwrap();
+        span.set_parent(cx).unwrap();
+        span.set_parent(Context::current()).unwrap();
+    });
+    assert_eq!(bench.find("server").parent_span_id(), parent.span_id().to_string());
 }
 
 #[test]
@@ -190,6 +206,40 @@ fn a_span_in_a_trace_that_is_not_sampled_is_recorded_from_its_new_parent_on() {
     assert_eq!(record.parent_span_id(), parent.span_id().to_string());
     assert_eq!(record.attribute_text("late").as_deref(), Some("2"));
     assert!(record.attribute_text("code.file.path").is_some());
+}
+
+#[test]
+fn a_span_that_is_recorded_late_has_lasted_and_was_busy_since_its_start() {
+    let (sampled, _) = remote_parent(1, "");
+    let (unsampled, _) = remote_parent(0, "");
+    let pause = Duration::from_millis(2);
+    let spend = || {
+        let begun = Instant::now();
+        while begun.elapsed() < pause {}
+    };
+    let bench = traced_by(
+        |layer| layer.with_tracked_inactivity(true).with_threads(true),
+        || {
+            let _attached = unsampled.attach();
+            let span = info_span!("request");
+            spend();
+            let span = span.entered();
+            spend();
+            span.set_parent(sampled).unwrap();
+        },
+    );
+    let record = bench.find("request");
+    let nanos = |key| record.attribute_text(key).unwrap().parse::<u64>().unwrap();
+    let lasted = record.span.end_time_unix_nano - record.span.start_time_unix_nano;
+    let (busy, idle) = (nanos("busy_ns"), nanos("idle_ns"));
+    assert!(Duration::from_nanos(busy) >= pause && Duration::from_nanos(idle) >= pause);
+    assert!(busy + idle >= lasted && busy <= lasted, "{busy} busy, {idle} idle of {lasted}");
+    assert!(Duration::from_nanos(busy + idle) < Duration::from_secs(3600));
+    assert_eq!(
+        record.attribute_text("thread.name"),
+        std::thread::current().name().map(str::to_owned)
+    );
+    assert!(record.attribute_text("thread.id").is_some());
 }
 
 #[test]

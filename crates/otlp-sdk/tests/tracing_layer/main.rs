@@ -15,6 +15,7 @@ mod late_parents;
 mod logs;
 mod same_data;
 mod set_ups;
+mod settled;
 mod spans;
 mod threads;
 #[path = "../trace_support/mod.rs"]
