@@ -74,7 +74,8 @@
 //! | `otel.status_code` | the status: `ok` or `error` |
 //! | `otel.status_description` | the status to an error with this description (`otel.status_message`, the older name, too) |
 //!
-//! at its start and by a later `record`. The message of an event is its name, or the body of the log
+//! at its start and by a later `record`. Kind and status may be in any case; a text that is none of these,
+//! such as `otel.kind = "sever"`, becomes an attribute of that name, so that it is seen. The message of an event is its name, or the body of the log
 //! record. [`TracingLayer::with_exceptions`] and
 //! [`with_error_status`](TracingLayer::with_error_status) say what errors become.
 //!
@@ -104,10 +105,16 @@
 //! # Costs
 //!
 //! A span costs one allocation, that of its `Context`, also where `otel.name` names it; one more for a
-//! description of its status. Fields are copied once; what a place in the code says of itself (file, line, target) is encoded
-//! when that place is first reached. Each entering, leaving and closing takes one lock that threads
-//! share only by chance. An event costs no allocation; a log record neither,
-//! but one where the fields of the spans around are added to it.
+//! description of its status, and others for an error among its fields or where an option says so. Fields
+//! are copied once; what a place in the code says of itself (file, line, target) is encoded when that place
+//! is first reached. Each entering, leaving and closing takes one lock that threads share only by chance. An
+//! event costs no allocation, nor does a log record.
+//!
+//! # Limits
+//!
+//! The limits of the provider hold for spans and events, those of the logger provider for log records. Where
+//! not all fits, the fields that stand in the code come first: what the place says of itself takes the room
+//! that they leave, whether all of them get a value or not.
 
 mod active;
 mod adopt;
@@ -116,7 +123,9 @@ mod end;
 mod entered;
 mod events;
 mod fields;
+mod first;
 mod gone;
+mod kept;
 mod layer;
 mod logs;
 mod open;

@@ -33,6 +33,12 @@ impl Logger {
         Arc::strong_count(&self.handle) == 1
     }
 
+    /// How much a record may have of attributes.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn attribute_limits(&self) -> otlp_core::AttributeLimits {
+        self.scope.provider.limits.attributes
+    }
+
     /// Whether a record that is emitted now would be recorded: false without a processor, after shutdown,
     /// where telemetry is suppressed, and on the threads of exporters.
     #[must_use]

@@ -168,6 +168,18 @@ impl Recorder {
         self.encoder.set_attribute(key, value, &self.scope.provider.limits);
     }
 
+    /// The same for a key that has no value yet.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn set_if_new(
+        &mut self,
+        key: otlp_core::wire::Key<'_>,
+        value: otlp_core::wire::Value<'_>,
+    ) {
+        if self.encoder.attributes().entry(key.name()).is_none() {
+            self.set(key, value);
+        }
+    }
+
     pub(crate) fn set_context(&mut self, trace_id: TraceId, span_id: SpanId, flags: TraceFlags) {
         self.has_context = true;
         self.encoder.set_context(LogContext {

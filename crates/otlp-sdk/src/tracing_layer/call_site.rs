@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use otlp_core::AttributeLimits;
 use otlp_core::log::LogRecordEncoder;
 use otlp_core::span::SpanEncoder;
 use otlp_core::wire::{AttributeList, Key};
-use otlp_core::{AttributeLimits, SpanLimits};
 use tracing::field::Field;
 use tracing::{Level, Metadata};
 
@@ -62,20 +62,22 @@ impl CallSite {
     pub(super) fn new(
         metadata: &'static Metadata<'static>,
         options: &Options,
-        limits: &SpanLimits,
+        limits: &Limits,
     ) -> Self {
         let filter = if metadata.is_span() { &options.span_filter } else { &options.event_filter };
         let (target, level) = (metadata.target(), metadata.level());
         let has_message = metadata.is_event() && metadata.fields().field("message").is_some();
         let plan = |field: Field| Planned::new(field.name(), metadata, has_message);
+        let fields: Box<[_]> = metadata.fields().iter().map(plan).collect();
+        let limits = limits.beside(&fields);
         Self {
             metadata,
             is_wanted: filter.as_ref().is_none_or(|filter| filter.would_enable(target, level)),
             is_error: metadata.is_event() && *level == Level::ERROR,
             has_message,
-            attributes: attributes(metadata, options, limits),
-            log_attributes: log_attributes(metadata, options, limits),
-            fields: metadata.fields().iter().map(plan).collect(),
+            attributes: attributes(metadata, options, &limits),
+            log_attributes: log_attributes(metadata, options, &limits),
+            fields,
         }
     }
 
@@ -129,13 +131,33 @@ fn log_field(name: &str) -> Option<(&'static str, Role)> {
     }
 }
 
-fn attributes(metadata: &Metadata<'_>, options: &Options, limits: &SpanLimits) -> AttributeList {
-    let (mut list, limits) = if metadata.is_span() {
-        (SpanEncoder::attribute_list(), limits.attributes)
-    } else {
-        (SpanEncoder::event_attribute_list(), limits.event_attributes())
+/// How many attributes there may be, and how long.
+pub(super) struct Limits {
+    pub(super) span: AttributeLimits,
+    pub(super) event: AttributeLimits,
+    pub(super) log: AttributeLimits,
+}
+
+impl Limits {
+    /// What is left beside the fields of a call site: those come first, and what it says of itself takes no
+    /// room from them.
+    fn beside(&self, fields: &[Planned]) -> Self {
+        let are_attributes = fields.iter().filter(|field| field.role == Role::Attribute);
+        let fields = u32::try_from(are_attributes.count()).unwrap_or(u32::MAX);
+        let beside = |limits: &AttributeLimits| AttributeLimits {
+            count: limits.count.saturating_sub(fields),
+            ..*limits
+        };
+        Self { span: beside(&self.span), event: beside(&self.event), log: beside(&self.log) }
+    }
+}
+
+fn attributes(metadata: &Metadata<'_>, options: &Options, limits: &Limits) -> AttributeList {
+    let (mut list, limits) = match metadata.is_span() {
+        true => (SpanEncoder::attribute_list(), &limits.span),
+        false => (SpanEncoder::event_attribute_list(), &limits.event),
     };
-    let mut set = |key: &'static str, text: &str| list.set_str(key, text, &limits);
+    let mut set = |key: &'static str, text: &str| list.set_str(key, text, limits);
     if options.level || metadata.is_event() {
         set("level", metadata.level().as_str());
     }
@@ -143,19 +165,15 @@ fn attributes(metadata: &Metadata<'_>, options: &Options, limits: &SpanLimits) -
         set(TARGET, metadata.target());
     }
     if options.location {
-        set_place(&mut list, metadata, &limits);
+        set_place(&mut list, metadata, limits);
     }
     list
 }
 
-fn log_attributes(
-    metadata: &Metadata<'_>,
-    options: &Options,
-    limits: &SpanLimits,
-) -> AttributeList {
+fn log_attributes(metadata: &Metadata<'_>, options: &Options, limits: &Limits) -> AttributeList {
     let mut list = LogRecordEncoder::attribute_list();
     if options.log_location && metadata.is_event() {
-        set_place(&mut list, metadata, &limits.attributes);
+        set_place(&mut list, metadata, &limits.log);
     }
     list
 }

@@ -149,15 +149,6 @@ pub(super) fn settle(layer: u64, is_ancestor: impl Fn(u64, TraceId) -> bool) {
     });
 }
 
-/// All of the layer's spans that this thread is in, the innermost last.
-pub(super) fn all(layer: u64) -> Vec<u64> {
-    let all = STACK.try_with(|stack| {
-        let stack = stack.0.borrow();
-        stack.iter().filter(|entered| entered.layer == layer).map(|entered| entered.span).collect()
-    });
-    all.unwrap_or_default()
-}
-
 #[inline]
 fn look(layer: u64, is_first: impl FnOnce(&mut Entered) -> bool) -> Around {
     let found = STACK.try_with(|stack| {

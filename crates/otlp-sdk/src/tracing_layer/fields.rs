@@ -29,6 +29,7 @@ impl Place for &mut Recorder {
 }
 
 /// The recorder of an open span, locked for one value at a time.
+#[derive(Clone, Copy)]
 pub(super) struct Opened<'a>(pub(super) &'a OpenSpans, pub(super) u64);
 
 impl Place for Opened<'_> {
@@ -50,17 +51,27 @@ impl<P: Place> SpanFields<P> {
 }
 
 impl<P: Place> Sink for SpanFields<P> {
-    /// Inlined, so that the kind of value is known.
+    /// Inlined, so that the kind of value is known. A closure for each, since one for all might not be.
     #[inline(always)]
     fn set(&mut self, Planned { key, role }: Planned, value: Value<'_>) {
-        self.encode(|encoder, limits| match value {
-            Value::Str(text) if role == Role::Attribute => encoder.set_str(key, text, limits),
-            Value::Str(text) => set_special(encoder, role, text),
-            Value::I64(int) => encoder.set_i64(key, int, limits),
-            Value::F64(number) => encoder.set_f64(key, number, limits),
-            Value::Bool(value) => encoder.set_bool(key, value, limits),
-            other => encoder.set_attribute(key, other, limits),
-        });
+        match value {
+            Value::Str(text) if role == Role::Attribute => {
+                self.encode(|encoder, limits| encoder.set_str(key, text, limits));
+            }
+            Value::Str(text) => {
+                self.encode(|encoder, limits| {
+                    set_special(encoder, Planned { key, role }, text, limits);
+                });
+            }
+            Value::I64(int) => self.encode(|encoder, limits| encoder.set_i64(key, int, limits)),
+            Value::F64(number) => {
+                self.encode(|encoder, limits| encoder.set_f64(key, number, limits));
+            }
+            Value::Bool(value) => {
+                self.encode(|encoder, limits| encoder.set_bool(key, value, limits));
+            }
+            other => self.encode(|encoder, limits| encoder.set_attribute(key, other, limits)),
+        }
     }
 
     fn set_error(&mut self, planned: Planned, error: Told<'_>) {
@@ -77,37 +88,53 @@ impl<P: Place> Sink for SpanFields<P> {
     }
 }
 
-fn set_special(encoder: &mut SpanEncoder, role: Role, text: &str) {
-    match role {
-        Role::SpanName => encoder.copy_name(text),
-        Role::SpanKind => encoder.set_kind(span_kind(text)),
-        Role::StatusCode => set_status_code(encoder, text),
-        Role::StatusDescription => encoder.set_status(StatusCode::Error, text.to_owned()),
-        // Roles of fields of events.
-        Role::Attribute | Role::Message | Role::Error | Role::LogTarget | Role::LogPlace => {}
+/// A text in a field with a meaning. One that means nothing, such as a kind that there is not, is an attribute, so that
+/// it is seen.
+fn set_special(encoder: &mut SpanEncoder, planned: Planned, text: &str, limits: &SpanLimits) {
+    match (planned.role, span_kind(text), status_code(text)) {
+        (Role::SpanName, ..) => encoder.copy_name(text),
+        (Role::SpanKind, Some(kind), _) => encoder.set_kind(kind),
+        (Role::StatusCode, _, Some(StatusCode::Error)) => set_failed(encoder),
+        (Role::StatusCode, _, Some(code)) => encoder.set_status(code, ""),
+        (Role::StatusDescription, ..) => encoder.set_status(StatusCode::Error, text.to_owned()),
+        _ => encoder.set_str(planned.key, text, limits),
     }
 }
 
-/// The kind that a text names, in whatever case; another text means an internal span.
-fn span_kind(text: &str) -> SpanKind {
+/// Whether a text in a field says something of the span and is no attribute.
+pub(super) fn has_meaning(role: Role, text: &str) -> bool {
+    match role {
+        Role::SpanName | Role::StatusDescription => true,
+        Role::SpanKind => span_kind(text).is_some(),
+        Role::StatusCode => status_code(text).is_some(),
+        // The others are roles of fields of events.
+        Role::Attribute | Role::Message | Role::Error | Role::LogTarget | Role::LogPlace => false,
+    }
+}
+
+/// The kind that a text names, in whatever case.
+fn span_kind(text: &str) -> Option<SpanKind> {
     let kinds = [
+        ("internal", SpanKind::Internal),
         ("server", SpanKind::Server),
         ("client", SpanKind::Client),
         ("producer", SpanKind::Producer),
         ("consumer", SpanKind::Consumer),
     ];
-    let named = kinds.into_iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
-    named.map_or(SpanKind::Internal, |(_, kind)| kind)
+    named(&kinds, text)
 }
 
-/// `ok` or `error`, in whatever case; another text says nothing. An error keeps its description,
-/// whichever of the two came first.
-fn set_status_code(encoder: &mut SpanEncoder, text: &str) {
-    if text.eq_ignore_ascii_case("ok") {
-        encoder.set_status(StatusCode::Ok, "");
-    } else if text.eq_ignore_ascii_case("error") {
-        set_failed(encoder);
-    }
+/// The status that a text names, in whatever case. An error keeps its description, whichever of the two came
+/// first.
+fn status_code(text: &str) -> Option<StatusCode> {
+    let codes =
+        [("ok", StatusCode::Ok), ("error", StatusCode::Error), ("unset", StatusCode::Unset)];
+    named(&codes, text)
+}
+
+fn named<T: Copy>(all: &[(&str, T)], text: &str) -> Option<T> {
+    let found = all.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+    found.map(|(_, named)| *named)
 }
 
 /// The span has failed. A description that is there stays.

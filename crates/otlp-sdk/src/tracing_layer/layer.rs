@@ -1,6 +1,7 @@
 //! What the subscriber tells the layer.
 
 use opentelemetry::trace::TraceContextExt;
+use tracing::field::Visit;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
@@ -8,17 +9,18 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer;
 
 use super::TracingLayer;
-use super::call_site::CallSite;
+use super::call_site::{CallSite, Limits};
 use super::entered;
 use super::events::Collected;
 use super::fields::{Opened, SpanFields};
+use super::kept::{Both, KeptFields};
 use super::open::OpenSpan;
 use super::options::EventSink;
 use super::order;
 use super::start::New;
-use super::visit::Visitor;
 use crate::clock::Clock;
 use crate::foreign::{is_too_deep, records_never};
+use crate::logs::Logger;
 
 impl<S: Subscriber> Layer<S> for TracingLayer {
     /// Encodes what the call site says of itself. The interest is always there: whoever has none
@@ -48,13 +50,15 @@ impl<S: Subscriber> Layer<S> for TracingLayer {
             return order::look(self, id);
         }
         let id = id.into_u64();
-        let recorded = self.open.with(id, |span| span.is_recorded().then_some(span.metadata));
-        let Some(metadata) = recorded.flatten() else { return };
-        self.call_site(metadata, |call_site| {
-            let (place, exceptions) = (Opened(&self.open, id), self.options.exceptions);
-            let mut visitor = Visitor::new(call_site, SpanFields { place, exceptions });
-            values.record(&mut visitor);
-            self.count_panics(visitor.panics());
+        let known = |span: &mut OpenSpan| (span.metadata, span.is_recorded(), span.kept.is_some());
+        let Some((metadata, is_recorded, is_kept)) = self.open.with(id, known) else { return };
+        let place = Opened(&self.open, id);
+        let fields = SpanFields { place, exceptions: self.options.exceptions };
+        let record = |visitor: &mut dyn Visit| values.record(visitor);
+        self.call_site(metadata, |call_site| match (is_recorded, is_kept) {
+            (_, true) => self.visit(call_site, Both(fields, KeptFields(place)), record),
+            (true, false) => self.visit(call_site, fields, record),
+            (false, false) => {}
         });
     }
 
@@ -130,8 +134,16 @@ impl TracingLayer {
         metadata: &'static Metadata<'static>,
         f: impl FnOnce(&CallSite) -> R,
     ) -> R {
-        let limits = &self.scope.provider.limits;
-        self.call_sites.with(metadata, || CallSite::new(metadata, &self.options, limits), f)
+        let make = || CallSite::new(metadata, &self.options, &self.limits());
+        self.call_sites.with(metadata, make, f)
+    }
+
+    #[cold]
+    fn limits(&self) -> Limits {
+        let span = &self.scope.provider.limits;
+        let log = self.logger.as_ref().map(Logger::attribute_limits);
+        let event = span.event_attributes();
+        Limits { span: span.attributes, event, log: log.unwrap_or_default() }
     }
 
     fn event_sink(&self) -> EventSink {

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use opentelemetry::logs::{LogRecord as _, Logger as _, Severity};
 use opentelemetry::trace::SpanContext;
-use otlp_core::wire::{
-    AnyValueView, Attributes, Elements, Entries, Key, KeyValueView, Value, Views,
-};
+use otlp_core::wire::Value;
 use tracing::{Event, Level, Metadata};
 
 use super::TracingLayer;
@@ -14,7 +12,7 @@ use super::call_site::{CallSite, Planned, Role};
 use super::entered;
 use super::events::Errors;
 use super::text;
-use super::visit::{Sink, Told, Visitor};
+use super::visit::{Sink, Told};
 use crate::logs::{LogRecord, Logger};
 
 impl TracingLayer {
@@ -41,15 +39,14 @@ impl TracingLayer {
         if let Some(recorder) = &mut record.recorder {
             recorder.encoder.begin_with(&call_site.log_attributes);
         }
-        if self.options.span_fields {
-            self.copy_span_fields(&mut record, span);
-        }
         let exceptions = self.options.exceptions;
         let with_place = self.options.log_location;
         let sink = LogFields { record: &mut record, errors: &mut errors, exceptions, with_place };
-        let mut visitor = Visitor::new(call_site, sink);
-        event.record(&mut visitor);
-        self.count_panics(visitor.panics());
+        self.visit(call_site, sink, |visitor| event.record(visitor));
+        // They take what room the event has left.
+        if self.options.span_fields {
+            self.add_span_fields(&mut record, span);
+        }
         self.correlate(&mut record, event, span);
         logger.emit(record);
         errors
@@ -65,26 +62,6 @@ impl TracingLayer {
         if let Some(context) = context.or(none) {
             let flags = Some(context.trace_flags());
             record.set_trace_context(context.trace_id(), context.span_id(), flags);
-        }
-    }
-
-    /// Sets the fields of the spans around as attributes; those of the innermost win.
-    fn copy_span_fields(&self, record: &mut LogRecord, span: Option<u64>) {
-        let Some(recorder) = &mut record.recorder else { return };
-        let mut around = entered::all(self.id);
-        // An event that names its span may be in none of those that this thread is in.
-        if let Some(span) = span.filter(|span| !around.contains(span)) {
-            around = vec![span];
-        }
-        for span in around {
-            self.open.with(span, |span| {
-                let Some(source) = &span.recorder else { return };
-                let same_every_time = self.call_site(span.metadata, |site| site.attributes.len());
-                let entries = source.encoder.attributes().entries().skip(same_every_time);
-                for view in entries.filter_map(|entry| KeyValueView::parse(entry).ok()) {
-                    with_value(view.value(), |value| recorder.set(Key::new(view.key()), value));
-                }
-            });
         }
     }
 }
@@ -138,36 +115,5 @@ fn severity(metadata: &Metadata<'_>) -> Severity {
         Level::INFO => Severity::Info,
         Level::WARN => Severity::Warn,
         Level::ERROR => Severity::Error,
-    }
-}
-
-/// A value that was encoded, to be encoded again.
-fn with_value(view: AnyValueView<'_>, f: impl FnOnce(Value<'_>)) {
-    match view {
-        AnyValueView::String(text) => f(Value::Str(text)),
-        AnyValueView::Bool(value) => f(Value::Bool(value)),
-        AnyValueView::Int(value) => f(Value::I64(value)),
-        AnyValueView::Double(value) => f(Value::F64(value)),
-        AnyValueView::Bytes(bytes) => f(Value::Bytes(bytes)),
-        AnyValueView::Array(elements) => f(Value::Array(&Array(elements))),
-        AnyValueView::KeyValueList(entries) => f(Value::Map(&Map(entries))),
-        _ => f(Value::Empty),
-    }
-}
-
-struct Array<'a>(Views<'a, AnyValueView<'a>>);
-
-impl Elements for Array<'_> {
-    fn for_each(&self, f: &mut dyn FnMut(Value<'_>)) {
-        self.0.filter_map(Result::ok).for_each(|element| with_value(element, &mut *f));
-    }
-}
-
-struct Map<'a>(Attributes<'a>);
-
-impl Entries for Map<'_> {
-    fn for_each(&self, f: &mut dyn FnMut(&str, Value<'_>)) {
-        let entries = self.0.filter_map(Result::ok);
-        entries.for_each(|entry| with_value(entry.value(), |value| f(entry.key(), value)));
     }
 }

@@ -15,6 +15,7 @@ use otlp_core::wire::Key;
 use parking_lot::Mutex;
 use tracing::Metadata;
 
+use super::kept::Kept;
 use crate::clock::{Clock, Started};
 use crate::trace::counts::Counted;
 use crate::trace::local::put_back;
@@ -43,6 +44,8 @@ pub(super) struct OpenSpan {
     pub(super) left_unix_nano: u64,
     /// Where that is asked for, and as long as the span may be recorded.
     pub(super) activity: Option<Box<Activity>>,
+    /// Where its fields go into log records.
+    pub(super) kept: Option<Box<Kept>>,
 }
 
 /// How long a span was entered, and how long it was not, from its start on.

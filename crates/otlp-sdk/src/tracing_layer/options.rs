@@ -117,8 +117,13 @@ impl TracingLayer {
     }
 
     /// Whether log records have the fields of the spans around them as attributes: those of the event
-    /// win over those of the innermost span, and so on outwards. Default: no. Only spans that are recorded
-    /// have fields. Costs a copy of each field for each record.
+    /// win over those of the innermost span, and so on outwards. Default: no.
+    ///
+    /// The spans are those that `tracing` has around the event, entered or not, sampled or not, with what was
+    /// recorded in them so far; an event with `parent: None` has none. Attributes that are no fields stay with
+    /// the span: those set by [`OtelSpanExt`](super::OtelSpanExt), where it is in the code, its thread,
+    /// `exception.*`, and [fields with a meaning](super#fields-with-a-meaning). Costs a copy of each field for
+    /// the span and for each record, and allocations for each span.
     #[must_use]
     pub fn with_span_fields(self, span_fields: bool) -> Self {
         self.with(|options| options.span_fields = span_fields)

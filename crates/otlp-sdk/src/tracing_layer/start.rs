@@ -1,19 +1,16 @@
 //! The start of a span: where it belongs, whether it is recorded, and its first fields.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
-use otlp_core::wire::Key;
 use tracing::span::Attributes;
 
 use super::TracingLayer;
 use super::call_site::CallSite;
 use super::entered::{self, Around};
-use super::fields::SpanFields;
+use super::kept::Kept;
 use super::open::{Activity, OpenSpan};
-use super::visit::Visitor;
 use crate::clock::Clock;
 use crate::current::with_current;
 use crate::foreign::{caught, is_too_deep};
@@ -47,6 +44,8 @@ struct Begun {
     parent: Option<Context>,
     /// Whether its fields are recorded already.
     has_fields: bool,
+    /// What is kept of them.
+    kept: Option<Box<Kept>>,
 }
 
 /// What becomes of a span that cannot be recorded. It is counted.
@@ -63,7 +62,7 @@ impl TracingLayer {
         let mut begun = self.begin(new)?;
         if let Some(recorder) = &mut begun.recorder {
             if !begun.has_fields {
-                self.record_first(recorder, new);
+                begun.kept = self.record_first(recorder, new);
             }
             for attribute in begun.sampler_attributes.iter().flatten() {
                 recorder.set_attribute(attribute);
@@ -73,9 +72,12 @@ impl TracingLayer {
                 let provider = &self.scope.provider;
                 provider.processors_on_start(recorder, context.span_context(), &parent);
             }
+        } else if !begun.has_fields {
+            begun.kept = self.keep_first(new);
         }
         Some(OpenSpan {
             activity: self.activity(&begun),
+            kept: begun.kept,
             context: begun.context,
             passes_on: begun.passes_on,
             recorder: begun.recorder,
@@ -162,7 +164,7 @@ impl TracingLayer {
         let kept = decided.decision != Decision::Drop || self.is_provisional(parent);
         let recorder =
             if kept { Some(self.scope.begin(named, cx, parent, &decided.context)) } else { None };
-        Some(self.begun(cx, new.id, decided, counted, recorder, false))
+        Some(self.begun(cx, new.id, decided, counted, recorder))
     }
 
     /// With a sampler that is not ours. It may want to see the attributes, so they come first.
@@ -175,17 +177,19 @@ impl TracingLayer {
         };
         let named = NewSpan::named(Cow::Borrowed(new.call_site.metadata.name()));
         let mut recorder = self.scope.begin(named, cx, parent, &SpanContext::NONE);
-        self.record_first(&mut recorder, new);
+        let kept = self.record_first(&mut recorder, new);
         let question = Question::about(&recorder);
         let decided = self.scope.decide(&question.asked(), cx, parent, None);
         let counted = self.count_started(parent, decided.decision);
         if decided.decision == Decision::Drop && !self.is_provisional(parent) {
             local::put_back(recorder);
-            return Some(self.begun(cx, new.id, decided, counted, None, true));
+            let begun = self.begun(cx, new.id, decided, counted, None);
+            return Some(Begun { has_fields: true, kept, ..begun });
         }
         recorder.sampled = decided.context.is_sampled();
         recorder.encoder.set_identity(identity(cx, parent, &decided.context));
-        Some(self.begun(cx, new.id, decided, counted, Some(recorder), true))
+        let begun = self.begun(cx, new.id, decided, counted, Some(recorder));
+        Some(Begun { has_fields: true, kept, ..begun })
     }
 
     /// The parent in a context, if there is one.
@@ -242,7 +246,6 @@ impl TracingLayer {
         decided: Decided,
         counted: Counted,
         recorder: Option<Box<Recorder>>,
-        has_fields: bool,
     ) -> Begun {
         let Decided { context, decision, attributes } = decided;
         Begun {
@@ -253,32 +256,9 @@ impl TracingLayer {
             recorder,
             sampler_attributes: attributes,
             parent: self.scope.provider.core.has_processors.then(|| cx.clone()),
-            has_fields,
+            has_fields: false,
+            kept: None,
         }
-    }
-
-    /// The attributes of the call site, and the fields that have a value already.
-    #[inline]
-    fn record_first(&self, recorder: &mut Recorder, new: New<'_>) {
-        let New { attrs, call_site, .. } = new;
-        self.record_place(recorder, call_site);
-        let exceptions = self.options.exceptions;
-        let mut visitor = Visitor::new(call_site, SpanFields { place: recorder, exceptions });
-        attrs.record(&mut visitor);
-        self.count_panics(visitor.panics());
-    }
-
-    /// Where the span starts: in the code, and on which thread.
-    #[inline]
-    pub(super) fn record_place(&self, recorder: &mut Recorder, call_site: &CallSite) {
-        recorder.encoder.begin_with(&call_site.attributes);
-        if self.options.threads {
-            record_thread(recorder);
-        }
-    }
-
-    pub(super) fn count_panics(&self, panics: u32) {
-        (0..panics).for_each(|_| self.scope.provider.core.count_panic());
     }
 }
 
@@ -295,6 +275,7 @@ impl Unrecorded {
             sampler_attributes: None,
             parent: None,
             has_fields: false,
+            kept: None,
         })
     }
 }
@@ -323,33 +304,3 @@ impl Question {
         }
     }
 }
-
-/// The thread that a span starts on.
-fn record_thread(recorder: &mut Recorder) {
-    let limits = recorder.scope.provider.limits;
-    let thread = std::thread::current();
-    recorder.encoder.set_i64(THREAD_ID, thread_id(), &limits);
-    if let Some(name) = thread.name() {
-        recorder.encoder.set_str(THREAD_NAME, name, &limits);
-    }
-}
-
-/// The thread's number, which the standard library shows in its `Debug` text only.
-fn thread_id() -> i64 {
-    let known = THREAD.get();
-    if known != 0 {
-        return known;
-    }
-    let text = format!("{:?}", std::thread::current().id());
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let number = digits.parse().unwrap_or(0);
-    THREAD.set(number);
-    number
-}
-
-thread_local! {
-    static THREAD: Cell<i64> = const { Cell::new(0) };
-}
-
-const THREAD_ID: Key<'static> = Key::new("thread.id");
-const THREAD_NAME: Key<'static> = Key::new("thread.name");

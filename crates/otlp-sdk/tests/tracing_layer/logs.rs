@@ -4,19 +4,22 @@ use opentelemetry::logs::{AnyValue, Severity};
 use otlp_sdk::DropReason;
 use otlp_sdk::logs::LoggerProvider;
 use otlp_sdk::testing::{InMemoryExporter, RecordedLogRecord};
-use otlp_sdk::tracing_layer::{EventSink, OtelSpanExt as _, TracingLayer};
+use otlp_sdk::tracing_layer::{EventSink, TracingLayer};
 use tracing::{debug, error, info, info_span, warn};
 
 use crate::trace_support::Bench;
 use crate::under;
 
-struct Logs {
-    bench: Bench,
+pub(crate) struct Logs {
+    pub(crate) bench: Bench,
     exporter: InMemoryExporter,
     provider: LoggerProvider,
 }
 
-fn logged(configure: impl FnOnce(TracingLayer) -> TracingLayer, app: impl FnOnce()) -> Logs {
+pub(crate) fn logged(
+    configure: impl FnOnce(TracingLayer) -> TracingLayer,
+    app: impl FnOnce(),
+) -> Logs {
     let (bench, exporter) = (Bench::new(), InMemoryExporter::default());
     let provider = LoggerProvider::builder().with_batch_exporter(exporter.clone()).build();
     let layer = TracingLayer::new(&bench.provider).with_logger_provider(&provider);
@@ -25,19 +28,19 @@ fn logged(configure: impl FnOnce(TracingLayer) -> TracingLayer, app: impl FnOnce
 }
 
 impl Logs {
-    fn records(&self) -> Vec<RecordedLogRecord> {
+    pub(crate) fn records(&self) -> Vec<RecordedLogRecord> {
         self.provider.force_flush().unwrap();
         assert_eq!(self.provider.ledger().unaccounted(), 0);
         self.exporter.log_records()
     }
 
-    fn record(&self, body: &str) -> RecordedLogRecord {
+    pub(crate) fn record(&self, body: &str) -> RecordedLogRecord {
         let body = Some(AnyValue::from(body.to_owned()));
         self.records().into_iter().find(|record| record.body == body).unwrap()
     }
 }
 
-fn text(record: &RecordedLogRecord, key: &str) -> Option<String> {
+pub(crate) fn text(record: &RecordedLogRecord, key: &str) -> Option<String> {
     match record.attribute(key)? {
         AnyValue::String(text) => Some(text.to_string()),
         other => Some(format!("{other:?}")),
@@ -94,33 +97,6 @@ fn without_activation_records_are_correlated_too() {
     );
     let work = logs.bench.find("work");
     assert_eq!(logs.record("told").span_id.unwrap().to_string(), work.span_id());
-}
-
-#[test]
-fn fields_of_the_spans_around_can_be_added() {
-    let logs = logged(
-        |layer| layer.with_span_fields(true).with_log_location(true),
-        || {
-            let outer = info_span!("outer", user = 7, who = "outer", code.line.number = 0);
-            let _outer = outer.enter();
-            let inner = info_span!("inner", who = "inner", list = tracing::field::Empty);
-            inner
-                .set_attribute("list", opentelemetry::Value::Array(vec![1_i64, 2].into()))
-                .unwrap();
-            inner.in_scope(|| {
-                info!(own = true, "told");
-                info!(who = "event", "own");
-            });
-        },
-    );
-    let told = logs.record("told");
-    assert_eq!(text(&told, "user").as_deref(), Some("Int(7)"));
-    assert_eq!(text(&told, "who").as_deref(), Some("inner"));
-    assert_eq!(text(&told, "own").as_deref(), Some("Boolean(true)"));
-    assert!(text(&told, "list").unwrap().contains("Int(2)"));
-    assert_eq!(text(&told, "code.file.path").as_deref(), Some(file!()));
-    assert_eq!(text(&told, "target"), None, "what a call site says of itself is not a field");
-    assert_eq!(text(&logs.record("own"), "who").as_deref(), Some("event"));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod logs;
 mod same_data;
 mod set_ups;
 mod settled;
+mod span_fields;
 mod spans;
 mod threads;
 #[path = "../trace_support/mod.rs"]

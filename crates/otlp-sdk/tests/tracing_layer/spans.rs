@@ -154,7 +154,7 @@ fn special_fields_say_what_opentelemetry_knows() {
             otel.name = "GET /users",
             otel.kind = "SERVER",
             otel.status_description = "down",
-            otel.status_code = ?Level::ERROR,
+            otel.status_code = %Level::ERROR,
         );
         drop(fields);
         let late = info_span!(
@@ -187,6 +187,23 @@ fn special_fields_say_what_opentelemetry_knows() {
     // T13: Ok is final.
     let record = bench.find("fine");
     assert_eq!((record.span.status.unwrap().code, record.span.kind), (1, 1));
+}
+
+#[test]
+fn a_special_field_that_says_nothing_is_an_attribute_to_be_seen() {
+    let bench = traced(|| {
+        let typo = info_span!("typo", otel.kind = "sever", otel.status_code = Empty);
+        typo.record("otel.status_code", "broken");
+        drop(info_span!("known", otel.kind = "Internal", otel.status_code = "unset"));
+        drop(info_span!("number", otel.kind = 2));
+    });
+    let typo = bench.find("typo");
+    assert_eq!((typo.span.kind, typo.span.status.as_ref().map(|status| status.code)), (1, None));
+    assert_eq!(typo.attribute_text("otel.kind").as_deref(), Some("sever"));
+    assert_eq!(typo.attribute_text("otel.status_code").as_deref(), Some("broken"));
+    let known = bench.find("known");
+    assert!(known.span.attributes.iter().all(|attribute| !attribute.key.starts_with("otel.")));
+    assert_eq!(bench.find("number").attribute_text("otel.kind").as_deref(), Some("2"));
 }
 
 #[test]
@@ -264,6 +281,8 @@ fn limits_hold_and_are_counted() {
     );
     let record = bench.find("many");
     assert_eq!((record.span.attributes.len(), record.span.dropped_attributes_count), (6, 2));
+    // What a place in the code says of itself gives way.
+    assert!(["a", "b", "c", "d"].iter().all(|key| record.attribute_text(key).is_some()));
     assert_eq!(bench.ledger().limited, 1);
 }
 

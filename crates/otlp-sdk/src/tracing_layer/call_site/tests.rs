@@ -26,7 +26,13 @@ fn metadata() -> &'static Metadata<'static> {
 }
 
 fn make(metadata: &'static Metadata<'static>) -> CallSite {
-    CallSite::new(metadata, &Options::default(), &SpanLimits::default())
+    make_within(metadata, 128)
+}
+
+fn make_within(metadata: &'static Metadata<'static>, count: u32) -> CallSite {
+    let limits = AttributeLimits { count, ..AttributeLimits::default() };
+    let limits = Limits { span: limits, event: limits, log: limits };
+    CallSite::new(metadata, &Options::default(), &limits)
 }
 
 #[test]
@@ -82,4 +88,18 @@ fn threads_that_meet_at_a_call_site_agree_on_it() {
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(addresses.iter().all(|address| *address == addresses[0]));
+}
+
+#[test]
+fn what_a_call_site_says_of_itself_leaves_its_fields_their_room() {
+    let metadata = metadata();
+    let kept = |count| {
+        let attributes = make_within(metadata, count).attributes;
+        (attributes.len(), attributes.dropped())
+    };
+    // Two fields; target, file and line.
+    assert_eq!(kept(5), (3, 0));
+    assert_eq!(kept(4), (2, 1));
+    assert_eq!(kept(2), (0, 3));
+    assert_eq!(kept(0), (0, 3));
 }
