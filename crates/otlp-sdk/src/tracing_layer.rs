@@ -56,9 +56,9 @@
 //! # Parents and contexts
 //!
 //! Inside an entered span the API's current `Context` has the span's ids, so propagators and spans of the API
-//! fit in, and a metrics SDK that samples exemplars would see the ids. A span's parent is the one that it names, else the current context if
-//! somebody has attached one since the innermost span was entered, else that span. A remote parent is set
-//! by attaching the extracted context before the span is made, or afterwards by
+//! fit in, and a metrics SDK that samples exemplars would see the ids. A span's parent is the one that it
+//! names, else the current context if somebody has attached one since the innermost span was entered, else
+//! that span. A remote parent is set by attaching the extracted context before the span is made, or afterwards by
 //! [`OtelSpanExt::set_parent`], until the span has a child. `follows_from` becomes a link.
 //!
 //! Where the provider cannot record, because traces are off (`OTEL_SDK_DISABLED`,
@@ -75,9 +75,10 @@
 //! | `otel.status_description` | the status to an error with this description (`otel.status_message`, the older name, too) |
 //!
 //! at its start and by a later `record`. Kind and status may be in any case; a text that is none of these,
-//! such as `otel.kind = "sever"`, becomes an attribute of that name, so that it is seen. The message of an event is its name, or the body of the log
-//! record. [`TracingLayer::with_exceptions`] and
-//! [`with_error_status`](TracingLayer::with_error_status) say what errors become.
+//! such as `otel.kind = "sever"`, becomes an attribute of that name, so that it is seen. The message of an event
+//! is its name, or the body of the log record, whose time and time of observation are both the moment of the
+//! event. [`TracingLayer::with_exceptions`] and [`with_error_status`](TracingLayer::with_error_status) say what
+//! errors become.
 //!
 //! Integers of every size are integers where they fit 64 bits with a sign, else text. Bytes are bytes.
 //! What has only a `Debug` or `Display` is text, of at most 1 MiB, and of whatever the limits of the

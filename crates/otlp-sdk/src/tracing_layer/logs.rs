@@ -13,6 +13,7 @@ use super::entered;
 use super::events::Errors;
 use super::text;
 use super::visit::{Sink, Told};
+use crate::clock::Clock;
 use crate::logs::{LogRecord, Logger};
 
 impl TracingLayer {
@@ -38,6 +39,10 @@ impl TracingLayer {
         record.set_severity_text(metadata.level().as_str());
         if let Some(recorder) = &mut record.recorder {
             recorder.encoder.begin_with(&call_site.log_attributes);
+            // It is observed while it happens.
+            let now = Clock::global().start().unix_nano;
+            recorder.encoder.set_time(now);
+            recorder.encoder.set_observed_time(now);
         }
         let exceptions = self.options.exceptions;
         let with_place = self.options.log_location;

@@ -2,7 +2,8 @@
 //!
 //! Kept out of it is what differs on purpose: unsigned integers and bytes are text there, and a text in a field
 //! `error` has quotes there. Taken out of what arrives: that trace ids are random, which the official SDK does
-//! not say, and the causes of an error, of which the official bridge for logs knows the message only.
+//! not say, when a record was made, where the official bridge says only when it was observed, and the causes of an
+//! error, of which it knows the message only.
 
 use std::error::Error;
 use std::io;
@@ -70,6 +71,7 @@ fn alike(mut received: Received) -> Received {
     }
     for record in received.logs.iter_mut().flat_map(|group| &mut group.log_records) {
         record.flags &= !RANDOM;
+        record.time_unix_nano = 0;
         let causes = ["cause", "cause.chain", "exception.stacktrace"];
         record.attributes.retain(|attribute| !causes.contains(&attribute.key.as_str()));
     }

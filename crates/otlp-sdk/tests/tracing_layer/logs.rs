@@ -66,6 +66,7 @@ fn with_a_logger_provider_events_are_log_records_of_their_span() {
     assert_eq!(record.trace_id.unwrap().to_string(), work.trace_id());
     assert_eq!(record.span_id.unwrap().to_string(), work.span_id());
     assert!(record.trace_flags.is_sampled());
+    assert_eq!(record.time, Some(record.observed_time), "it is observed while it happens");
     assert_eq!(record.attributes.len(), 1);
     assert!(work.span.events.is_empty(), "an event goes to one place");
     assert_eq!(logs.record("outside").trace_id, None);
