@@ -1,0 +1,91 @@
+//! The configuration: the Go collector's YAML, read into settings with the place of each value.
+//!
+//! ```
+//! use otlp_collector::config::{Config, Source};
+//!
+//! # fn main() -> Result<(), otlp_collector::config::ConfigError> {
+//! let yaml = "
+//! receivers:
+//!   otlp:
+//!     protocols:
+//!       grpc:
+//! exporters:
+//!   debug:
+//! service:
+//!   pipelines:
+//!     traces:
+//!       receivers: [otlp]
+//!       exporters: [debug]
+//! ";
+//! let config = Config::load(&[Source::Yaml(yaml.to_owned())])?;
+//! assert_eq!(config.settings.service.pipelines[0].id.to_string(), "traces");
+//! assert!(config.warnings.is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is written is read in these steps: each [`Source`] into a tree of [`Node`]s; the trees merged, later
+//! over earlier; references such as `${env:NAME:-default}` replaced; the sections and pipelines checked. What
+//! stands below a component is read by its factory, with [`Node::read`].
+
+mod de;
+mod duration;
+mod error;
+mod expand;
+mod id;
+mod node;
+mod settings;
+mod source;
+mod yaml;
+
+pub use self::duration::duration;
+pub use self::error::ConfigError;
+pub use self::id::{ComponentId, PipelineId};
+pub use self::node::{Node, Origin};
+pub use self::settings::{ComponentSettings, PipelineSettings, ServiceSettings, Settings};
+pub use self::source::Source;
+use self::source::Surroundings;
+
+/// A configuration that was read and checked as far as that is possible without its components.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The sections.
+    pub settings: Settings,
+    /// What is most likely not meant: components that nothing uses, variables that are not set.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads a configuration, with the variables of this process.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its place: a file that cannot be read, text that is no YAML, a
+    /// reference that leads nowhere, an unknown key, a pipeline that names what is not there.
+    pub fn load(sources: &[Source]) -> Result<Self, ConfigError> {
+        // A value that is no text counts as not set.
+        Self::load_with(sources, &|name| std::env::var(name).ok())
+    }
+
+    /// Reads a configuration, with these variables.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn load_with(
+        sources: &[Source],
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let around = Surroundings::new(variable);
+        let node = source::read(sources, &around)?;
+        let settings = Settings::of(&node)?;
+        let missing = around.into_missing();
+        let missing = missing.into_iter().map(|name| {
+            format!("the variable {name} is referred to and not set; it counts as empty")
+        });
+        let unused = settings.unused().into_iter().map(|what| format!("{what} is used by nothing"));
+        let warnings = missing.chain(unused).collect();
+        Ok(Self { settings, warnings })
+    }
+}

@@ -1,0 +1,135 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+
+use super::node::Origin;
+
+/// What is wrong with a configuration: where it was written, under which key, and what would be accepted.
+///
+/// Shown as `collector.yaml:12:5: receivers::otlp::protocols: unknown key "gprc"; did you mean "grpc"?`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    origin: Option<Origin>,
+    /// The keys above, the innermost first.
+    path: Vec<String>,
+    message: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { origin: None, path: Vec::new(), message: message.into() }
+    }
+
+    /// The error, at the place where it was made unless it knows a closer one.
+    #[must_use]
+    pub(super) fn at(mut self, origin: &Origin) -> Self {
+        self.origin.get_or_insert_with(|| origin.clone());
+        self
+    }
+
+    /// The error, below a key.
+    #[must_use]
+    pub(super) fn under(mut self, key: &str) -> Self {
+        self.path.push(key.to_owned());
+        self
+    }
+
+    /// Where the mistake stands, if it stands anywhere.
+    #[must_use]
+    pub const fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// The key under which it stands, such as `receivers::otlp::protocols`; empty at the top.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.path.iter().rev().map(String::as_str).collect::<Vec<_>>().join("::")
+    }
+
+    /// What is wrong, without the place.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// A name that nothing knows, with those that would be accepted.
+    pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Self {
+        let message = match (nearest(name, known), known.is_empty()) {
+            (_, true) => format!("unknown {what} \"{name}\"; none is accepted here"),
+            (Some(nearest), _) => format!("unknown {what} \"{name}\"; did you mean \"{nearest}\"?"),
+            (None, _) => {
+                format!("unknown {what} \"{name}\"; accepted: {}", known.join(", "))
+            }
+        };
+        Self::new(message)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path())?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl serde::de::Error for ConfigError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::unknown("key", field, expected)
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::unknown("value", variant, expected)
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(format!("the key \"{field}\" is missing"))
+    }
+}
+
+/// The known name that was probably meant: a third of it may be wrong.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |known: &&str| strsim::osa_distance(name, known);
+    let best = known.iter().copied().min_by_key(|known| distance(known))?;
+    (distance(&best) <= best.chars().count().div_ceil(3)).then_some(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_where_under_which_key_and_what() {
+        let origin = Origin::new("collector.yaml".into(), 12, 5);
+        let error = ConfigError::unknown("key", "gprc", &["grpc", "http"]);
+        let error = error.under("protocols").under("otlp").at(&origin);
+        let elsewhere = Origin::new("elsewhere".into(), 1, 1);
+        let error = error.at(&elsewhere);
+        let text =
+            "collector.yaml:12:5: otlp::protocols: unknown key \"gprc\"; did you mean \"grpc\"?";
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn a_name_far_from_all_others_is_told_what_is_accepted() {
+        let text = |name, known: &[&str]| ConfigError::unknown("key", name, known).to_string();
+        assert_eq!(
+            text("colour", &["grpc", "http"]),
+            "unknown key \"colour\"; accepted: grpc, http"
+        );
+        assert_eq!(text("colour", &[]), "unknown key \"colour\"; none is accepted here");
+        assert!(
+            text("sending_que", &["sending_queue"]).ends_with("did you mean \"sending_queue\"?")
+        );
+    }
+}

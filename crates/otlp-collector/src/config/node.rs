@@ -1,0 +1,157 @@
+//! A configuration before it has types: values, and where each of them was written.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a value was written: shown as `collector.yaml:12:5`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    source: Arc<str>,
+    line: usize,
+    column: usize,
+}
+
+impl Origin {
+    /// A place in a source; lines and columns count from 1.
+    pub(super) const fn new(source: Arc<str>, line: usize, column: usize) -> Self {
+        Self { source, line, column }
+    }
+
+    /// What was read: a file's path, or the text of `--set`.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The line, from 1.
+    #[must_use]
+    pub const fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column in characters, from 1.
+    #[must_use]
+    pub const fn column(&self) -> usize {
+        self.column
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.source, self.line, self.column)
+    }
+}
+
+/// A value of the configuration, with its origin.
+#[derive(Clone)]
+pub struct Node {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+    /// What an expansion brought, as text: a setting that is text takes it as it came, whatever it reads as.
+    pub(super) raw: Option<String>,
+}
+
+/// What a node holds. Which type a scalar has is decided by whoever reads it: `0123` may be a number or a
+/// password.
+#[derive(Clone)]
+pub(super) enum Value {
+    /// Without quotes.
+    Plain(String),
+    /// In quotes, or otherwise marked as text.
+    Text(String),
+    Sequence(Vec<Node>),
+    Mapping(Vec<Entry>),
+}
+
+/// A key with its value, in the order in which they were written.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) origin: Origin,
+    pub(super) node: Node,
+    /// Whether it came by `<<`: a key of the mapping's own replaces it.
+    pub(super) is_inherited: bool,
+}
+
+impl Node {
+    pub(super) const fn new(value: Value, origin: Origin) -> Self {
+        Self { value, origin, raw: None }
+    }
+
+    /// An empty mapping, where nothing was written.
+    pub(super) fn empty(source: &str) -> Self {
+        Self::new(Value::Mapping(Vec::new()), Origin::new(source.into(), 1, 1))
+    }
+
+    /// Where the value was written.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether nothing stands there, as in `debug:` without more.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Plain(text) if is_null(text))
+    }
+
+    /// What stands under a key of a mapping.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Mapping(entries) => {
+                entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+            }
+            _ => None,
+        }
+    }
+
+    /// What it is, in words.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.value {
+            _ if self.is_null() => "nothing",
+            Value::Plain(_) | Value::Text(_) => "a single value",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// This with `over` above it: mappings are merged key by key, anything else is replaced.
+    #[must_use]
+    pub fn merged_with(self, over: Self) -> Self {
+        match (self.value, over.value) {
+            (Value::Mapping(base), Value::Mapping(over)) => {
+                Self { value: Value::Mapping(merge(base, over)), origin: self.origin, raw: None }
+            }
+            (_, value) => Self { value, ..over },
+        }
+    }
+}
+
+fn merge(mut base: Vec<Entry>, over: Vec<Entry>) -> Vec<Entry> {
+    for entry in over {
+        match base.iter_mut().find(|before| before.key == entry.key) {
+            Some(before) => {
+                let empty = Value::Mapping(Vec::new());
+                let placeholder = Node::new(empty, before.node.origin.clone());
+                let node = std::mem::replace(&mut before.node, placeholder);
+                before.node = node.merged_with(entry.node);
+                before.origin = entry.origin;
+            }
+            None => base.push(entry),
+        }
+    }
+    base
+}
+
+impl fmt::Debug for Node {
+    /// Values stay out: they may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({} at {})", self.kind(), self.origin)
+    }
+}
+
+/// How YAML writes nothing.
+pub(super) fn is_null(plain: &str) -> bool {
+    matches!(plain, "" | "~" | "null" | "Null" | "NULL")
+}
