@@ -1,0 +1,192 @@
+//! How much of what has come in may be here at once.
+//!
+//! A [`Budget`] is a number of bytes that the whole process shares. A receiver takes a [`Ticket`] for a
+//! request before it reads it, grows the ticket while it reads and inflates, and hands it on with what was
+//! read; the bytes come back when the last part of it has left the collector. A full budget is a refusal
+//! that the client may repeat, never a wait.
+//!
+//! ```
+//! use otlp_collector::admission::Budget;
+//!
+//! let budget = Budget::new(1000);
+//! let mut ticket = budget.take(400)?;
+//! ticket.grow(500)?;
+//! assert_eq!(budget.used(), 900);
+//! assert!(budget.take(200).is_err_and(|full| !full.is_hopeless()));
+//! assert!(budget.take(2000).is_err_and(|full| full.is_hopeless()));
+//! drop(ticket);
+//! assert_eq!(budget.used(), 0);
+//! # Ok::<(), otlp_collector::admission::Full>(())
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that may be here at once. Clones share them.
+#[derive(Clone)]
+pub struct Budget(Arc<Count>);
+
+struct Count {
+    capacity: usize,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    /// A budget of this many bytes.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(Arc::new(Count { capacity, used: AtomicUsize::new(0) }))
+    }
+
+    /// Takes bytes, all or none. Costs one atomic operation.
+    ///
+    /// # Errors
+    ///
+    /// So many are not free.
+    pub fn take(&self, bytes: usize) -> Result<Ticket, Full> {
+        let mut ticket = Ticket { budget: self.clone(), bytes: 0 };
+        ticket.grow(bytes)?;
+        Ok(ticket)
+    }
+
+    /// Bytes that are taken now.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that may be taken in all.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity
+    }
+
+    /// A number and nothing that it guards: no other memory is read because of it, so no ordering is needed.
+    fn reserve(&self, bytes: usize) -> Result<(), Full> {
+        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.0.capacity);
+        let reserved = self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        reserved.map(drop).map_err(|used| Full { asked: bytes, used, capacity: self.0.capacity })
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Budget({} of {} bytes)", self.used(), self.capacity())
+    }
+}
+
+/// Bytes of a [`Budget`], until it is dropped.
+#[derive(Debug)]
+#[must_use = "dropped, its bytes are free again"]
+pub struct Ticket {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Ticket {
+    /// Takes more bytes, all or none. What it has it keeps in any case.
+    ///
+    /// # Errors
+    ///
+    /// So many are not free.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+        let hopeless = self.bytes.checked_add(bytes).is_none_or(|all| all > self.budget.capacity());
+        self.budget.reserve(bytes).map_err(|full| match hopeless {
+            true => Full { asked: self.bytes.saturating_add(bytes), ..full },
+            false => full,
+        })?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Gives back what is above `bytes`.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let spare = self.bytes.saturating_sub(bytes);
+        self.bytes -= spare;
+        self.budget.give_back(spare);
+    }
+
+    /// Bytes that it has.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+/// The bytes that were asked for are not free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{asked} bytes are not free: {used} of {capacity} are taken")]
+pub struct Full {
+    asked: usize,
+    used: usize,
+    capacity: usize,
+}
+
+impl Full {
+    /// Whether they would not fit either if nothing else were here: the request is too large, and no later
+    /// attempt will succeed.
+    #[must_use]
+    pub fn is_hopeless(&self) -> bool {
+        self.asked > self.capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_has_what_it_took_until_it_is_dropped() {
+        let budget = Budget::new(100);
+        let mut ticket = budget.take(60).unwrap();
+        let full = ticket.grow(41).unwrap_err();
+        assert!(full.is_hopeless(), "the request is larger than all there is: {full}");
+        assert_eq!((ticket.bytes(), budget.used()), (60, 60));
+        ticket.grow(40).unwrap();
+        assert!(!budget.take(1).unwrap_err().is_hopeless());
+        ticket.shrink_to(10);
+        ticket.shrink_to(50);
+        assert_eq!((ticket.bytes(), budget.used()), (10, 10));
+        drop(ticket);
+        assert_eq!(budget.used(), 0);
+        assert!(budget.take(0).is_ok() && budget.take(100).is_ok());
+    }
+
+    #[test]
+    fn numbers_without_end_are_refused() {
+        let budget = Budget::new(usize::MAX - 1);
+        let mut ticket = budget.take(usize::MAX - 2).unwrap();
+        assert!(ticket.grow(usize::MAX).unwrap_err().is_hopeless());
+        assert!(budget.take(2).is_err());
+    }
+
+    #[test]
+    fn the_bound_holds_whoever_asks_and_all_comes_back() {
+        let budget = Budget::new(1000);
+        std::thread::scope(|scope| {
+            for step in 1..=4_usize {
+                let budget = budget.clone();
+                scope.spawn(move || {
+                    for round in 0..10_000_usize {
+                        let Ok(mut ticket) = budget.take(round * step % 400) else { continue };
+                        let _ = ticket.grow(step * 37);
+                        assert!(budget.used() <= budget.capacity());
+                        ticket.shrink_to(round % 100);
+                    }
+                });
+            }
+        });
+        assert_eq!(budget.used(), 0);
+    }
+}
