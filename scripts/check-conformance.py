@@ -31,7 +31,7 @@ LETTERS = set("WZGHBJFXTLPIRCSMO")
 # A propagator is called that; the row of that name is one where the comment says so.
 B3 = re.compile(r"\brows? (?:[A-Z0-9-]+(?:, | and | to ))*B3\b")
 ROW = re.compile(rf"^\| ({ID}|[0-9]+)( †)? \|")
-PUBLISHED = ("otlp-core/", "otlp-sdk/", "otlp-exporter-", "otlp-contrib/")
+PUBLISHED = ("otlp-core/", "otlp-sdk/", "otlp-exporter-", "otlp-contrib/", "otlp-collector/")
 FAULTS = "Fault scenarios"
 # Names rows, and is no list of them.
 DEVIATIONS = "Deviations"

@@ -134,11 +134,11 @@ fn unescaped(text: &str) -> String {
 
 const SCHEMES: &[&str] = &["env", "file", "yaml"];
 /// References replaced in one configuration.
-const EXPANSIONS_MAX: usize = 10_000;
+const EXPANSIONS_MAX: usize = 1_000;
 /// Levels that references may add to a tree, which is walked by recursion.
 const LEVELS_MAX: usize = 128;
 /// A value that references have grown to this is none that anybody wrote.
-const BYTES_MAX: usize = 16 << 20;
+const BYTES_MAX: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests;
