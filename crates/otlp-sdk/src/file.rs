@@ -57,9 +57,12 @@ use self::writer::Job;
 ///   away by a tool such as logrotate, is made anew. Directories are not made.
 /// - Errors are told with the path and the system's words. They are retryable, since space, rights and
 ///   directories can come back; a pipe whose reader has gone is permanent. What is not written is never
-///   counted as delivered. A line that was under way when the deadline passed may be written twice.
+///   counted as delivered. A file's line that was under way when the deadline passed may be written twice; a
+///   stream's is gone on with by the next attempt.
+/// - A stream that does not block and is full, as a pipe may be, is waited for until the deadline.
 /// - A file belongs to one exporter, which locks it: a second one gets an error, in another process too
-///   (where the file system has locks).
+///   (where the file system has locks). A file with rotation is locked by `<path>.lock` as well, since each
+///   file that is full takes its own lock with it; that file is empty, and stays.
 ///
 /// # Outcomes
 ///

@@ -11,6 +11,8 @@ use super::Rotation;
 pub(super) struct LineFile {
     path: PathBuf,
     rotation: Option<Rotation>,
+    /// Of a file that is rotated, whose own lock goes with each file that is full.
+    _lock: Option<File>,
     /// `None` while it cannot be opened.
     file: Option<File>,
     /// Where the last line ended, if behind that there is a piece that could not be cut off.
@@ -20,8 +22,9 @@ pub(super) struct LineFile {
 impl LineFile {
     /// Opens the file, and makes it if it is not there.
     pub(super) fn open(path: PathBuf, rotation: Option<Rotation>) -> io::Result<Self> {
+        let lock = rotation.map(|_| lock_beside(&path)).transpose()?;
         let file = open(&path)?;
-        Ok(Self { path, rotation, file: Some(file), torn_at: None })
+        Ok(Self { path, rotation, _lock: lock, file: Some(file), torn_at: None })
     }
 
     /// Adds a line, `\n` included, or nothing.
@@ -74,16 +77,30 @@ fn open(path: &Path) -> io::Result<File> {
         let problem = "it is not a regular file; hand it over with `with_writer`";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
-    match file.try_lock() {
-        // A file system without locks is no reason to write nothing.
-        Ok(()) | Err(TryLockError::Error(_)) => {}
-        Err(TryLockError::WouldBlock) => {
-            let problem = "another exporter writes to it";
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, problem));
-        }
-    }
+    lock(&file)?;
     end_line(&mut file)?;
     Ok(file)
+}
+
+/// A lock that stays while the file that has the path changes. It is left behind empty: to remove it would
+/// take it from whoever has opened it meanwhile.
+fn lock_beside(path: &Path) -> io::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(name)?;
+    lock(&file)?;
+    Ok(file)
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        // A file system without locks is no reason to write nothing.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let problem = "another exporter writes to it";
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, problem))
+        }
+    }
 }
 
 /// Ends the last line, if whoever wrote it did not come to that.

@@ -8,7 +8,7 @@ use otlp_core::wire::json::{Message, WriteError, write_within};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
-use super::output::{Output, Panicked};
+use super::output::{Awaited, Output, Panicked};
 use crate::pipeline::suppress_for_good;
 
 /// What the thread is asked to do. Nothing is done for those who have ceased to wait.
@@ -39,10 +39,16 @@ impl Writer {
         while let Some(job) = inbox.blocking_recv() {
             match job {
                 Job::Line { reply, .. } if reply.is_closed() => {}
-                Job::Line { payload, reply } => drop(reply.send(self.write(&payload))),
-                Job::Flush { reply } => drop(reply.send(self.flush())),
+                Job::Line { payload, reply } => {
+                    let outcome = self.write(&payload, &|| !reply.is_closed());
+                    drop(reply.send(outcome));
+                }
+                Job::Flush { reply } => {
+                    let flushed = self.flush(&|| !reply.is_closed());
+                    drop(reply.send(flushed));
+                }
                 Job::Stop { reply } => {
-                    let flushed = self.flush();
+                    let flushed = self.flush(&|| !reply.is_closed());
                     // The file is free for others when shutdown returns.
                     drop(self);
                     drop(reply.send(flushed));
@@ -52,7 +58,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, payload: &Payload) -> Outcome {
+    fn write(&mut self, payload: &Payload, awaited: Awaited<'_>) -> Outcome {
         if payload.is_empty() {
             return Outcome::delivered();
         }
@@ -62,7 +68,7 @@ impl Writer {
             return self.no_line(&error);
         }
         self.line.push(b'\n');
-        let result = self.output.write_line(&self.line);
+        let result = self.output.write_line(&self.line, awaited);
         self.line.clear();
         self.line.shrink_to(LINE_KEPT);
         match result {
@@ -72,8 +78,8 @@ impl Writer {
         }
     }
 
-    fn flush(&mut self) -> Result<(), ExportError> {
-        self.output.flush().map_err(|error| self.failure(error))
+    fn flush(&mut self, awaited: Awaited<'_>) -> Result<(), ExportError> {
+        self.output.flush(awaited).map_err(|error| self.failure(error))
     }
 
     fn no_line(&self, error: &WriteError) -> Outcome {

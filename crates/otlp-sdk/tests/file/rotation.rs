@@ -34,8 +34,38 @@ async fn full_files_are_numbered_and_the_oldest_goes() {
     assert_eq!(names_in(&path), ["g"]);
     assert_eq!(names_in(&in_folder(folder, "traces.1.jsonl")), ["e", "f"]);
     assert_eq!(names_in(&in_folder(folder, "traces.2.jsonl")), ["c", "d"]);
-    // These, and the one that was measured.
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 4);
+    // These, the lock, and the one that was measured.
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 5);
+    assert_eq!(std::fs::metadata(folder.join("traces.jsonl.lock")).unwrap().len(), 0);
+}
+
+#[test]
+fn a_file_keeps_its_owner_when_it_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = in_folder(folder.path(), "traces.jsonl");
+    let rotation = Rotation::at(1);
+    let exporter = rotating(&path, rotation);
+    // Whoever opens the file does so between any two steps of a rotation.
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let other = || {
+        let mut refused = 0;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            match traces().with_path(&path).with_rotation(rotation).build() {
+                Ok(_) => panic!("the file has two owners"),
+                Err(_) => refused += 1,
+            }
+        }
+        refused
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for _ in 0..200 {
+            assert!(is_delivered(&runtime.block_on(write(&exporter, "x"))));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(other.join().unwrap() > 0);
+    });
 }
 
 #[tokio::test]
@@ -60,7 +90,8 @@ async fn without_predecessors_a_full_file_is_replaced() {
         assert!(is_delivered(&write(&exporter, name).await));
     }
     assert_eq!(names_in(&path), ["b"]);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // And the lock.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[tokio::test]

@@ -68,20 +68,42 @@ async fn a_line_that_was_taken_in_part_is_completed_before_the_next() {
         Step::Fail(Interrupted),
         Step::Take(10),
         Step::Fail(WouldBlock),
-        // The next request completes it, in two goes, and fails at its own.
         Step::Take(5),
         Step::Fail(StorageFull),
-        Step::Take(1000),
+        // Another attempt goes on with it.
+        Step::Take(7),
         Step::Fail(TimedOut),
+        // The next request completes it, and fails at its own.
+        Step::Take(1000),
+        Step::Fail(StorageFull),
     ]);
     let exporter = writer.exporter();
-    for _ in 0..3 {
-        let outcome = write(&exporter, "first").await;
+    for name in ["first", "first", "second"] {
+        let outcome = write(&exporter, name).await;
         assert!(is_retryable(&outcome), "{outcome:?}");
         assert!(message(&outcome).starts_with("a writer cannot be written: "), "{outcome:?}");
     }
     assert!(is_delivered(&write(&exporter, "second").await));
     assert_eq!(names(&writer.taken()), ["first", "second"]);
+}
+
+#[tokio::test]
+async fn a_line_that_a_full_pipe_takes_bit_by_bit_is_written_once_however_many_deadlines_pass() {
+    const FULL: Step = Step::Fail(io::ErrorKind::WouldBlock);
+    let writer = Scripted::default();
+    let exporter = writer.exporter();
+    let line = payload("slow");
+    for _ in 0..3 {
+        let full = std::iter::repeat_with(|| FULL).take(1000);
+        *writer.steps.lock().unwrap() = [Step::Take(5)].into_iter().chain(full).collect();
+        let outcome = exporter.export(line.clone(), after(30)).await;
+        assert!(is_retryable(&outcome), "{outcome:?}");
+        assert_eq!(kind(&outcome), Some(ErrorKind::Timeout), "{outcome:?}");
+    }
+    writer.steps.lock().unwrap().clear();
+    assert!(is_delivered(&exporter.export(line, after(20_000)).await));
+    assert!(is_delivered(&write(&exporter, "next").await));
+    assert_eq!(names(&writer.taken()), ["slow", "next"]);
 }
 
 #[tokio::test]
