@@ -1,6 +1,6 @@
 //! The API's current context, also where a thread is ending: there the API panics.
 
-use opentelemetry::Context;
+use opentelemetry::{Context, ContextGuard};
 
 use crate::foreign::caught;
 
@@ -14,6 +14,12 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&Context) -> R) -> Option<R> {
 #[inline]
 pub(crate) fn is_suppressed() -> bool {
     with_current(Context::is_telemetry_suppressed).unwrap_or(false)
+}
+
+/// Suppresses telemetry until it is dropped; `None` where the thread's context is gone already.
+pub(crate) fn suppressed() -> Option<ContextGuard> {
+    let is_alive = ALIVE.try_with(|alive| alive.0).unwrap_or(false);
+    is_alive.then(Context::enter_telemetry_suppressed_scope)
 }
 
 /// Destroyed before the API's context, since it was made after it: a thread's locals go in the reverse

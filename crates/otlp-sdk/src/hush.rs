@@ -4,11 +4,17 @@
 use std::cell::Cell;
 
 use tracing::Dispatch;
-use tracing::dispatcher::{DefaultGuard, set_default};
+use tracing::dispatcher::{DefaultGuard, get_default, set_default};
+use tracing::subscriber::NoSubscriber;
+
+use crate::foreign::caught;
 
 /// Runs `call` with no subscriber, but for what is said [`aloud`].
+///
+/// Where nobody listens nothing is changed: it may be the inside of a subscriber, where `tracing` allows no
+/// change, and hears nobody either.
 pub(crate) fn hushed<R>(call: impl FnOnce() -> R) -> R {
-    let _back = (!is_hushed()).then(|| Back::after(set));
+    let _back = (!is_hushed() && is_heard()).then(|| Back::after(set, lift));
     call()
 }
 
@@ -19,7 +25,7 @@ pub(crate) fn hush_for_good() {
 
 /// Runs `call` with the subscriber that would be there without the hush.
 pub(crate) fn aloud<R>(call: impl FnOnce() -> R) -> R {
-    let _back = is_hushed().then(|| Back::after(lift));
+    let _back = is_hushed().then(|| Back::after(lift, set));
     call()
 }
 
@@ -27,9 +33,9 @@ pub(crate) fn aloud<R>(call: impl FnOnce() -> R) -> R {
 struct Back(fn());
 
 impl Back {
-    fn after(change: fn()) -> Self {
+    fn after(change: fn(), back: fn()) -> Self {
         change();
-        Self(if is_hushed() { lift } else { set })
+        Self(back)
     }
 }
 
@@ -49,10 +55,15 @@ fn is_hushed() -> bool {
     HUSH.try_with(peek).unwrap_or(false)
 }
 
+fn is_heard() -> bool {
+    get_default(|dispatch| !dispatch.is::<NoSubscriber>())
+}
+
 /// At the very end of a thread there is no hush any more.
 fn set() {
     if !is_hushed() {
-        let _ = HUSH.try_with(|hush| hush.set(Some(set_default(&Dispatch::none()))));
+        // Inside a subscriber `tracing` panics; whether this is one cannot be known for sure.
+        let _ = caught(|| HUSH.try_with(|hush| hush.set(Some(set_default(&Dispatch::none())))));
     }
 }
 
@@ -66,15 +77,10 @@ thread_local! {
 
 #[cfg(test)]
 mod tests {
-    use tracing::subscriber::{NoSubscriber, with_default};
-    use tracing::{dispatcher, info};
+    use tracing::info;
+    use tracing::subscriber::with_default;
 
     use super::*;
-    use crate::foreign::caught;
-
-    fn is_heard() -> bool {
-        dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
-    }
 
     /// With a subscriber around it.
     fn listening(test: impl FnOnce()) {

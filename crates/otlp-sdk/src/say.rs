@@ -70,7 +70,7 @@ macro_rules! say {
         if $crate::say::allows($crate::say::LogLevel::$level) {
             // The subscriber is the user's: a panic of it ends here.
             let _ = $crate::foreign::caught(|| {
-                let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
+                let _suppressed = $crate::current::suppressed();
                 $crate::hush::aloud(|| tracing::$macro!(target: "otlp_sdk", $($rest)+))
             });
         }

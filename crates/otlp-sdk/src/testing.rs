@@ -53,9 +53,10 @@ mod recorded_log;
 mod recorded_metric;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry::KeyValue;
-use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome};
+use otlp_core::export::{Deadline, ExportError, Exporter, Outcome, attempt};
 use otlp_core::span::EncodedSpan;
 use otlp_core::wire::{TracesRequestView, WireError};
 use otlp_core::{Payload, Signal};
@@ -70,19 +71,15 @@ pub use self::recorded_metric::{
     Distribution, MetricKind, PointValue, RecordedDataPoint, RecordedExemplar, Shape,
 };
 
-/// Keeps the payloads it is given; clones share them (specification row R11).
+/// Keeps the payloads it is given; clones share them (specification row R11), so one may stand for every
+/// signal. Each clone has a shutdown of its own, after which it takes nothing more.
 ///
 /// Flush the provider before looking: export happens on another thread. It grows without bound, so
 /// it is for tests; [the module](self) has an example.
-#[derive(Clone, Debug, Default)]
-pub struct InMemoryExporter {
-    kept: Arc<Mutex<Kept>>,
-}
-
 #[derive(Debug, Default)]
-struct Kept {
-    payloads: Vec<Payload>,
-    shut_down: bool,
+pub struct InMemoryExporter {
+    kept: Arc<Mutex<Vec<Payload>>>,
+    ended: AtomicBool,
 }
 
 impl InMemoryExporter {
@@ -148,7 +145,7 @@ impl InMemoryExporter {
     /// All payloads so far, in the order of their export.
     #[must_use]
     pub fn payloads(&self) -> Vec<Payload> {
-        self.kept.lock().payloads.clone()
+        self.kept.lock().clone()
     }
 
     /// All spans so far as they were encoded, without their resource and scope.
@@ -175,7 +172,7 @@ impl InMemoryExporter {
 
     /// Forgets everything so far.
     pub fn reset(&self) {
-        self.kept.lock().payloads.clear();
+        self.kept.lock().clear();
     }
 
     fn payloads_of(&self, signal: Signal) -> Vec<Payload> {
@@ -198,19 +195,23 @@ impl InMemoryExporter {
     }
 }
 
+impl Clone for InMemoryExporter {
+    fn clone(&self) -> Self {
+        Self { kept: Arc::clone(&self.kept), ended: AtomicBool::new(false) }
+    }
+}
+
 impl Exporter for InMemoryExporter {
     async fn export(&self, payload: Payload, _deadline: Deadline) -> Outcome {
-        let mut kept = self.kept.lock();
-        if kept.shut_down {
-            let error = ExportError::new(ErrorKind::AlreadyShutdown, "already shut down");
-            return Outcome::permanent(error);
+        if self.ended.load(Ordering::Relaxed) {
+            return attempt::already_shutdown();
         }
-        kept.payloads.push(payload);
+        self.kept.lock().push(payload);
         Outcome::delivered()
     }
 
     async fn shutdown(&self, _deadline: Deadline) -> Result<(), ExportError> {
-        self.kept.lock().shut_down = true;
+        self.ended.store(true, Ordering::Relaxed);
         Ok(())
     }
 

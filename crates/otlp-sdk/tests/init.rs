@@ -68,6 +68,48 @@ fn a_shutdown_with_losses_shows_the_account_and_reads_well_from_main() {
     assert!(again.error.to_string().contains("already shut down"), "{again}");
 }
 
+/// Ends telemetry with its first export.
+#[derive(Clone, Debug, Default)]
+struct EndsTelemetry {
+    guard: Arc<std::sync::OnceLock<std::sync::Weak<TelemetryGuard>>>,
+    answer: Arc<std::sync::OnceLock<String>>,
+    kept: InMemoryExporter,
+}
+
+impl otlp_core::export::Exporter for EndsTelemetry {
+    async fn export(
+        &self,
+        payload: otlp_core::Payload,
+        deadline: otlp_core::export::Deadline,
+    ) -> otlp_core::export::Outcome {
+        let guard = self.guard.get().and_then(std::sync::Weak::upgrade);
+        if let Some(guard) = guard.filter(|_| self.answer.get().is_none()) {
+            let _ = self.answer.set(guard.shutdown().unwrap_err().to_string());
+        }
+        self.kept.export(payload, deadline).await
+    }
+}
+
+#[test]
+fn a_shutdown_that_was_refused_leaves_the_guard_its_work() {
+    let exporter = EndsTelemetry::default();
+    let telemetry = otlp_sdk::builder()
+        .with_env(Env::empty())
+        .with_span_exporter(exporter.clone())
+        .without_globals()
+        .init()
+        .unwrap();
+    let telemetry = Arc::new(telemetry);
+    exporter.guard.set(Arc::downgrade(&telemetry)).unwrap();
+    one_span(&telemetry, "first");
+    telemetry.tracer_provider().force_flush().unwrap();
+    assert!(exporter.answer.get().unwrap().contains("cannot wait for itself"));
+    one_span(&telemetry, "second");
+    drop(telemetry);
+    let names: Vec<_> = exporter.kept.finished_spans().into_iter().map(|span| span.name).collect();
+    assert_eq!(names, ["first", "second"]);
+}
+
 #[tokio::test]
 async fn a_shutdown_may_be_awaited() {
     let telemetry = otlp_sdk::builder()

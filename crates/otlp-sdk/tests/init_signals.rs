@@ -311,6 +311,34 @@ fn a_subscriber_that_panics_ends_no_set_up_no_flush_no_shutdown_and_no_drop() {
     assert!(spans == 1 && logs == 1 && metrics > 1, "{spans} {logs} {metrics}");
 }
 
+/// Sets telemetry up and ends it when it is looked at.
+struct SetsUp(Server);
+
+impl std::fmt::Debug for SetsUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let telemetry = env([]).with_self_observability(true).with_endpoint(self.0.http_endpoint());
+        let telemetry = telemetry.init().unwrap();
+        one_of_each(&telemetry);
+        telemetry.force_flush().unwrap();
+        telemetry.shutdown().unwrap();
+        f.write_str("set up")
+    }
+}
+
+/// `tracing` panics where a subscriber is changed from within one.
+#[test]
+fn telemetry_may_be_set_up_and_ended_in_the_middle_of_an_event() {
+    let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let writer = Captured(std::sync::Arc::clone(&said));
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let field = SetsUp(Server::start());
+    tracing::subscriber::with_default(subscriber, || tracing::info!(?field, "event"));
+    let [spans, metrics, logs] = arrived(&field.0);
+    assert!(spans == 1 && logs == 1 && metrics > 1, "{spans} {logs} {metrics}");
+    let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("event field=set up"), "{said}");
+}
+
 #[test]
 fn a_subscriber_that_panics_ends_no_set_up_of_the_global_providers() {
     child::run("a_subscriber_that_panics_ends_no_set_up_of_the_global_providers", &[], || {
@@ -342,6 +370,7 @@ fn spans_that_are_open_at_shutdown_are_told_of_and_a_record_after_it_is_counted(
     let logger = loggers.logger("late");
     assert!(!logger.event_enabled(opentelemetry::logs::Severity::Info, "late", None));
     assert_eq!(loggers.ledger().started_after_shutdown, 1);
+    assert!(loggers.ledger().to_string().ends_with("; started after shutdown 1"));
 }
 
 #[test]

@@ -25,6 +25,9 @@ pub enum RawAnswer {
     /// Reads up to and with the end of an HTTP/1 head and a `content-length` body, writes these,
     /// then closes its side.
     OnRequest(Bytes),
+    /// Reads as [`OnRequest`](Self::OnRequest), and writes these again and again, as long as the client is
+    /// there.
+    Endless(Bytes),
     /// Closes the connection at once.
     CloseAtOnce,
     /// Resets the connection at once (RST instead of FIN).
@@ -167,6 +170,14 @@ async fn serve(mut stream: TcpStream, answer: RawAnswer, seen: Arc<Seen>) {
         RawAnswer::OnAccept(bytes) => write(&mut stream, &bytes, &seen).await,
         RawAnswer::OnFirstBytes(bytes) => match read_some(&mut stream, &seen).await {
             Ok(_) => write(&mut stream, &bytes, &seen).await,
+            Err(error) => Err(error),
+        },
+        RawAnswer::Endless(bytes) => match read_request(&mut stream, &seen).await {
+            Ok(()) => loop {
+                if let Err(error) = stream.write_all(&bytes).await {
+                    break Err(error);
+                }
+            },
             Err(error) => Err(error),
         },
         RawAnswer::OnRequest(bytes) => match read_request(&mut stream, &seen).await {

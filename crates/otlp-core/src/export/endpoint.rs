@@ -180,6 +180,12 @@ impl Endpoint {
         let (host, port) = host_and_port(authority).map_err(error)?;
         let (old_path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        // A raw `/` in a password ends the host early; the rest of it would be shown as a path.
+        if old_path.contains('@') {
+            return Err(error(
+                "has an \"@\" in its path (as part of a user, a password or a path: %40)",
+            ));
+        }
         let mut new_path = path(old_path);
         if new_path.is_empty() {
             new_path.push('/');
@@ -319,7 +325,8 @@ fn without_secrets(setting: &str) -> String {
         None => (String::new(), setting),
     };
     // A password may hold a raw `/`, `?` or `#`, so the last `@` decides what is user and password.
-    let (user, rest) = match rest.rsplit_once('@') {
+    let end_of_user = || rest.rsplit_once('@').or_else(|| rest.rsplit_once("%40"));
+    let (user, rest) = match end_of_user() {
         Some((_, rest)) => (format!("{STARS}@"), rest),
         None => (String::new(), rest),
     };

@@ -35,7 +35,7 @@ pub struct TelemetryGuard {
     pub(super) providers: Providers,
     pub(super) timeout: Duration,
     pub(super) start_up: StartUp,
-    /// Whether [`shutdown`](Self::shutdown) has told how it ended.
+    /// Whether [`shutdown`](Self::shutdown) has begun, and told how it ended.
     pub(super) ended: AtomicBool,
 }
 
@@ -143,17 +143,18 @@ impl TelemetryGuard {
 
     /// Ends telemetry now, within
     /// [`BatchConfig::shutdown_timeout`](crate::BatchConfig::shutdown_timeout), and says
-    /// how that went. What is recorded later is counted as dropped (`after_shutdown`), and nobody is told.
+    /// how that went. What is recorded later is counted and nobody is told: as dropped (`after_shutdown`) what
+    /// was open, as [`started_after_shutdown`](crate::Ledger::started_after_shutdown) what was not begun.
     ///
     /// # Errors
     ///
     /// Says what was not delivered and why, with the whole account. It is not logged then: handle the
     /// error, or drop the guard, which logs it. From the second call on it is
-    /// [`AlreadyShutdown`](PipelineError::AlreadyShutdown).
+    /// [`AlreadyShutdown`](PipelineError::AlreadyShutdown). On a thread that would wait for itself, such as an
+    /// exporter's, nothing is begun ([`NoWorker`](PipelineError::NoWorker)); dropping the guard elsewhere then
+    /// still delivers.
     pub fn shutdown(&self) -> Result<Ledgers, ShutdownError> {
-        let answers = self.providers.shutdown(self.timeout);
-        self.ended.store(true, Ordering::Relaxed);
-        self.account(answers)
+        self.account(self.providers.shutdown(self.timeout))
     }
 
     /// [`shutdown`](Self::shutdown) without blocking the thread.
@@ -169,11 +170,14 @@ impl TelemetryGuard {
             logger.shutdown_async(self.timeout),
         )
         .await;
-        self.ended.store(true, Ordering::Relaxed);
         self.account([traces, metrics, logs])
     }
 
     fn account(&self, answers: Answers) -> Result<Ledgers, ShutdownError> {
+        // Where it was refused, as on a thread of our own, nothing has begun: the guard still has it to do.
+        if !answers.iter().any(|answer| matches!(answer, Err(PipelineError::NoWorker(_)))) {
+            self.ended.store(true, Ordering::Relaxed);
+        }
         let ledgers = self.providers.ledgers();
         match FlushError::of(answers) {
             Ok(()) => Ok(ledgers),

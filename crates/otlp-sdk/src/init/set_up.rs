@@ -150,7 +150,7 @@ impl Plan {
         }
         builder = builder.with_resource(self.resource.clone());
         for made in made {
-            let config = batch_for(&made, batch);
+            let config = self.batch_for(&made, batch);
             builder = builder.with_batch_exporter_config(made.exporter, config);
         }
         Ok(builder.build())
@@ -169,7 +169,7 @@ impl Plan {
         }
         builder = builder.with_resource(self.resource.clone());
         for made in made {
-            let config = batch_for(&made, batch);
+            let config = self.batch_for(&made, batch);
             builder = builder.with_batch_exporter_config(made.exporter, config);
         }
         Ok(builder.build())
@@ -190,7 +190,7 @@ impl Plan {
         }
         builder = builder.with_resource(self.resource.clone());
         for made in made {
-            let bytes = request_bytes(&made, config.max_request_bytes);
+            let bytes = self.request_bytes(&made, config.max_request_bytes);
             let mut config = config.clone().with_max_request_bytes(bytes);
             if made.prints && !is_given {
                 config = config.for_console(reader);
@@ -245,6 +245,22 @@ impl Plan {
         }
     }
 
+    fn batch_for(&self, made: &Made, batch: &BatchConfig) -> BatchConfig {
+        if made.prints {
+            return config::console_batch();
+        }
+        let bytes = self.request_bytes(made, batch.max_request_bytes);
+        batch.clone().with_max_request_bytes(bytes)
+    }
+
+    /// Where requests are cut. The default is what servers take, which is no measure for a file.
+    fn request_bytes(&self, made: &Made, asked: usize) -> usize {
+        let default = BatchConfig::default().max_request_bytes;
+        let is_default = self.max_request_size.is_none() && asked == default;
+        let asked = if made.is_file && is_default { FILE_REQUEST_BYTES } else { asked };
+        asked.min(made.max_request_bytes)
+    }
+
     fn reader_config(&self, reader: &mut EnvReader<'_>) -> ReaderConfig {
         let config = ReaderConfig::from_env(reader);
         match self.max_request_size {
@@ -271,21 +287,6 @@ fn misspelt(env: &Env, name: &str) -> Option<ConfigWarning> {
 
 /// Whether the globals of this process were installed before.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
-
-fn batch_for(made: &Made, batch: &BatchConfig) -> BatchConfig {
-    if made.prints {
-        return config::console_batch();
-    }
-    let bytes = request_bytes(made, batch.max_request_bytes);
-    batch.clone().with_max_request_bytes(bytes)
-}
-
-/// Where requests are cut. The default is what servers take, which is no measure for a file.
-fn request_bytes(made: &Made, asked: usize) -> usize {
-    let is_default = asked == BatchConfig::default().max_request_bytes;
-    let asked = if made.is_file && is_default { FILE_REQUEST_BYTES } else { asked };
-    asked.min(made.max_request_bytes)
-}
 
 /// As text, several times as large, this still fits into a line.
 const FILE_REQUEST_BYTES: usize = 16 << 20;

@@ -244,7 +244,7 @@ impl Item for Points<'_> {
 }
 
 /// Collecting more often would be spinning.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// Headers of scopes that are kept beyond those in use.
 const SPARE_SCOPES: usize = 64;
 

@@ -7,6 +7,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use otlp_core::export::retry::RetryPolicy;
 use otlp_core::export::{ConfigWarning, EnvReader};
 
+use super::collector::SHORTEST_INTERVAL;
 use crate::pipeline::BatchConfig;
 
 /// Settings of a [`PeriodicReader`](super::PeriodicReader) (row M9; variables `OTEL_METRIC_EXPORT_*`).
@@ -60,7 +61,9 @@ impl ReaderConfig {
         let interval = env.u64_or(INTERVAL, 1..=u64::MAX, &format_args!("{default_ms} ms"));
         if let Some(millis) = interval.filter(|millis| *millis < HARDLY_MEANT_MS) {
             let accepted = "milliseconds, such as 60000 for a minute";
-            let warning = ConfigWarning::new(INTERVAL, "is very short", accepted, &"it as it is");
+            let using = Duration::from_millis(millis).max(SHORTEST_INTERVAL);
+            let using = format_args!("{} ms", using.as_millis());
+            let warning = ConfigWarning::new(INTERVAL, "is very short", accepted, &using);
             env.warn(warning.with_value(&millis.to_string()));
         }
         Self {
@@ -217,6 +220,8 @@ mod tests {
         let mut reader = env.reader();
         assert_eq!(ReaderConfig::from_env(&mut reader).interval, Duration::from_millis(60));
         let [warning] = &reader.into_warnings()[..] else { panic!() };
-        assert!(warning.to_string().contains("=\"60\" is very short; accepted: milliseconds"));
+        let warning = warning.to_string();
+        assert!(warning.contains("=\"60\" is very short; accepted: milliseconds"), "{warning}");
+        assert!(warning.ends_with("using 60 ms"), "{warning}");
     }
 }

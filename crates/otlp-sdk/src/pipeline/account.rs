@@ -187,7 +187,8 @@ impl Ledger {
 
 impl fmt::Display for Ledger {
     /// `ended 10 = delivered 7 + rejected 0 + dropped 2 (queue_full 2) + held 1; unaccounted=0`, and
-    /// behind that, if there were any, spans that lost a part to their limits and panics that were caught.
+    /// behind that, if there were any, items that lost a part to their limits, panics that were caught, and
+    /// what was begun after the shutdown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ended, delivered, rejected, held, .. } = self;
         write!(
@@ -204,7 +205,12 @@ impl fmt::Display for Ledger {
             f.write_str(")")?;
         }
         write!(f, " + held {held}; unaccounted={}", self.unaccounted())?;
-        for (name, count) in [("limited", self.limited), ("panics", self.panics)] {
+        let others = [
+            ("limited", self.limited),
+            ("panics", self.panics),
+            ("started after shutdown", self.started_after_shutdown),
+        ];
+        for (name, count) in others {
             if count > 0 {
                 write!(f, "; {name} {count}")?;
             }

@@ -43,12 +43,18 @@ fn it_keeps_what_it_is_given_until_it_is_told_to_forget() {
 fn it_takes_nothing_after_its_shutdown() {
     // R9
     let exporter = InMemoryExporter::default();
-    TracerProvider::builder().with_batch_exporter(exporter.clone()).build().shutdown().unwrap();
-    let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
+    let shared = exporter.clone().boxed();
+    TracerProvider::builder().with_batch_exporter(shared.clone()).build().shutdown().unwrap();
+    let provider = TracerProvider::builder().with_batch_exporter(shared).build();
     provider.tracer("test").start("late").end();
     assert!(provider.force_flush().is_err());
     assert!(exporter.payloads().is_empty());
     assert_eq!(provider.ledger().dropped(DropReason::PermanentError), 1);
+    // A clone stands for another signal, which may end later.
+    let provider = TracerProvider::builder().with_batch_exporter(exporter.clone()).build();
+    provider.tracer("test").start("kept").end();
+    provider.shutdown().unwrap();
+    assert_eq!(exporter.finished_spans().len(), 1);
 }
 
 #[test]
@@ -158,7 +164,7 @@ fn values_that_the_api_has_no_type_for_come_as_text() {
 fn bytes_that_are_no_otlp_end_the_test() {
     let exporter = InMemoryExporter::default();
     let garbage = Rope::from(bytes::Bytes::from_static(b"\x0a\xff"));
-    exporter.kept.lock().payloads.push(Payload::from_parts(Signal::Traces, garbage, 1));
+    exporter.kept.lock().push(Payload::from_parts(Signal::Traces, garbage, 1));
     let _ = exporter.finished_spans();
 }
 

@@ -11,6 +11,7 @@ use super::open::OpenSpan;
 use super::span_ext::SpanError;
 use super::start::Question;
 use crate::clock::Started;
+use crate::foreign::is_too_deep;
 use crate::trace::counts::{Counted, Origin};
 use crate::trace::local;
 use crate::trace::recorder::Recorder;
@@ -25,6 +26,10 @@ impl TracingLayer {
     pub(super) fn set_parent(&self, id: u64, cx: &Context) -> Result<(), SpanError> {
         let asks = self.scope.provider.has_foreign_sampler();
         let known = self.open.with(id, |span| Before::of(span, asks)).ok_or(SpanError::NotFound)?;
+        // A sampler that sets a parent is asked again about that, and comes to an end here.
+        if is_too_deep() {
+            return Err(SpanError::NotFound);
+        }
         if known.is_settled {
             return Err(SpanError::HasChildren);
         }

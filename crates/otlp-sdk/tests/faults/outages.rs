@@ -96,6 +96,22 @@ fn shutdown_while_the_server_is_silent_ends_in_time_and_says_why() {
     }
 }
 
+/// Each of its heads is one more reason to read on, and keeps the thread that exports busy.
+#[test]
+fn a_server_that_floods_us_with_interim_answers_ends_with_the_shutdown() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+    let flood = RawServer::start(RawAnswer::Endless(interim.into()));
+    let case = Setup::to(Over::Http, flood.endpoint("http")).batch(brief()).start();
+    case.spans(5);
+    case.telemetry.shutdown().unwrap_err();
+    let until = Instant::now() + PATIENCE;
+    while case.provider.ledger().held > 0 {
+        assert!(Instant::now() < until, "{}", case.provider.ledger());
+        std::thread::yield_now();
+    }
+    lost_at_shutdown(&case.provider.ledger(), 5);
+}
+
 /// Shuts down while a request is on its way to a server that says nothing.
 fn shut_down_in_flight(over: Over) -> (PipelineError, String) {
     let silent = RawServer::start(RawAnswer::Silent);

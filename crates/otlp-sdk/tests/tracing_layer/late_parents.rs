@@ -322,3 +322,40 @@ fn a_trace_state_of_the_sampler_reaches_the_span() {
     let state: TraceState = bench.find("server").span.trace_state.parse().unwrap();
     assert_eq!(state.get("vendor"), Some("1"));
 }
+
+/// Sets the parent of the span that it is asked about, or of the one around.
+#[derive(Clone, Debug)]
+struct SetsParents;
+
+impl opentelemetry_sdk::trace::ShouldSample for SetsParents {
+    fn should_sample(
+        &self,
+        _parent: Option<&Context>,
+        _trace_id: opentelemetry::trace::TraceId,
+        _name: &str,
+        _kind: &opentelemetry::trace::SpanKind,
+        _attributes: &[opentelemetry::KeyValue],
+        _links: &[opentelemetry::trace::Link],
+    ) -> opentelemetry_sdk::trace::SamplingResult {
+        let _ = tracing::Span::current().set_parent(Context::new());
+        opentelemetry_sdk::trace::SamplingResult {
+            decision: opentelemetry_sdk::trace::SamplingDecision::RecordAndSample,
+            attributes: Vec::new(),
+            trace_state: opentelemetry::trace::TraceState::NONE,
+        }
+    }
+}
+
+#[test]
+fn a_sampler_that_sets_a_parent_is_asked_again_once() {
+    let sampler = otlp_sdk::trace::sampler::Sampler::custom(SetsParents);
+    let bench = traced_with(
+        |builder| builder.with_sampler(sampler),
+        |_| {
+            let (cx, _) = remote_parent(1, "");
+            let span = info_span!("a").entered();
+            span.set_parent(cx).unwrap();
+        },
+    );
+    bench.find("a");
+}

@@ -191,6 +191,8 @@ fn secrets_in_a_url_never_print() {
     assert_eq!(format!("{endpoint:?}"), "Endpoint(https://c:1/p/v1/traces?***)");
     for bad in [
         "ftp://user:S3CR3T@c?key=S3CR3T",
+        "http://user:12/S3CR3T@c:1",
+        "http://user%3AS3CR3T%40c",
         "http://user:S3CR3T@c:99999/p?key=S3CR3T",
         "http://user:S3C/R3T?S3CR3T#S3CR3T@c:1",
         "https://c/#S3CR3T",
