@@ -1,7 +1,8 @@
-//! The only table of what differs between the signals.
+//! The table of what differs between the signals: names, paths, the infix of their variables.
 //!
-//! Everything downstream (payload, retry, queues, exporters, configuration) is generic over
-//! [`Signal`]. A new signal is a new row here, one wire file and one SDK folder.
+//! Everything downstream (payload, retry, queues, exporters, configuration) is generic over [`Signal`]. A new
+//! signal is a new row here, its wire format and an SDK folder; where something has to be chosen by its type
+//! (the root of its JSON, what the console prints, its provider in `init`) a `match` says so.
 
 use std::fmt;
 

@@ -19,7 +19,7 @@ use otlp_core::{AttributeLimits, LogRecordLimits, Signal, ValueLimits};
 use otlp_sdk::logs::{ActiveLogRecord, LogRecordProcessor};
 use otlp_sdk::metrics::{HistogramAggregation, ReaderConfig};
 use otlp_sdk::propagation::{BaggagePropagator, Propagators, TraceContextPropagator};
-use otlp_sdk::testing::{InMemoryExporter, MetricKind, RecordedLogRecord};
+use otlp_sdk::testing::{InMemoryExporter, MetricKind, RecordedLogRecord, Shape};
 use otlp_sdk::{BatchConfig, LogLevel, TelemetryBuilder, TelemetryGuard};
 use otlp_testing::{ScriptedExporter, Step};
 
@@ -132,6 +132,30 @@ fn histograms_are_aggregated_as_code_says_or_else_the_environment() {
             memory.metrics.data_points().into_iter().map(|point| point.kind).collect();
         assert_eq!(kinds, [expected], "{variable:?} {code:?}");
     }
+}
+
+#[test]
+fn exponential_histograms_have_at_most_160_buckets_and_begin_with_scale_20() {
+    // row M3
+    let memory = Memory::default();
+    let builder =
+        to(&memory, []).with_histogram_aggregation(HistogramAggregation::Base2Exponential);
+    let telemetry = builder.init().unwrap();
+    let meter = telemetry.meter_provider().meter("all");
+    meter.f64_histogram("one").build().record(1.5, &[]);
+    let many = meter.f64_histogram("many").build();
+    (1..=10_000).for_each(|value| many.record(f64::from(value), &[]));
+    telemetry.shutdown().unwrap();
+    let shape = |name| {
+        let point = memory.metrics.data_point(name, &[]).unwrap();
+        match &point.value.distribution().unwrap().shape {
+            Shape::Exponential { scale, positive: (_, counts), .. } => (*scale, counts.len()),
+            shape => panic!("{shape:?}"),
+        }
+    };
+    assert_eq!(shape("one"), (20, 1));
+    let (scale, buckets) = shape("many");
+    assert!(scale < 20 && (81..=160).contains(&buckets), "{buckets} of scale {scale}");
 }
 
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use super::call_site::{CallSite, Planned, Role};
 use super::fields::set_failed;
 use super::options::Options;
 use super::text::{self, Mishap};
-use super::visit::{EXCEPTION_MESSAGE, Sink, Told, Visitor};
+use super::visit::{EXCEPTION_MESSAGE, Rank, Sink, Told, Visitor};
 use crate::trace::recorder::Recorder;
 
 /// An event on its way to its span.
@@ -142,8 +142,13 @@ impl Sink for EventFields<'_> {
                 }
             }
             (Role::Error, Value::Str(text)) => {
-                let key = if self.exceptions { EXCEPTION_MESSAGE } else { key };
-                into.attributes.set_str(key, text, limits);
+                let (key, rank) = match self.exceptions {
+                    true => (EXCEPTION_MESSAGE, Rank::IfNew),
+                    false => (key, Rank::Field),
+                };
+                if rank.fits(key, &into.attributes) {
+                    into.attributes.set_str(key, text, limits);
+                }
                 into.errors.be_about(text);
             }
             (_, value) => into.attributes.set(key, value, limits),
@@ -152,8 +157,10 @@ impl Sink for EventFields<'_> {
 
     fn set_error(&mut self, planned: Planned, error: Told<'_>) {
         let Self { into, limits, exceptions } = self;
-        let set = |key: otlp_core::wire::Key<'_>, value: Value<'_>| {
-            into.attributes.set(key, value, limits);
+        let set = |key: otlp_core::wire::Key<'_>, value: Value<'_>, rank: Rank| {
+            if rank.fits(key, &into.attributes) {
+                into.attributes.set(key, value, limits);
+            }
         };
         error.describe(planned.key, *exceptions, set);
         into.errors.add(error);

@@ -77,8 +77,10 @@ impl<P: Place> Sink for SpanFields<P> {
     fn set_error(&mut self, planned: Planned, error: Told<'_>) {
         let exceptions = self.exceptions;
         self.encode(|encoder, limits| {
-            error.describe(planned.key, exceptions, |key, value| {
-                encoder.set_attribute(key, value, limits);
+            error.describe(planned.key, exceptions, |key, value, rank| {
+                if rank.fits(key, encoder.attributes()) {
+                    encoder.set_attribute(key, value, limits);
+                }
             });
         });
     }

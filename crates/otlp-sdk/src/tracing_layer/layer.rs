@@ -147,9 +147,12 @@ impl TracingLayer {
     }
 
     fn event_sink(&self) -> EventSink {
-        let by_default =
-            if self.logger.is_some() { EventSink::Logs } else { EventSink::SpanEvents };
-        self.options.events.unwrap_or(by_default)
+        let has_logs = self.logger.is_some();
+        match self.options.events.unwrap_or(EventSink::Logs) {
+            // Where nobody takes log records an event is better kept by its span than lost.
+            EventSink::Logs if !has_logs => EventSink::SpanEvents,
+            sink => sink,
+        }
     }
 
     fn hand_out(

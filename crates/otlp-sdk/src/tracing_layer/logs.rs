@@ -98,7 +98,11 @@ impl Sink for LogFields<'_> {
 
     fn set_error(&mut self, planned: Planned, error: Told<'_>) {
         let Some(recorder) = &mut self.record.recorder else { return };
-        error.describe(planned.key, self.exceptions, |key, value| recorder.set(key, value));
+        error.describe(planned.key, self.exceptions, |key, value, rank| {
+            if rank.fits(key, recorder.encoder.attributes()) {
+                recorder.set(key, value);
+            }
+        });
         self.errors.add(error);
     }
 

@@ -17,7 +17,8 @@ pub enum EventSink {
     /// Events of the span they happen in. What happens in no span is left out. The default without a
     /// logger provider.
     SpanEvents,
-    /// Log records, correlated with the span they happen in. The default with a logger provider.
+    /// Log records, correlated with the span they happen in. The default with a logger provider; without one
+    /// they are events of their span.
     Logs,
     /// Both. The values of such an event are formatted twice.
     Both,

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use otlp_core::wire::{Elements, Key, Value};
+use otlp_core::wire::{AttributeList, Elements, Key, Value};
 use tracing::field::{Field, Visit};
 
 use super::call_site::{CallSite, Planned, Role};
@@ -128,25 +128,40 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Sets the attributes that an error becomes, as field `key`.
+    /// Sets the attributes that an error becomes, as field `key`. Those of the conventions never take the place
+    /// of a field of the user's (row G-L5).
     pub(super) fn describe(
         self,
         key: Key<'_>,
         exceptions: bool,
-        mut set: impl FnMut(Key<'_>, Value<'_>),
+        mut set: impl FnMut(Key<'_>, Value<'_>, Rank),
     ) {
         if exceptions {
-            self.describe_exception(&mut set);
+            self.describe_exception(|key, value| set(key, value, Rank::IfNew));
         }
-        set(key, Value::Str(self.message));
+        set(key, Value::Str(self.message), Rank::Field);
         let chain = format!("{}.chain", key.name());
-        set(Key::new(&chain), Value::Array(&self));
+        set(Key::new(&chain), Value::Array(&self), Rank::Field);
     }
 
     /// Sets the attributes that the semantic conventions name.
     pub(super) fn describe_exception(self, mut set: impl FnMut(Key<'_>, Value<'_>)) {
         set(EXCEPTION_MESSAGE, Value::Str(self.message));
         set(EXCEPTION_STACKTRACE, Value::Array(&self));
+    }
+}
+
+/// Whether an attribute takes the place of one that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    Field,
+    IfNew,
+}
+
+impl Rank {
+    /// Whether a list takes an attribute of this rank.
+    pub(super) fn fits(self, key: Key<'_>, list: &AttributeList) -> bool {
+        self == Self::Field || list.entry(key.name()).is_none()
     }
 }
 

@@ -78,7 +78,9 @@ fn a_server_that_does_not_answer_does_not_hold_the_end_up_and_losses_are_counted
     let exporter = builder.build_with(&Env::empty()).unwrap();
     let provider = MeterProvider::builder().with_exporter_config(exporter, config()).build();
     provider.meter("test").u64_counter("counter").build().add(1, &[]);
+    let begun = std::time::Instant::now();
     let error = provider.shutdown_with_timeout(SHORT).unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(5), "the exporter's own limit is 10 s");
     assert!(matches!(&error, PipelineError::Timeout { held: 1, .. }), "{error}");
     let ledger = provider.ledger();
     assert_eq!((ledger.dropped(DropReason::ShutdownTimeout), ledger.unaccounted()), (1, 0));

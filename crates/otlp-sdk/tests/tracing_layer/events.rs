@@ -81,6 +81,40 @@ fn an_error_event_fails_its_span() {
 }
 
 #[test]
+fn what_the_program_says_of_an_exception_is_not_replaced_by_ours() {
+    // G-L5
+    let error = std::io::Error::other("disk full");
+    let cause = &error as &dyn std::error::Error;
+    let tell = || {
+        info_span!("spanned", exception.message = "mine", cause);
+        info_span!("around").in_scope(|| info!(exception.message = "mine", cause, "told"));
+        info_span!("around too").in_scope(|| info!(cause, exception.message = "mine", "told"));
+        info_span!("by name").in_scope(|| info!(exception.message = "mine", error = "ours"));
+    };
+    let bench = traced(tell);
+    let span = bench.find("spanned");
+    assert_eq!(span.attribute_text("exception.message").as_deref(), Some("mine"));
+    assert_eq!(span.attribute_text("cause").as_deref(), Some("disk full"));
+    for name in ["around", "around too", "by name"] {
+        let event = &bench.find(name).span.events[0];
+        assert_eq!(event_text(event, "exception.message").as_deref(), Some("mine"), "{name}");
+    }
+    let logs = crate::logs::logged(|layer| layer, tell);
+    let told = logs.record("told");
+    assert_eq!(crate::logs::text(&told, "exception.message").as_deref(), Some("mine"));
+}
+
+#[test]
+fn without_anybody_to_take_log_records_events_stay_with_their_span() {
+    use otlp_sdk::tracing_layer::EventSink;
+    let bench = traced_by(
+        |layer| layer.with_events(EventSink::Logs),
+        || info_span!("work").in_scope(|| info!("kept")),
+    );
+    assert_eq!(bench.find("work").span.events.len(), 1);
+}
+
+#[test]
 fn instrumented_functions_tell_their_errors() {
     #[tracing::instrument(err)]
     fn fails(code: u8) -> Result<(), String> {
