@@ -4,3 +4,4 @@
 pub mod admission;
 pub mod config;
 pub mod consumer;
+pub mod sending;

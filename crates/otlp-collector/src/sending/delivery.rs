@@ -1,0 +1,150 @@
+//! One request on its way: attempts until it has arrived or is given up.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use otlp_core::Payload;
+use otlp_core::export::retry::Throttle;
+use otlp_core::export::{BoxedExporter, Deadline, ErrorKind, ExportError, Exporter as _, Outcome};
+use tokio::sync::watch;
+
+use super::account::Counters;
+use super::settings::SendingSettings;
+
+/// What all deliveries of a sender share.
+#[derive(Debug)]
+pub(super) struct Deliveries {
+    pub(super) exporter: BoxedExporter,
+    pub(super) settings: SendingSettings,
+    pub(super) counters: Counters,
+    /// By when everything has to be over; `None` before the shutdown.
+    pub(super) stop: watch::Sender<Option<Deadline>>,
+}
+
+impl Deliveries {
+    /// Delivers a request, or gives it up. Either is counted when this ends.
+    pub(super) async fn deliver(&self, payload: &Payload, deadline: Deadline) -> Outcome {
+        let mut stop = self.stop.subscribe();
+        let policy = self.settings.retry.policy();
+        let mut throttle = Throttle::new(policy);
+        let first = now();
+        loop {
+            let started = now();
+            let until = (*stop.borrow_and_update()).map_or(deadline, |end| end.min(deadline));
+            let outcome = tokio::select! {
+                outcome = self.attempt(payload, until) => outcome,
+                // A shutdown that came meanwhile leaves less time.
+                () = over(self.stop.subscribe()) => out_of_time(),
+            };
+            let (error, retry_after) = match outcome {
+                Outcome::Retryable { error, retry_after } => (error, retry_after),
+                Outcome::TooLarge { error } => {
+                    return self.in_halves(payload, deadline, error).await;
+                }
+                settled => return self.settle(payload, settled),
+            };
+            let next = throttle.on_failure(started, now(), retry_after, rand::random());
+            let until = (*stop.borrow()).map_or(deadline, |end| end.min(deadline));
+            if policy.gives_up(first, next) || until.has_passed(next) {
+                return self.settle(payload, Outcome::Retryable { error, retry_after });
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => {}
+                // The shutdown does not wait for a better time.
+                Ok(()) = stop.changed() => {}
+            }
+        }
+    }
+
+    /// One attempt, within its time. A panic ends the request and nothing else.
+    async fn attempt(&self, payload: &Payload, until: Deadline) -> Outcome {
+        let timeout = Some(self.settings.timeout).filter(|timeout| !timeout.is_zero());
+        let deadline = until.within(now(), timeout);
+        let export = AssertUnwindSafe(self.exporter.export(payload.clone(), deadline));
+        let export = export.catch_unwind();
+        let answered = match deadline.instant() {
+            None => Some(export.await),
+            Some(at) => tokio::time::timeout_at(at.into(), export).await.ok(),
+        };
+        match answered {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_panic)) => {
+                self.counters.panicked();
+                Outcome::permanent(ExportError::new(ErrorKind::Panic, "the exporter panicked"))
+            }
+            None => out_of_time(),
+        }
+    }
+
+    /// A destination that finds a request too large may take its halves.
+    fn in_halves<'a>(
+        &'a self,
+        payload: &'a Payload,
+        deadline: Deadline,
+        error: ExportError,
+    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        Box::pin(async move {
+            let Ok(Some((first, second))) = payload.halve() else {
+                return self.settle(payload, Outcome::TooLarge { error });
+            };
+            let first = self.deliver(&first, deadline).await;
+            let second = self.deliver(&second, deadline).await;
+            worse(first, second)
+        })
+    }
+
+    /// Counts what became of a request.
+    fn settle(&self, payload: &Payload, outcome: Outcome) -> Outcome {
+        let items = payload.items();
+        match &outcome {
+            Outcome::Delivered { .. } => self.counters.sent(items),
+            Outcome::PartlyRejected { rejected, .. } => {
+                let rejected = usize::try_from(*rejected).unwrap_or(usize::MAX).min(items);
+                self.counters.rejected(rejected);
+                self.counters.sent(items - rejected);
+            }
+            _ => self.counters.failed(items),
+        }
+        outcome
+    }
+}
+
+/// Waits for the end of the time that a shutdown leaves.
+async fn over(mut stop: watch::Receiver<Option<Deadline>>) {
+    let end = stop.wait_for(Option::is_some).await.ok().and_then(|end| *end);
+    match end.and_then(Deadline::instant) {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn out_of_time() -> Outcome {
+    let text = "the time was over before the destination had answered";
+    Outcome::retryable(ExportError::new(ErrorKind::Timeout, text))
+}
+
+/// Of two outcomes of one batch, the one to answer with. What may be tried again wins, since the client's
+/// repetition loses nothing; what was taken for good already may then arrive twice (row W9).
+pub(super) fn worse(one: Outcome, other: Outcome) -> Outcome {
+    let rank = |outcome: &Outcome| match outcome {
+        Outcome::Delivered { .. } => 0,
+        Outcome::PartlyRejected { .. } => 1,
+        Outcome::Retryable { .. } => 3,
+        _ => 2,
+    };
+    match (one, other) {
+        (
+            Outcome::PartlyRejected { rejected, message, status },
+            Outcome::PartlyRejected { rejected: more, .. },
+        ) => Outcome::PartlyRejected { rejected: rejected.saturating_add(more), message, status },
+        (one, other) if rank(&one) >= rank(&other) => one,
+        (_, other) => other,
+    }
+}
+
+/// The runtime's clock, which tests can turn.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,151 @@
+//! What waits to be sent, in memory and within a bound.
+
+use std::collections::VecDeque;
+
+use otlp_core::Payload;
+use otlp_core::export::Outcome;
+use parking_lot::Mutex;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, oneshot};
+
+use super::settings::QueueSizer;
+use crate::consumer::Batch;
+
+/// A batch that waits, and whoever waits for it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) batch: Batch,
+    pub(super) reply: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Entry {
+    /// Says what became of it. Nobody may be waiting any more.
+    pub(super) fn answer(self, outcome: &Outcome) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(outcome.clone());
+        }
+    }
+}
+
+/// First in, first out, bounded in what the sizer counts.
+#[derive(Debug)]
+pub(super) struct Queue {
+    sizer: QueueSizer,
+    capacity: usize,
+    state: Mutex<State>,
+    arrived: Notify,
+    left: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Entry>,
+    size: usize,
+    is_closed: bool,
+}
+
+/// What is there for somebody who would send it.
+enum Look {
+    Entry(Entry),
+    Nothing,
+    Closed,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// There is no room now. It comes back, to wait for some.
+    Full(Entry),
+    /// It is larger than the whole queue.
+    TooLarge,
+    Closed,
+}
+
+impl Queue {
+    pub(super) fn new(sizer: QueueSizer, capacity: usize) -> Self {
+        let (arrived, left) = (Notify::new(), Notify::new());
+        Self { sizer, capacity, state: Mutex::default(), arrived, left }
+    }
+
+    /// Takes a batch if there is room. `on_taken` runs before anybody else can see it.
+    pub(super) fn push(&self, entry: Entry, on_taken: impl FnOnce()) -> Result<(), Refused> {
+        let size = self.size_of(entry.batch.payload());
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Refused::Closed);
+        }
+        if size > self.capacity {
+            return Err(Refused::TooLarge);
+        }
+        match state.size.checked_add(size).filter(|all| *all <= self.capacity) {
+            Some(all) => state.size = all,
+            None => return Err(Refused::Full(entry)),
+        }
+        on_taken();
+        state.entries.push_back(entry);
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Waits for room that may be enough.
+    pub(super) fn room(&self) -> Notified<'_> {
+        self.left.notified()
+    }
+
+    /// The next batch, when there is one; `None` when the queue is closed and empty. Dropped, it has taken
+    /// nothing.
+    pub(super) async fn pop(&self) -> Option<Entry> {
+        loop {
+            // Registered before the look, so that nothing arrives unseen between the two.
+            let arrived = self.arrived.notified();
+            match self.look() {
+                Look::Entry(entry) => return Some(entry),
+                Look::Closed => return None,
+                Look::Nothing => arrived.await,
+            }
+        }
+    }
+
+    fn look(&self) -> Look {
+        let mut state = self.state.lock();
+        let Some(entry) = state.entries.pop_front() else {
+            let is_closed = state.is_closed;
+            drop(state);
+            if is_closed {
+                // Others who wait want to know as well.
+                self.arrived.notify_one();
+            }
+            return if is_closed { Look::Closed } else { Look::Nothing };
+        };
+        let more = !state.entries.is_empty();
+        state.size -= self.size_of(entry.batch.payload());
+        drop(state);
+        // A notice may have been meant for several.
+        if more {
+            self.arrived.notify_one();
+        }
+        self.left.notify_waiters();
+        Look::Entry(entry)
+    }
+
+    /// Takes nothing more. What is there can still be popped.
+    pub(super) fn close(&self) {
+        self.state.lock().is_closed = true;
+        self.arrived.notify_one();
+        self.left.notify_waiters();
+    }
+
+    /// What waits, in the sizer's units, and most that may.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.state.lock().size, self.capacity)
+    }
+
+    fn size_of(&self, payload: &Payload) -> usize {
+        match self.sizer {
+            QueueSizer::Requests => 1,
+            QueueSizer::Items => payload.items(),
+            QueueSizer::Bytes => payload.len(),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The node of a pipeline that hands batches to an exporter.
+
+use std::fmt;
+use std::sync::Arc;
+
+use otlp_core::export::{BoxedExporter, Deadline, ErrorKind, ExportError, Exporter as _, Outcome};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::account::{Account, Counters};
+use super::batch::{Gathered, Part};
+use super::delivery::Deliveries;
+use super::queue::{Entry, Queue, Refused};
+use super::settings::{BatchSettings, QueueSettings, SendingSettings, SettingsError};
+use crate::consumer::{Answer, Batch, Consumer};
+
+/// Sends batches of one signal through an exporter: see [the module](super).
+///
+/// Dropped without a [`shutdown`](Self::shutdown) it gives up what it holds.
+pub struct Sender {
+    shared: Arc<Shared>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    deliveries: Deliveries,
+    /// `None` where each batch is delivered before it is answered for.
+    queue: Option<Queue>,
+}
+
+impl Sender {
+    /// Starts the tasks that send, on the current Tokio runtime, which needs time and whatever the exporter
+    /// needs.
+    ///
+    /// # Errors
+    ///
+    /// The settings do not go together.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub fn start(
+        exporter: BoxedExporter,
+        settings: SendingSettings,
+    ) -> Result<Self, SettingsError> {
+        settings.check()?;
+        let QueueSettings { enabled, num_consumers, queue_size, sizer, .. } = settings.queue;
+        let batch = settings.queue.batch.clone();
+        let shared = Arc::new(Shared {
+            queue: enabled.then(|| Queue::new(sizer, queue_size.get())),
+            deliveries: Deliveries {
+                exporter,
+                settings,
+                counters: Counters::default(),
+                stop: watch::Sender::new(None),
+            },
+        });
+        let mut tasks = JoinSet::new();
+        match batch {
+            _ if !enabled => {}
+            Some(batch) => {
+                let shared = Arc::clone(&shared);
+                tasks.spawn(async move { shared.send_batches(&batch, num_consumers.get()).await });
+            }
+            None => {
+                for _ in 0..num_consumers.get() {
+                    let shared = Arc::clone(&shared);
+                    tasks.spawn(async move { shared.send_each().await });
+                }
+            }
+        }
+        Ok(Self { shared, tasks: Mutex::new(tasks) })
+    }
+
+    /// What became of everything so far.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.shared.deliveries.counters.account()
+    }
+
+    /// What waits in the queue, in units of its sizer, and most that may; zero without a queue.
+    #[must_use]
+    pub fn queue_size(&self) -> (usize, usize) {
+        self.shared.queue.as_ref().map_or((0, 0), Queue::size)
+    }
+
+    /// Takes nothing more, sends what waits, and ends. What is not delivered by `deadline` is given up and
+    /// counted as failed. A second call waits for nothing.
+    pub async fn shutdown(&self, deadline: Deadline) {
+        self.shared.deliveries.stop.send_replace(Some(deadline));
+        if let Some(queue) = &self.shared.queue {
+            queue.close();
+        }
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        // Each delivery ends by the deadline; a task that does not is an exporter that blocks its thread.
+        while tasks.join_next().await.is_some() {}
+        let _ = self.shared.deliveries.exporter.shutdown(deadline).await;
+    }
+}
+
+impl Consumer for Sender {
+    fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
+        Box::pin(self.shared.take(batch, deadline))
+    }
+}
+
+impl Shared {
+    async fn take(&self, batch: Batch, deadline: Deadline) -> Outcome {
+        let items = batch.payload().items();
+        let counters = &self.deliveries.counters;
+        let Some(queue) = &self.queue else {
+            if self.deliveries.stop.borrow().is_some() {
+                counters.refused(items);
+                return ended();
+            }
+            counters.received(items);
+            return self.deliveries.deliver(batch.payload(), deadline).await;
+        };
+        let (reply, answer) = match self.deliveries.settings.queue.wait_for_result {
+            true => Some(oneshot::channel()).unzip(),
+            false => (None, None),
+        };
+        if let Err(refusal) = self.enqueue(queue, Entry { batch, reply }, deadline).await {
+            counters.refused(items);
+            return refusal;
+        }
+        match answer {
+            None => Outcome::delivered(),
+            Some(answer) => in_time(answer, deadline).await,
+        }
+    }
+
+    async fn enqueue(
+        &self,
+        queue: &Queue,
+        mut entry: Entry,
+        deadline: Deadline,
+    ) -> Result<(), Outcome> {
+        let items = entry.batch.payload().items();
+        loop {
+            let room = queue.room();
+            tokio::pin!(room);
+            // From here on it hears of room.
+            room.as_mut().enable();
+            entry = match queue.push(entry, || self.deliveries.counters.received(items)) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Closed) => return Err(ended()),
+                Err(Refused::TooLarge) => return Err(larger_than_the_queue()),
+                Err(Refused::Full(entry)) => entry,
+            };
+            if !self.deliveries.settings.queue.block_on_overflow {
+                return Err(full());
+            }
+            let waited = match deadline.instant() {
+                None => Ok(room.await),
+                Some(at) => tokio::time::timeout_at(at.into(), room).await,
+            };
+            if waited.is_err() {
+                return Err(full());
+            }
+        }
+    }
+
+    /// Sends one request after the other.
+    async fn send_each(&self) {
+        let Some(queue) = &self.queue else { return };
+        while let Some(entry) = queue.pop().await {
+            let outcome = self.deliveries.deliver(entry.batch.payload(), Deadline::NEVER).await;
+            entry.answer(&outcome);
+        }
+    }
+
+    /// Puts requests together and sends them, so many at a time.
+    async fn send_batches(self: Arc<Self>, settings: &BatchSettings, concurrency: usize) {
+        let Some(queue) = &self.queue else { return };
+        let places = Arc::new(Semaphore::new(concurrency));
+        let (mut gathered, mut sending) = (Gathered::default(), JoinSet::new());
+        let mut flush_at = None;
+        loop {
+            let overdue = async {
+                match flush_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let (enough, ended) = tokio::select! {
+                entry = queue.pop() => match entry {
+                    Some(entry) => (gathered.add(entry, settings), false),
+                    None => (true, true),
+                },
+                () = overdue => (true, false),
+                Some(_) = sending.join_next() => continue,
+            };
+            if enough {
+                flush_at = None;
+                for part in gathered.take(settings) {
+                    // While all places are taken the queue fills, which is the bound.
+                    let place = Arc::clone(&places).acquire_owned().await;
+                    let shared = Arc::clone(&self);
+                    sending.spawn(async move {
+                        shared.send_part(part).await;
+                        drop(place);
+                    });
+                }
+            } else if flush_at.is_none() && !gathered.is_empty() {
+                flush_at = Some(Instant::now() + settings.flush_timeout.min(FLUSH_MAX));
+            }
+            if ended {
+                break;
+            }
+        }
+        while sending.join_next().await.is_some() {}
+    }
+
+    async fn send_part(&self, part: Part) {
+        let outcome = self.deliveries.deliver(&part.payload, Deadline::NEVER).await;
+        part.end(outcome);
+    }
+}
+
+/// The answer, or that it has not come in time. The batch may still be delivered.
+async fn in_time(answer: oneshot::Receiver<Outcome>, deadline: Deadline) -> Outcome {
+    let answered = match deadline.instant() {
+        None => Ok(answer.await),
+        Some(at) => tokio::time::timeout_at(at.into(), answer).await,
+    };
+    match answered {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => ended(),
+        Err(_) => refused(ErrorKind::Timeout, "the time was over before the batch was delivered"),
+    }
+}
+
+fn full() -> Outcome {
+    refused(ErrorKind::Other, "the sending queue is full")
+}
+
+fn ended() -> Outcome {
+    refused(ErrorKind::AlreadyShutdown, "the exporter is shutting down")
+}
+
+fn larger_than_the_queue() -> Outcome {
+    let error = "the request is larger than the whole sending queue";
+    Outcome::TooLarge { error: ExportError::new(ErrorKind::RequestTooLarge, error) }
+}
+
+fn refused(kind: ErrorKind, text: &'static str) -> Outcome {
+    Outcome::retryable(ExportError::new(kind, text))
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("exporter", &self.shared.deliveries.exporter)
+            .field("account", &self.account())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A time to flush that is further away is none.
+const FLUSH_MAX: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
