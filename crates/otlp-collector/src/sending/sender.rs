@@ -154,12 +154,13 @@ impl Shared {
             if !self.deliveries.settings.queue.block_on_overflow {
                 return Err(full());
             }
-            let waited = match deadline.instant() {
-                None => Ok(room.await),
-                Some(at) => tokio::time::timeout_at(at.into(), room).await,
-            };
-            if waited.is_err() {
-                return Err(full());
+            match deadline.instant() {
+                None => room.await,
+                Some(at) => {
+                    if tokio::time::timeout_at(at.into(), room).await.is_err() {
+                        return Err(full());
+                    }
+                }
             }
         }
     }
