@@ -4,4 +4,5 @@
 pub mod admission;
 pub mod config;
 pub mod consumer;
+pub mod fan_out;
 pub mod sending;
