@@ -36,6 +36,7 @@ mod id;
 mod node;
 mod settings;
 mod source;
+mod surroundings;
 mod yaml;
 
 pub use self::duration::duration;
@@ -44,7 +45,7 @@ pub use self::id::{ComponentId, PipelineId};
 pub use self::node::{Node, Origin};
 pub use self::settings::{ComponentSettings, PipelineSettings, ServiceSettings, Settings};
 pub use self::source::Source;
-use self::source::Surroundings;
+use self::surroundings::Surroundings;
 
 /// A configuration that was read and checked as far as that is possible without its components.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 
 use super::error::ConfigError;
 use super::node::{Node, Value};
-use super::source::Surroundings;
+use super::surroundings::Surroundings;
 use super::yaml;
 
 /// Replaces the references in all values of a tree.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::source::Surroundings;
+use crate::config::surroundings::Surroundings;
 
 fn variable(name: &str) -> Option<String> {
     let value = match name {
