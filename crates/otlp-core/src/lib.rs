@@ -20,7 +20,7 @@ pub use self::limits::{AttributeLimits, LogRecordLimits, SpanLimits, ValueLimits
 #[cfg(feature = "json")]
 pub use self::payload::JsonBodyError;
 pub use self::payload::{Body, Payload, Rope, SplitLimit};
-pub use self::signal::Signal;
+pub use self::signal::{ExporterType, Signal};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -65,6 +65,40 @@ impl Signal {
         self.row().item_unit
     }
 
+    /// The `otel.component.type` of an exporter of this signal, as the semantic conventions list them.
+    #[must_use]
+    pub const fn exporter_type(self, kind: ExporterType) -> &'static str {
+        let row = self.row();
+        match kind {
+            ExporterType::Grpc => row.grpc_exporter,
+            ExporterType::Http => row.http_exporter,
+            ExporterType::HttpJson => row.http_json_exporter,
+            ExporterType::File => row.file_exporter,
+        }
+    }
+
+    /// The `otel.component.type` of what stands before an exporter, a simple or a batching processor; `None`
+    /// for metrics, which a reader collects.
+    #[must_use]
+    pub const fn processor_type(self, is_simple: bool) -> Option<&'static str> {
+        match self.row().processors {
+            Some((simple, _)) if is_simple => Some(simple),
+            Some((_, batching)) => Some(batching),
+            None => None,
+        }
+    }
+
+    /// The variable that limits an export of the official SDK's processor or reader.
+    #[must_use]
+    pub const fn export_timeout_variable(self) -> &'static str {
+        self.row().export_timeout_variable
+    }
+
+    /// The names of the answer to a request and of the message about a partial success in it.
+    pub(crate) const fn response_names(self) -> (&'static str, &'static str) {
+        self.row().response_names
+    }
+
     /// Whether an item is a data point inside what stands in the scope envelope, not that itself.
     ///
     /// Spans and log records are fields of `ScopeSpans` and `ScopeLogs`. A `ScopeMetrics` holds
@@ -82,6 +116,20 @@ impl Signal {
     }
 }
 
+/// How an exporter speaks, for its [type](Signal::exporter_type).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExporterType {
+    /// OTLP over gRPC.
+    Grpc,
+    /// OTLP over HTTP, as protobuf.
+    Http,
+    /// OTLP over HTTP, as JSON.
+    HttpJson,
+    /// Lines of OTLP/JSON.
+    File,
+}
+
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -96,6 +144,14 @@ struct Row {
     env_infix: &'static str,
     http_path: &'static str,
     grpc_path: &'static str,
+    response_names: (&'static str, &'static str),
+    grpc_exporter: &'static str,
+    http_exporter: &'static str,
+    http_json_exporter: &'static str,
+    file_exporter: &'static str,
+    /// Simple and batching.
+    processors: Option<(&'static str, &'static str)>,
+    export_timeout_variable: &'static str,
 }
 
 const TRACES: Row = Row {
@@ -106,6 +162,13 @@ const TRACES: Row = Row {
     env_infix: "TRACES",
     http_path: "v1/traces",
     grpc_path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    response_names: ("ExportTraceServiceResponse", "ExportTracePartialSuccess"),
+    grpc_exporter: "otlp_grpc_span_exporter",
+    http_exporter: "otlp_http_span_exporter",
+    http_json_exporter: "otlp_http_json_span_exporter",
+    file_exporter: "otlp_file_span_exporter",
+    processors: Some(("simple_span_processor", "batching_span_processor")),
+    export_timeout_variable: "OTEL_BSP_EXPORT_TIMEOUT",
 };
 
 const METRICS: Row = Row {
@@ -116,6 +179,13 @@ const METRICS: Row = Row {
     env_infix: "METRICS",
     http_path: "v1/metrics",
     grpc_path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    response_names: ("ExportMetricsServiceResponse", "ExportMetricsPartialSuccess"),
+    grpc_exporter: "otlp_grpc_metric_exporter",
+    http_exporter: "otlp_http_metric_exporter",
+    http_json_exporter: "otlp_http_json_metric_exporter",
+    file_exporter: "otlp_file_metric_exporter",
+    processors: None,
+    export_timeout_variable: "OTEL_METRIC_EXPORT_TIMEOUT",
 };
 
 const LOGS: Row = Row {
@@ -126,4 +196,11 @@ const LOGS: Row = Row {
     env_infix: "LOGS",
     http_path: "v1/logs",
     grpc_path: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    response_names: ("ExportLogsServiceResponse", "ExportLogsPartialSuccess"),
+    grpc_exporter: "otlp_grpc_log_exporter",
+    http_exporter: "otlp_http_log_exporter",
+    http_json_exporter: "otlp_http_json_log_exporter",
+    file_exporter: "otlp_file_log_exporter",
+    processors: Some(("simple_log_processor", "batching_log_processor")),
+    export_timeout_variable: "OTEL_BLRP_EXPORT_TIMEOUT",
 };

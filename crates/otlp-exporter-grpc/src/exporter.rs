@@ -9,7 +9,7 @@ use otlp_core::export::{
     BuildError, Compression, Deadline, ErrorKind, ExportError, Exporter, ExporterConfig,
     HeaderProvider, Headers, Outcome, Protocol, Secret, attempt,
 };
-use otlp_core::{Payload, Signal};
+use otlp_core::{ExporterType, Payload, Signal};
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 use tonic::transport::{Channel, Endpoint};
@@ -208,12 +208,7 @@ impl Exporter for GrpcExporter {
     }
 
     fn component_type(&self) -> &'static str {
-        match self.signal {
-            Signal::Traces => "otlp_grpc_span_exporter",
-            Signal::Metrics => "otlp_grpc_metric_exporter",
-            Signal::Logs => "otlp_grpc_log_exporter",
-            _ => "otlp_grpc_exporter",
-        }
+        self.signal.exporter_type(ExporterType::Grpc)
     }
 
     fn destination(&self) -> String {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use otlp_core::export::attempt;
 use otlp_core::export::{BuildError, Compression, Outcome, Protocol};
 use otlp_core::wire::response::{Status, decode_status};
-use otlp_core::{Body, Payload, Signal};
+use otlp_core::{Body, ExporterType, Payload, Signal};
 
 use crate::response::Media;
 
@@ -69,18 +69,11 @@ impl Encoding {
 
     /// The `otel.component.type` of an exporter.
     pub(crate) const fn component_type(self, signal: Signal) -> &'static str {
-        match (self, signal) {
-            (Self::Protobuf, Signal::Traces) => "otlp_http_span_exporter",
-            (Self::Protobuf, Signal::Metrics) => "otlp_http_metric_exporter",
-            (Self::Protobuf, Signal::Logs) => "otlp_http_log_exporter",
+        signal.exporter_type(match self {
+            Self::Protobuf => ExporterType::Http,
             #[cfg(feature = "json")]
-            (Self::Json, Signal::Traces) => "otlp_http_json_span_exporter",
-            #[cfg(feature = "json")]
-            (Self::Json, Signal::Metrics) => "otlp_http_json_metric_exporter",
-            #[cfg(feature = "json")]
-            (Self::Json, Signal::Logs) => "otlp_http_json_log_exporter",
-            _ => "otlp_http_exporter",
-        }
+            Self::Json => ExporterType::HttpJson,
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use futures_timer::Delay;
 use futures_util::future::{Either, select};
 use otlp_core::export::text::printable;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter, Outcome, attempt};
-use otlp_core::{Payload, Signal};
+use otlp_core::{ExporterType, Payload, Signal};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
@@ -141,12 +141,7 @@ impl Exporter for FileExporter {
     }
 
     fn component_type(&self) -> &'static str {
-        match self.signal {
-            Signal::Traces => "otlp_file_span_exporter",
-            Signal::Metrics => "otlp_file_metric_exporter",
-            Signal::Logs => "otlp_file_log_exporter",
-            _ => "otlp_file_exporter",
-        }
+        self.signal.exporter_type(ExporterType::File)
     }
 
     fn destination(&self) -> String {

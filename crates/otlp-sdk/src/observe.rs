@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter};
-use otlp_core::Signal;
 use parking_lot::Mutex;
 
 use crate::pipeline::{ERROR_TYPE, Observable, Pipeline, Progress, REJECTED};
@@ -57,13 +56,8 @@ pub(crate) fn pipeline(meter: &Meter, pipeline: &Pipeline) {
 
 /// The part that the conventions call a processor: what happens before an export begins. Metrics have none.
 fn processor(meter: &Meter, observable: &Observable, progress: &Ask) {
-    let component_type = match (observable.signal(), observable.is_simple()) {
-        (Signal::Traces, true) => "simple_span_processor",
-        (Signal::Traces, false) => "batching_span_processor",
-        (Signal::Logs, true) => "simple_log_processor",
-        (Signal::Logs, false) => "batching_log_processor",
-        _ => return,
-    };
+    let component_type = observable.signal().processor_type(observable.is_simple());
+    let Some(component_type) = component_type else { return };
     let (signal, unit) = (observable.signal().convention_noun(), observable.signal().item_unit());
     let attributes = component(component_type);
     let (name, at) = (format!("otel.sdk.processor.{signal}.processed"), Arc::clone(progress));

@@ -47,7 +47,7 @@ pub fn decode_partial_success(
     signal: Signal,
     response: &[u8],
 ) -> Result<Option<PartialSuccess>, WireError> {
-    let (response_name, partial_name) = names(signal);
+    let (response_name, partial_name) = signal.response_names();
     let (mut rejected, mut message) = (0, "");
     for field in Reader::new(response) {
         let field = field?;
@@ -204,14 +204,6 @@ fn cut(text: &str) -> String {
         end -= 1;
     }
     text.get(..end).unwrap_or_default().to_owned()
-}
-
-const fn names(signal: Signal) -> (&'static str, &'static str) {
-    match signal {
-        Signal::Traces => ("ExportTraceServiceResponse", "ExportTracePartialSuccess"),
-        Signal::Metrics => ("ExportMetricsServiceResponse", "ExportMetricsPartialSuccess"),
-        Signal::Logs => ("ExportLogsServiceResponse", "ExportLogsPartialSuccess"),
-    }
 }
 
 pub(super) const RETRY_INFO: &str = "google.rpc.RetryInfo";

@@ -49,13 +49,8 @@ impl ExportConfig {
     #[must_use]
     pub fn from_env(env: &mut EnvReader<'_>, signal: Signal) -> Self {
         let defaults = Self::default();
-        let timeout = match signal {
-            Signal::Traces => "OTEL_BSP_EXPORT_TIMEOUT",
-            Signal::Logs => "OTEL_BLRP_EXPORT_TIMEOUT",
-            Signal::Metrics => "OTEL_METRIC_EXPORT_TIMEOUT",
-            _ => return defaults,
-        };
-        Self { timeout: env.millis(timeout, defaults.timeout), ..defaults }
+        let timeout = env.millis(signal.export_timeout_variable(), defaults.timeout);
+        Self { timeout, ..defaults }
     }
 
     /// Sets [`timeout`](Self::timeout).
