@@ -4,5 +4,6 @@
 pub mod admission;
 pub mod config;
 pub mod consumer;
+pub mod edit;
 pub mod fan_out;
 pub mod sending;

@@ -99,6 +99,42 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
+    /// Passes over fields up to the next one that is wanted: bit `n` of `wanted` stands for field number `n`,
+    /// and numbers from 32 on are never wanted. False at the end of the message.
+    ///
+    /// Costs less than taking the fields and leaving them.
+    ///
+    /// # Errors
+    ///
+    /// A field on the way is not well-formed; the reader then stands at it.
+    #[inline]
+    pub fn skip_to(&mut self, wanted: u32) -> Result<bool, WireError> {
+        while let Some(&first) = self.rest.first() {
+            if first < 0x80 && wanted >> (first >> 3) & 1 == 1 {
+                return Ok(true);
+            }
+            match short_value(first, self.rest) {
+                Some(behind) => self.rest = behind,
+                None if self.skip_long(wanted)? => return Ok(true),
+                None => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Passes over any field, unless it is wanted. True if it is.
+    #[cold]
+    fn skip_long(&mut self, wanted: u32) -> Result<bool, WireError> {
+        let mut ahead = *self;
+        let (number, wire_type) = ahead.key()?;
+        if number < u32::BITS && wanted >> number & 1 == 1 {
+            return Ok(true);
+        }
+        ahead.skip_unknown(number, wire_type)?;
+        *self = ahead;
+        Ok(false)
+    }
+
     #[inline]
     fn field(&mut self) -> Result<Field<'a>, WireError> {
         let (number, wire_type) = self.key()?;
@@ -385,6 +421,20 @@ pub(super) trait Input {
         }
         self.advance(n);
         Ok(())
+    }
+}
+
+/// What stands behind a field whose key is the single byte `first`, if its value is of fixed length, or as
+/// short as most are. The key is checked where this gives nothing.
+#[inline]
+fn short_value(first: u8, field: &[u8]) -> Option<&[u8]> {
+    match (first & 7, field) {
+        _ if !(8..0x80).contains(&first) => None,
+        (0, [_, value, behind @ ..]) if *value < 0x80 => Some(behind),
+        (1, _) => field.get(9..),
+        (2, [_, length, behind @ ..]) if *length < 0x80 => behind.get(usize::from(*length)..),
+        (5, _) => field.get(5..),
+        _ => None,
     }
 }
 

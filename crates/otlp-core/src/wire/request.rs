@@ -5,9 +5,11 @@
 //! one length per item; what is in an item, a resource or a scope is not looked at.
 
 mod cursor;
+mod fields;
 mod split;
 
 use self::cursor::{Cursor, Level};
+pub use self::fields::{RopeField, RopeFields};
 pub use self::split::split;
 
 use super::WireError;

@@ -66,3 +66,18 @@ fn groups_nest_as_deep_as_in_prost_and_no_deeper() {
     // Deep enough to overflow the stack of code without a limit.
     assert!(fields(&nested(1_000_000))[0].is_err());
 }
+
+#[test]
+fn unwanted_fields_are_passed_over_whatever_they_hold() {
+    // A varint, a string, a wanted varint, a field 35, a group, a wanted string.
+    let message = b"\x08\x96\x01\x12\x02hi\x18\x05\x98\x02\x01\x23\x08\x01\x24\x2a\x01x";
+    let mut fields = Reader::new(message);
+    let mut found = Vec::new();
+    while fields.skip_to(1 << 3 | 1 << 5).unwrap() {
+        let field = fields.next().unwrap().unwrap();
+        found.push((field.number, field.offset));
+    }
+    assert_eq!(found, [(3, 8), (5, 18)]);
+    assert!(Reader::new(b"\x12\x09hi").skip_to(1 << 3).is_err());
+    assert!(!Reader::new(b"").skip_to(!0).unwrap());
+}

@@ -99,6 +99,21 @@ impl<'a> Cursor<'a> {
         Ok(Some((number, child)))
     }
 
+    /// The message of the next `length` bytes, of which the caller knows that they are there.
+    pub(super) fn limited(&self, length: usize) -> Self {
+        Self { end: self.offset + length, ..self.clone() }
+    }
+
+    /// What is left of the message, if it stands in a single piece.
+    #[inline]
+    pub(super) fn as_slice(&self) -> Option<&'a [u8]> {
+        let length = self.remaining();
+        match self.head.get(..length) {
+            None if self.head.is_empty() => self.following.as_slice().first()?.get(..length),
+            whole => whole,
+        }
+    }
+
     /// Appends the next `length` bytes to `out` without copying them.
     pub(super) fn slice_into(mut self, mut length: usize, out: &mut Rope) {
         while length > 0 && self.refill() {
