@@ -6,4 +6,5 @@ pub mod config;
 pub mod consumer;
 pub mod edit;
 pub mod fan_out;
+pub mod receivers;
 pub mod sending;

@@ -105,8 +105,13 @@ impl Decompressor {
         if self.read_into(&mut chunk)? { Ok(Some(chunk.into())) } else { Ok(None) }
     }
 
-    /// Appends up to [`CHUNK`] bytes to `out`; false at the end of the body.
-    fn read_into(&mut self, out: &mut Vec<u8>) -> Result<bool, DecompressError> {
+    /// Appends the next piece, of at most 64 KiB, to `out`; false at the end of the body. Room that is
+    /// there is used before more is reserved.
+    ///
+    /// # Errors
+    ///
+    /// As for [`decompress`]. After an error the body is lost; do not ask again.
+    pub fn read_into(&mut self, out: &mut Vec<u8>) -> Result<bool, DecompressError> {
         // One byte more than allowed tells a body of exactly the limit from a larger one.
         let room = self.left.saturating_add(1).min(CHUNK);
         let before = out.len();

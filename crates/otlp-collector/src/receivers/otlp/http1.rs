@@ -1,0 +1,80 @@
+//! One HTTP/1 connection.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as _;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::http::HttpEnd;
+use super::lifetime::{End, Lifetime};
+use super::pulse::Pulse;
+
+/// Serves a connection until it ends.
+pub(super) async fn serve<S>(stream: S, mut life: Lifetime, end: &HttpEnd, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let pulse = Arc::clone(life.pulse());
+    let service = service_fn(|request| respond(request, &pulse, end, peer));
+    let connection = Builder::new()
+        .timer(TokioTimer::new())
+        // Our own times tell a slow client from an idle one.
+        .header_read_timeout(None)
+        .keep_alive(end.keeps_alive())
+        .max_headers(HEADERS)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    loop {
+        let ending = tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            ending = life.end() => ending,
+        };
+        match ending {
+            End::Drain => connection.as_mut().graceful_shutdown(),
+            End::Cut => return,
+        }
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    pulse: &Pulse,
+    end: &HttpEnd,
+    peer: SocketAddr,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    pulse.on_request();
+    let _serving = Serving(pulse);
+    let (head, mut body) = request.into_parts();
+    let response = end.answer(&head, &mut body, peer).await;
+    if !body.is_end_stream() {
+        pulse.on_unread();
+    }
+    Ok(response.map(Full::new))
+}
+
+/// A request that is being served, also if its client leaves.
+struct Serving<'p>(&'p Pulse);
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.0.on_answer();
+    }
+}
+
+/// Most headers of a request.
+const HEADERS: usize = 100;
+
+/// Most bytes of headers, and of what is read at a time.
+const BUFFER: usize = 64 << 10;

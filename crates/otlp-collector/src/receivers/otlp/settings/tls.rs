@@ -1,0 +1,69 @@
+//! `tls` of a server.
+
+use std::path::PathBuf;
+
+use otlp_core::export::Pem;
+use serde::{Deserialize, Deserializer};
+
+use super::{Ignored, Unsupported, warn_ignored};
+
+/// TLS of a server: the Go collector's `tls`. Certificates are read once, at the start.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TlsServerSettings {
+    /// The server's certificate chain, leaf first: a file in PEM.
+    pub cert_file: Option<PathBuf>,
+    /// The same as text.
+    #[serde(deserialize_with = "pem")]
+    pub cert_pem: Option<Pem>,
+    /// The private key: a file in PEM.
+    pub key_file: Option<PathBuf>,
+    /// The same as text.
+    #[serde(deserialize_with = "pem")]
+    pub key_pem: Option<Pem>,
+    /// Who signs the certificates of clients: a file in PEM. If set, a client has to have one (mTLS).
+    pub client_ca_file: Option<PathBuf>,
+    /// The oldest version. Default 1.2, which is the oldest there is.
+    pub min_version: TlsVersion,
+    /// The newest version. Default 1.3.
+    pub max_version: Option<TlsVersion>,
+    ca_file: Ignored,
+    ca_pem: Ignored,
+    include_system_ca_certs_pool: Ignored,
+    reload_interval: Ignored,
+    client_ca_file_reload: Ignored,
+    cipher_suites: Option<Unsupported>,
+    curve_preferences: Option<Unsupported>,
+    tpm: Option<Unsupported>,
+}
+
+/// A version of TLS. 1.0 and 1.1 are not supported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+impl TlsServerSettings {
+    pub(super) fn warn(&self, protocol: &str, warnings: &mut Vec<String>) {
+        let ignored = [
+            ("tls::ca_file", self.ca_file.is_some()),
+            ("tls::ca_pem", self.ca_pem.is_some()),
+            ("tls::include_system_ca_certs_pool", self.include_system_ca_certs_pool.is_some()),
+            ("tls::reload_interval", self.reload_interval.is_some()),
+            ("tls::client_ca_file_reload", self.client_ca_file_reload.is_some()),
+        ];
+        warn_ignored(&ignored, protocol, warnings);
+    }
+}
+
+fn pem<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pem>, D::Error> {
+    String::deserialize(deserializer).map(|text| Some(Pem::from_bytes(text)))
+}

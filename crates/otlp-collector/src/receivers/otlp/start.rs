@@ -1,0 +1,216 @@
+//! Starts a receiver, and stops it.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otlp_core::Signal;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::auth::Authenticator;
+use super::counters::{Counters, CountersSnapshot};
+use super::intake::Intake;
+use super::lifetime::Phase;
+use super::listener;
+use super::settings::{OtlpSettings, SocketKind};
+use super::slots::Slots;
+use crate::admission::Budget;
+use crate::consumer::SharedConsumer;
+
+/// Who takes each signal. A signal without a consumer is answered UNIMPLEMENTED and 404.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Consumers {
+    /// Takes traces.
+    pub traces: Option<SharedConsumer>,
+    /// Takes metrics.
+    pub metrics: Option<SharedConsumer>,
+    /// Takes logs.
+    pub logs: Option<SharedConsumer>,
+}
+
+impl Consumers {
+    /// The same for all signals.
+    #[must_use]
+    pub fn all(consumer: SharedConsumer) -> Self {
+        let (traces, metrics) = (Some(Arc::clone(&consumer)), Some(Arc::clone(&consumer)));
+        Self { traces, metrics, logs: Some(consumer) }
+    }
+
+    /// Who takes a signal.
+    #[must_use]
+    pub fn of(&self, signal: Signal) -> Option<&SharedConsumer> {
+        match signal {
+            Signal::Traces => self.traces.as_ref(),
+            Signal::Metrics => self.metrics.as_ref(),
+            Signal::Logs => self.logs.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// A receiver that does not run yet.
+#[derive(Clone, Debug)]
+pub struct OtlpReceiver {
+    settings: OtlpSettings,
+    pub(super) authenticators: HashMap<String, Arc<dyn Authenticator>>,
+}
+
+impl OtlpReceiver {
+    /// A receiver with these settings.
+    #[must_use]
+    pub fn new(settings: OtlpSettings) -> Self {
+        Self { settings, authenticators: HashMap::new() }
+    }
+
+    /// Adds who checks credentials, by the name that `auth::authenticator` refers to.
+    #[must_use]
+    pub fn with_authenticator(
+        mut self,
+        name: impl Into<String>,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
+        self.authenticators.insert(name.into(), authenticator);
+        self
+    }
+
+    /// Binds and serves, on the Tokio runtime that this is called on. It needs I/O and time.
+    ///
+    /// # Errors
+    ///
+    /// No protocol is set, an address cannot be bound, a certificate cannot be read, an authenticator is
+    /// missing. Then nothing is served.
+    pub async fn start(
+        self,
+        consumers: Consumers,
+        budget: Budget,
+    ) -> Result<RunningReceiver, StartError> {
+        let OtlpSettings { protocols, limits, .. } = &self.settings;
+        if protocols.grpc.is_none() && protocols.http.is_none() {
+            return Err(StartError::NoProtocol);
+        }
+        let counters = Counters::default();
+        let intake = Arc::new(Intake { consumers, budget, limits: limits.clone(), counters });
+        let slots = Slots::new(limits.max_connections, limits.max_connections_per_peer);
+        let mut doors = Vec::new();
+        let (mut grpc_addr, mut http_addr) = (None, None);
+        if let Some(grpc) = &protocols.grpc {
+            let door = self.grpc_door(grpc, &intake, slots.clone())?;
+            let listener = bound("grpc", &grpc.endpoint, grpc.transport).await?;
+            grpc_addr = listener.local_addr().ok();
+            doors.push((listener, door));
+        }
+        if let Some(http) = &protocols.http {
+            let door = self.http_door(http, &intake, slots)?;
+            let listener = bound("http", &http.endpoint, http.transport).await?;
+            http_addr = listener.local_addr().ok();
+            doors.push((listener, door));
+        }
+        let phase = watch::Sender::new(Phase::Running);
+        let mut tasks = JoinSet::new();
+        for (listener, door) in doors {
+            tasks.spawn(listener::run(listener, Arc::new(door), phase.subscribe()));
+        }
+        Ok(RunningReceiver { intake, grpc_addr, http_addr, phase, tasks })
+    }
+}
+
+/// A receiver that serves until it is stopped. Dropped, it is cut: connections are closed at once.
+#[derive(Debug)]
+#[must_use = "dropped, it ends at once"]
+pub struct RunningReceiver {
+    intake: Arc<Intake>,
+    grpc_addr: Option<SocketAddr>,
+    http_addr: Option<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    /// Aborted when dropped.
+    tasks: JoinSet<()>,
+}
+
+impl RunningReceiver {
+    /// Where gRPC is served, with the port that was taken for port 0.
+    #[must_use]
+    pub fn grpc_addr(&self) -> Option<SocketAddr> {
+        self.grpc_addr
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http_addr
+    }
+
+    /// What was taken so far and what was not.
+    #[must_use]
+    pub fn counters(&self) -> CountersSnapshot {
+        self.intake.counters.snapshot()
+    }
+
+    /// Stops: no new connection at once, and no new request (GOAWAY, `connection: close`); what is under
+    /// way has `grace` to finish, then connections are cut. Returns the final numbers once all is closed.
+    pub async fn stop(mut self, grace: Duration) -> CountersSnapshot {
+        self.phase.send_replace(Phase::Draining);
+        let _ = timeout(grace, ended(&mut self.tasks)).await;
+        self.phase.send_replace(Phase::Cut);
+        ended(&mut self.tasks).await;
+        self.counters()
+    }
+}
+
+async fn ended(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Why a receiver does not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Nothing stands under `protocols`.
+    #[error("protocols: neither grpc nor http is set")]
+    NoProtocol,
+    /// An address cannot be listened at.
+    #[error("protocols::{protocol}::endpoint: \"{endpoint}\" cannot be listened at: {source}")]
+    Bind {
+        /// `grpc` or `http`.
+        protocol: &'static str,
+        /// The address as it was set.
+        endpoint: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The settings of TLS cannot be used.
+    #[error("protocols::{protocol}::{message}")]
+    Tls {
+        /// `grpc` or `http`.
+        protocol: &'static str,
+        /// Which of them, and why.
+        message: String,
+    },
+    /// Authentication is set, and nobody is there to do it.
+    #[error("auth::authenticator: there is no authenticator \"{name}\"")]
+    NoAuthenticator {
+        /// The name as it was set.
+        name: String,
+    },
+    /// A setting of HTTP cannot be used.
+    #[error("protocols::http::{message}")]
+    Setting {
+        /// Which, and why.
+        message: String,
+    },
+}
+
+async fn bound(
+    protocol: &'static str,
+    endpoint: &str,
+    transport: SocketKind,
+) -> Result<TcpListener, StartError> {
+    let bound = listener::bind(endpoint, transport).await;
+    bound.map_err(|source| StartError::Bind { protocol, endpoint: endpoint.to_owned(), source })
+}
