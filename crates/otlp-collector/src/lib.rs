@@ -6,5 +6,6 @@ pub mod config;
 pub mod consumer;
 pub mod edit;
 pub mod fan_out;
+pub mod processors;
 pub mod receivers;
 pub mod sending;

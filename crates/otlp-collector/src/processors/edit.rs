@@ -1,0 +1,201 @@
+//! The processors `attributes`, `resource` and `filter` as a node: a [`Plan`] applied to all that passes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use otlp_core::export::{Deadline, ErrorKind, ExportError, Outcome};
+
+use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
+use crate::edit::Plan;
+
+/// Edits requests and hands them on, and drops what its plan does not keep.
+///
+/// What is dropped on purpose is counted, and answered for as taken; a request of which nothing is left goes no
+/// further. A request that cannot be read is refused for good: its client gets the reason.
+///
+/// ```
+/// use std::sync::Arc;
+/// use otlp_collector::consumer::SharedConsumer;
+/// use otlp_collector::edit::{Action, Effect, Literal, Plan, Rule, Selector, Source, Target};
+/// use otlp_collector::processors::EditProcessor;
+/// use otlp_core::Signal;
+///
+/// /// Says of every resource where it was seen.
+/// fn in_front_of(next: SharedConsumer) -> SharedConsumer {
+///     let action = Action::upsert("env", Source::value(&Literal::from("test")));
+///     let effect = Effect::Edit(vec![action]);
+///     let rule = Rule { target: Target::Resource, selector: Selector::default(), effect };
+///     Arc::new(EditProcessor::new(Plan::new(Signal::Traces, vec![rule]), next))
+/// }
+/// # let _ = in_front_of;
+/// ```
+#[derive(Debug)]
+pub struct EditProcessor {
+    plan: Plan,
+    next: SharedConsumer,
+    incoming: AtomicU64,
+    dropped: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What has passed an [`EditProcessor`], in items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EditCounts {
+    /// What came.
+    pub incoming: u64,
+    /// What the plan did not keep.
+    pub dropped: u64,
+    /// What could not be read.
+    pub refused: u64,
+}
+
+impl EditCounts {
+    /// What was handed on.
+    #[must_use]
+    pub const fn outgoing(&self) -> u64 {
+        self.incoming.saturating_sub(self.dropped).saturating_sub(self.refused)
+    }
+}
+
+impl EditProcessor {
+    /// A node that applies `plan` in front of `next`.
+    #[must_use]
+    pub const fn new(plan: Plan, next: SharedConsumer) -> Self {
+        let [incoming, dropped, refused] = [const { AtomicU64::new(0) }; 3];
+        Self { plan, next, incoming, dropped, refused }
+    }
+
+    /// What has passed so far.
+    #[must_use]
+    pub fn counts(&self) -> EditCounts {
+        // Outcomes first: whatever they count came before.
+        let [dropped, refused] =
+            [&self.dropped, &self.refused].map(|count| count.load(Ordering::Acquire));
+        EditCounts { incoming: self.incoming.load(Ordering::Acquire), dropped, refused }
+    }
+
+    async fn edit(&self, batch: Batch, deadline: Deadline) -> Outcome {
+        let items = batch.payload().items();
+        add(&self.incoming, items);
+        let edited = match self.plan.apply(batch.payload()) {
+            Ok(edited) => edited,
+            Err(error) => {
+                add(&self.refused, items);
+                let text = "the request is not valid OTLP";
+                let error = ExportError::new(ErrorKind::Other, text).with_source(error);
+                return Outcome::permanent(error);
+            }
+        };
+        add(&self.dropped, edited.items_dropped);
+        if edited.items_dropped > 0 && edited.payload.items() == 0 {
+            return Outcome::delivered();
+        }
+        self.next.consume(batch.with_payload(edited.payload), deadline).await
+    }
+}
+
+impl Consumer for EditProcessor {
+    fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
+        Box::pin(self.edit(batch, deadline))
+    }
+}
+
+fn add(count: &AtomicU64, items: usize) {
+    count.fetch_add(items as u64, Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use otlp_core::{Payload, Signal};
+    use parking_lot::Mutex;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::admission::Budget;
+    use crate::config::{Config, Source};
+    use crate::edit::FilterSettings;
+
+    /// Takes everything, and keeps it.
+    #[derive(Debug, Default)]
+    struct Kept(Mutex<Vec<Payload>>);
+
+    impl Consumer for Kept {
+        fn consume(&self, batch: Batch, _deadline: Deadline) -> Answer<'_> {
+            self.0.lock().push(batch.payload().clone());
+            Box::pin(async { Outcome::delivered() })
+        }
+    }
+
+    fn payload(names: &[&str]) -> Payload {
+        let span = |name: &&str| Span { name: (*name).to_owned(), ..Span::default() };
+        let scope = ScopeSpans { spans: names.iter().map(span).collect(), ..ScopeSpans::default() };
+        let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+        let request = ExportTraceServiceRequest { resource_spans: vec![resource] };
+        Payload::from_request(Signal::Traces, request.encode_to_vec()).unwrap()
+    }
+
+    fn names(payload: &Payload) -> Vec<String> {
+        let request = ExportTraceServiceRequest::decode(&payload.rope().to_bytes()[..]).unwrap();
+        let scopes = request.resource_spans.into_iter().flat_map(|it| it.scope_spans);
+        scopes.flat_map(|it| it.spans).map(|span| span.name).collect()
+    }
+
+    /// Drops the spans of health checks.
+    fn filter(next: &Arc<Kept>) -> EditProcessor {
+        let yaml = "
+            receivers: {otlp: }
+            exporters: {debug: }
+            processors:
+              filter: {spans: {exclude: {match_type: strict, span_names: [health]}}}
+            service::pipelines::traces: {receivers: [otlp], processors: [filter], exporters: [debug]}
+        ";
+        let config = Config::load_with(&[Source::Yaml(yaml.to_owned())], &|_| None).unwrap();
+        let settings: FilterSettings = config.settings.processors[0].settings.read().unwrap();
+        let plan = Plan::filter(&settings, Signal::Traces);
+        EditProcessor::new(plan, Arc::clone(next) as SharedConsumer)
+    }
+
+    async fn consume(node: &EditProcessor, payload: Payload) -> Outcome {
+        node.consume(Batch::without_ticket(payload), Deadline::NEVER).await
+    }
+
+    #[tokio::test]
+    async fn what_the_plan_keeps_goes_on_and_the_rest_is_counted() {
+        let next = Arc::new(Kept::default());
+        let node = filter(&next);
+        for spans in [&["buy", "health", "sell"][..], &["health"], &["buy"]] {
+            assert!(matches!(consume(&node, payload(spans)).await, Outcome::Delivered { .. }));
+        }
+        let kept: Vec<_> = next.0.lock().iter().map(names).collect();
+        assert_eq!(kept, [vec!["buy", "sell"], vec!["buy"]], "of the second nothing is left");
+        let counts = node.counts();
+        assert_eq!((counts.incoming, counts.dropped, counts.outgoing()), (5, 2, 3));
+    }
+
+    #[tokio::test]
+    async fn what_came_empty_goes_on_as_it_came() {
+        let next = Arc::new(Kept::default());
+        assert!(matches!(consume(&filter(&next), payload(&[])).await, Outcome::Delivered { .. }));
+        assert_eq!(next.0.lock().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_refused_for_good_with_the_reason_and_its_bytes_come_back() {
+        let next = Arc::new(Kept::default());
+        let node = filter(&next);
+        // A span whose name ends before its length.
+        let request: &[u8] = &[0x0a, 6, 0x12, 4, 0x12, 2, 0x2a, 9];
+        let broken = Payload::from_request(Signal::Traces, request.to_vec()).unwrap();
+        let budget = Budget::new(10);
+        let batch = Batch::new(broken, budget.take(10).unwrap());
+        let outcome = node.consume(batch, Deadline::NEVER).await;
+        assert!(matches!(outcome, Outcome::Permanent { .. }), "{outcome:?}");
+        let text = outcome.error().unwrap().to_string();
+        assert!(text.starts_with("the request is not valid OTLP: "), "{text}");
+        assert_eq!((node.counts().refused, next.0.lock().len(), budget.used()), (1, 0, 0));
+    }
+}
