@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{Compression, WithExportConfig, WithHttpConfig, WithTonicConfig};
+use opentelemetry_otlp::{
+    Compression, Protocol, WithExportConfig, WithHttpConfig, WithTonicConfig,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
@@ -197,6 +199,8 @@ pub(crate) fn resource() -> Resource {
 fn http(target: &Target) -> Result<opentelemetry_otlp::SpanExporter, Failure> {
     let builder = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
+        // The default is whatever features others have enabled.
+        .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{}/v1/traces", target.endpoint));
     let builder = match compression(target.codec) {
         Some(compression) => builder.with_compression(compression),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_otlp::{MetricExporter, WithExportConfig};
+use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
@@ -46,6 +46,7 @@ pub(super) fn exporter(target: &Target) -> Result<MetricExporter, Failure> {
     choose_tls();
     let exporter = MetricExporter::builder()
         .with_http()
+        .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{}/v1/metrics", target.endpoint))
         .build()?;
     Ok(exporter)

@@ -8,7 +8,7 @@ use opentelemetry::trace::{
     Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
-use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_otlp::{Protocol, WithExportConfig as _};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue as WireKeyValue;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
@@ -180,7 +180,8 @@ fn official(server: &Server, transport: Transport) -> opentelemetry_otlp::SpanEx
         Transport::Grpc => builder.with_tonic().with_endpoint(server.grpc_endpoint()).build(),
         Transport::Http => {
             let endpoint = format!("{}/v1/traces", server.http_endpoint());
-            builder.with_http().with_endpoint(endpoint).build()
+            let builder = builder.with_http().with_protocol(Protocol::HttpBinary);
+            builder.with_endpoint(endpoint).build()
         }
     }
     .unwrap()
