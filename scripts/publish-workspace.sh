@@ -51,7 +51,10 @@ announce docs
 RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc --workspace --no-deps --all-features --locked
 announce 'dry run'
 scripts/forget-dry-runs.sh
-cargo publish --workspace --dry-run --locked
+# Cargo knows what it has compiled of an earlier dry run by version alone.
+publish=${CARGO_TARGET_DIR:-target}/publish
+rm -rf "$publish"
+cargo publish --workspace --dry-run --locked --target-dir "$publish"
 
 if [ "$mode" = dry ]; then
     announce 'dry run only; nothing was uploaded'
