@@ -3,13 +3,14 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use otlp_core::export::retry::{RetryPolicy, Throttle};
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Outcome};
 
+use crate::clock::now;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
 
 /// Hands each batch to several nodes at the same time. They share its bytes.
@@ -154,10 +155,6 @@ fn worse(one: Outcome, other: Outcome) -> Outcome {
 
 fn policy() -> RetryPolicy {
     RetryPolicy::default().with_initial_backoff(FIRST_WAIT).with_max_backoff(LONGEST_WAIT)
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl fmt::Debug for FanOut {

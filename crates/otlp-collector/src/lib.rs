@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admission;
+mod clock;
 pub mod config;
 pub mod consumer;
 pub mod edit;

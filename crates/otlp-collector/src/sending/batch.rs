@@ -6,6 +6,7 @@ use otlp_core::export::Outcome;
 use otlp_core::{Payload, SplitLimit};
 use parking_lot::Mutex;
 
+use super::account::Owed;
 use super::delivery::worse;
 use super::queue::Entry;
 use super::settings::{BatchSettings, BatchSizer};
@@ -37,13 +38,23 @@ impl Gathered {
     /// Everything as requests to be sent, each with its share of the answer.
     pub(super) fn take(&mut self, settings: &BatchSettings) -> Vec<Part> {
         self.size = 0;
-        let entries = std::mem::take(&mut self.entries);
+        let mut entries = std::mem::take(&mut self.entries);
+        let mut owed = entries.iter_mut().filter_map(Entry::take_owed).reduce(joined);
         let payloads = entries.iter().map(|entry| entry.batch.payload().clone());
         let Some(merged) = payloads.reduce(merged) else { return Vec::new() };
         let parts = cut(&merged, settings);
         let answer = Answer::new(entries, parts.len());
-        parts.into_iter().map(|payload| Part { payload, answer: answer.clone() }).collect()
+        let part = |payload: Payload| {
+            let owed = owed.as_mut().map(|owed| owed.split(payload.items()));
+            Part { payload, owed, answer: answer.clone() }
+        };
+        parts.into_iter().map(part).collect()
     }
+}
+
+fn joined(mut all: Owed, more: Owed) -> Owed {
+    all.join(more);
+    all
 }
 
 /// A queue has one signal, so that all of it goes together.
@@ -65,6 +76,7 @@ fn cut(payload: &Payload, settings: &BatchSettings) -> Vec<Payload> {
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) payload: Payload,
+    pub(super) owed: Option<Owed>,
     answer: Answer,
 }
 

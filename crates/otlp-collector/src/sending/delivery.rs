@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use otlp_core::Payload;
@@ -10,8 +9,9 @@ use otlp_core::export::retry::Throttle;
 use otlp_core::export::{BoxedExporter, Deadline, ErrorKind, ExportError, Exporter as _, Outcome};
 use tokio::sync::watch;
 
-use super::account::Counters;
+use super::account::{Counters, Owed};
 use super::settings::SendingSettings;
+use crate::clock::now;
 
 /// What all deliveries of a sender share.
 #[derive(Debug)]
@@ -24,8 +24,13 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
-    /// Delivers a request, or gives it up. Either is counted when this ends.
-    pub(super) async fn deliver(&self, payload: &Payload, deadline: Deadline) -> Outcome {
+    /// Delivers a request, or gives it up, and pays what is owed for it.
+    pub(super) async fn deliver(
+        &self,
+        payload: &Payload,
+        owed: Owed,
+        deadline: Deadline,
+    ) -> Outcome {
         let mut stop = self.stop.subscribe();
         let policy = self.settings.retry.policy();
         let mut throttle = Throttle::new(policy);
@@ -41,14 +46,14 @@ impl Deliveries {
             let (error, retry_after) = match outcome {
                 Outcome::Retryable { error, retry_after } => (error, retry_after),
                 Outcome::TooLarge { error } => {
-                    return self.in_halves(payload, deadline, error).await;
+                    return self.in_halves(payload, owed, deadline, error).await;
                 }
-                settled => return self.settle(payload, settled),
+                settled => return settle(owed, settled),
             };
             let next = throttle.on_failure(started, now(), retry_after, rand::random());
             let until = (*stop.borrow()).map_or(deadline, |end| end.min(deadline));
             if policy.gives_up(first, next) || until.has_passed(next) {
-                return self.settle(payload, Outcome::Retryable { error, retry_after });
+                return settle(owed, Outcome::Retryable { error, retry_after });
             }
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => {}
@@ -82,33 +87,30 @@ impl Deliveries {
     fn in_halves<'a>(
         &'a self,
         payload: &'a Payload,
+        mut owed: Owed,
         deadline: Deadline,
         error: ExportError,
     ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
         Box::pin(async move {
             let Ok(Some((first, second))) = payload.halve() else {
-                return self.settle(payload, Outcome::TooLarge { error });
+                return settle(owed, Outcome::TooLarge { error });
             };
-            let first = self.deliver(&first, deadline).await;
-            let second = self.deliver(&second, deadline).await;
+            let of_first = owed.split(first.items());
+            let first = self.deliver(&first, of_first, deadline).await;
+            let second = self.deliver(&second, owed, deadline).await;
             worse(first, second)
         })
     }
+}
 
-    /// Counts what became of a request.
-    fn settle(&self, payload: &Payload, outcome: Outcome) -> Outcome {
-        let items = payload.items();
-        match &outcome {
-            Outcome::Delivered { .. } => self.counters.sent(items),
-            Outcome::PartlyRejected { rejected, .. } => {
-                let rejected = usize::try_from(*rejected).unwrap_or(usize::MAX).min(items);
-                self.counters.rejected(rejected);
-                self.counters.sent(items - rejected);
-            }
-            _ => self.counters.failed(items),
-        }
-        outcome
+/// Pays for a request by what became of it.
+fn settle(owed: Owed, outcome: Outcome) -> Outcome {
+    match &outcome {
+        Outcome::Delivered { .. } => owed.sent(0),
+        Outcome::PartlyRejected { rejected, .. } => owed.sent(*rejected),
+        _ => drop(owed),
     }
+    outcome
 }
 
 /// Waits for the end of the time that a shutdown leaves.
@@ -142,9 +144,4 @@ pub(super) fn worse(one: Outcome, other: Outcome) -> Outcome {
         (one, other) if rank(&one) >= rank(&other) => one,
         (_, other) => other,
     }
-}
-
-/// The runtime's clock, which tests can turn.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
+use super::account::Owed;
 use super::settings::QueueSizer;
 use crate::consumer::Batch;
 
@@ -15,6 +16,8 @@ use crate::consumer::Batch;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) batch: Batch,
+    /// `None` before the queue has taken it.
+    pub(super) owed: Option<Owed>,
     pub(super) reply: Option<oneshot::Sender<Outcome>>,
 }
 
@@ -24,6 +27,11 @@ impl Entry {
         if let Some(reply) = self.reply {
             let _ = reply.send(outcome.clone());
         }
+    }
+
+    /// The debt, to be paid by whoever delivers it.
+    pub(super) fn take_owed(&mut self) -> Option<Owed> {
+        self.owed.take()
     }
 }
 
@@ -67,8 +75,12 @@ impl Queue {
         Self { sizer, capacity, state: Mutex::default(), arrived, left }
     }
 
-    /// Takes a batch if there is room. `on_taken` runs before anybody else can see it.
-    pub(super) fn push(&self, entry: Entry, on_taken: impl FnOnce()) -> Result<(), Refused> {
+    /// Takes a batch if there is room. `take_on` runs before anybody else can see it.
+    pub(super) fn push(
+        &self,
+        mut entry: Entry,
+        take_on: impl FnOnce() -> Owed,
+    ) -> Result<(), Refused> {
         let size = self.size_of(entry.batch.payload());
         let mut state = self.state.lock();
         if state.is_closed {
@@ -81,7 +93,7 @@ impl Queue {
             Some(all) => state.size = all,
             None => return Err(Refused::Full(entry)),
         }
-        on_taken();
+        entry.owed = Some(take_on());
         state.entries.push_back(entry);
         drop(state);
         self.arrived.notify_one();

@@ -81,6 +81,12 @@ impl Sender {
         self.shared.deliveries.counters.account()
     }
 
+    /// The counters themselves, which outlive the sender.
+    #[cfg(test)]
+    pub(super) fn counters(&self) -> Counters {
+        self.shared.deliveries.counters.clone()
+    }
+
     /// What waits in the queue, in units of its sizer, and most that may; zero without a queue.
     #[must_use]
     pub fn queue_size(&self) -> (usize, usize) {
@@ -116,14 +122,16 @@ impl Shared {
                 counters.refused(items);
                 return ended();
             }
-            counters.received(items);
-            return self.deliveries.deliver(batch.payload(), deadline).await;
+            let owed = counters.received(items);
+            return self.deliveries.deliver(batch.payload(), owed, deadline).await;
         };
         let (reply, answer) = match self.deliveries.settings.queue.wait_for_result {
             true => Some(oneshot::channel()).unzip(),
             false => (None, None),
         };
-        if let Err(refusal) = self.enqueue(queue, Entry { batch, reply }, deadline).await {
+        if let Err(refusal) =
+            self.enqueue(queue, Entry { batch, owed: None, reply }, deadline).await
+        {
             counters.refused(items);
             return refusal;
         }
@@ -168,8 +176,10 @@ impl Shared {
     /// Sends one request after the other.
     async fn send_each(&self) {
         let Some(queue) = &self.queue else { return };
-        while let Some(entry) = queue.pop().await {
-            let outcome = self.deliveries.deliver(entry.batch.payload(), Deadline::NEVER).await;
+        while let Some(mut entry) = queue.pop().await {
+            let Some(owed) = entry.take_owed() else { continue };
+            let payload = entry.batch.payload();
+            let outcome = self.deliveries.deliver(payload, owed, Deadline::NEVER).await;
             entry.answer(&outcome);
         }
     }
@@ -216,8 +226,9 @@ impl Shared {
         while sending.join_next().await.is_some() {}
     }
 
-    async fn send_part(&self, part: Part) {
-        let outcome = self.deliveries.deliver(&part.payload, Deadline::NEVER).await;
+    async fn send_part(&self, mut part: Part) {
+        let Some(owed) = part.owed.take() else { return };
+        let outcome = self.deliveries.deliver(&part.payload, owed, Deadline::NEVER).await;
         part.end(outcome);
     }
 }

@@ -304,6 +304,30 @@ async fn a_shutdown_wakes_those_who_wait_for_a_better_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_and_a_sender_that_is_dropped_leave_nothing_held() {
+    let exporter = ScriptedExporter::new();
+    exporter.respond_by(|_| Step::Hang);
+    let sender = start(&exporter, without_queue());
+    assert!(timeout(SECOND, consume(&sender, 3)).await.is_err(), "the caller has gone");
+    let account = sender.account();
+    assert_eq!((account.failed, account.held, account.unaccounted()), (3, 0, 0));
+
+    for queue in [QueueSettings::default(), batching(1, 0)] {
+        let queue = QueueSettings { wait_for_result: false, ..queue };
+        let sender = start(&exporter, settings(queue));
+        let counters = sender.counters();
+        for _ in 0..30 {
+            assert!(is_delivered(&consume(&sender, 2).await));
+        }
+        assert_eq!(counters.account().held, 60);
+        drop(sender);
+        tokio::task::yield_now().await;
+        let account = counters.account();
+        assert_eq!((account.failed, account.held, account.unaccounted()), (60, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn tickets_come_back_when_a_batch_has_ended() {
     let budget = Budget::new(1000);
     let exporter = ScriptedExporter::new();
