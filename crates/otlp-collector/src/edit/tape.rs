@@ -12,7 +12,7 @@ use otlp_core::wire::writer::LEN;
 
 /// From this length on, untouched bytes are shared, not copied. A piece of a rope costs a reference count, an
 /// entry here, and one more slice for everybody who reads or writes the rope; sharing stretches of 450 bytes
-/// made an edit of every span a third dearer than copying them.
+/// made an edit of every span a third dearer than copying them (`cargo bench -p otlp-collector --bench edit`).
 const SHARED_MIN: usize = 2 * 1024;
 
 /// Input on its way to the output.

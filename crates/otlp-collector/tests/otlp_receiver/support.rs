@@ -114,12 +114,7 @@ impl Site {
 
     /// Waits until so many requests have reached the consumer.
     pub(crate) async fn reached(&self, requests: usize) {
-        soon(async {
-            while self.recorder.waiting.load(Ordering::SeqCst) < requests {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until(|| self.recorder.waiting.load(Ordering::SeqCst) >= requests).await;
     }
 
     pub(crate) fn taken(&self) -> Vec<Payload> {
@@ -133,6 +128,16 @@ impl Site {
         assert_eq!(counters.connections.panics, 0);
         counters
     }
+}
+
+/// Waits for something that comes about on its own.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    soon(async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
