@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use otlp_core::Payload;
 use otlp_core::export::{Deadline, Outcome};
+use otlp_core::{Payload, Signal};
 
 use crate::admission::Ticket;
 
@@ -34,6 +34,50 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 /// A node that several others hand on to.
 pub type SharedConsumer = Arc<dyn Consumer>;
+
+/// Who takes each signal. A signal without a consumer is answered UNIMPLEMENTED and 404.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Consumers {
+    /// Takes traces.
+    pub traces: Option<SharedConsumer>,
+    /// Takes metrics.
+    pub metrics: Option<SharedConsumer>,
+    /// Takes logs.
+    pub logs: Option<SharedConsumer>,
+}
+
+impl Consumers {
+    /// The same for all signals.
+    #[must_use]
+    pub fn all(consumer: SharedConsumer) -> Self {
+        let (traces, metrics) = (Some(Arc::clone(&consumer)), Some(Arc::clone(&consumer)));
+        Self { traces, metrics, logs: Some(consumer) }
+    }
+
+    /// With another consumer for a signal.
+    #[must_use]
+    pub fn with(mut self, signal: Signal, consumer: SharedConsumer) -> Self {
+        match signal {
+            Signal::Traces => self.traces = Some(consumer),
+            Signal::Metrics => self.metrics = Some(consumer),
+            Signal::Logs => self.logs = Some(consumer),
+            _ => {}
+        }
+        self
+    }
+
+    /// Who takes a signal.
+    #[must_use]
+    pub fn of(&self, signal: Signal) -> Option<&SharedConsumer> {
+        match signal {
+            Signal::Traces => self.traces.as_ref(),
+            Signal::Metrics => self.metrics.as_ref(),
+            Signal::Logs => self.logs.as_ref(),
+            _ => None,
+        }
+    }
+}
 
 /// Telemetry on its way through the collector: a request of one signal, and the bytes of the
 /// [budget](crate::admission) that it takes up. A clone shares both.
@@ -84,8 +128,6 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use otlp_core::Signal;
-
     use super::*;
     use crate::admission::Budget;
 

@@ -119,7 +119,13 @@ impl Branch {
     fn note(&self, answer: &Outcome, items: usize) -> Option<String> {
         let (lost, why) = match answer {
             Outcome::Delivered { warning, .. } => return warning.clone(),
-            Outcome::PartlyRejected { rejected, message, .. } => (*rejected, message.clone()),
+            // The destination took it and counts what it rejects.
+            Outcome::PartlyRejected { rejected, message, .. } => {
+                return Some(format!(
+                    "{} has rejected {rejected} of {items} items: {message}",
+                    self.name
+                ));
+            }
             refused => {
                 let why = refused.error().map(ToString::to_string).unwrap_or_default();
                 (items as u64, why)

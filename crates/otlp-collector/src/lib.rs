@@ -3,10 +3,17 @@
 
 pub mod admission;
 mod clock;
+pub mod component;
 pub mod config;
+pub mod connectors;
 pub mod consumer;
 pub mod edit;
+pub mod engine;
+pub mod exporters;
+pub mod extensions;
 pub mod fan_out;
 pub mod processors;
 pub mod receivers;
+pub mod registry;
 pub mod sending;
+pub mod telemetry;

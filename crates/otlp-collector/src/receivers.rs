@@ -1,3 +1,6 @@
-//! What takes telemetry in.
+//! Where telemetry comes in.
 
+mod factory;
 pub mod otlp;
+
+pub(crate) use self::factory::FACTORIES;

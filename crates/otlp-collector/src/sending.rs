@@ -36,11 +36,13 @@
 mod account;
 mod batch;
 mod delivery;
+mod progress;
 mod queue;
 mod sender;
 mod settings;
 
 pub use self::account::Account;
+pub use self::progress::ProgressSnapshot;
 pub use self::sender::Sender;
 pub use self::settings::{
     BatchSettings, BatchSizer, QueueSettings, QueueSizer, RetrySettings, SendingSettings,

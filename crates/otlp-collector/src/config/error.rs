@@ -16,20 +16,21 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    /// An error with this message, whose place is still to be said.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { origin: None, path: Vec::new(), message: message.into() }
     }
 
-    /// The error, at the place where it was made unless it knows a closer one.
+    /// The error, at this place unless it knows a closer one.
     #[must_use]
-    pub(super) fn at(mut self, origin: &Origin) -> Self {
+    pub fn at(mut self, origin: &Origin) -> Self {
         self.origin.get_or_insert_with(|| origin.clone());
         self
     }
 
-    /// The error, below a key.
+    /// The error, below a key: called from the inside to the outside.
     #[must_use]
-    pub(super) fn under(mut self, key: &str) -> Self {
+    pub fn under(mut self, key: &str) -> Self {
         self.path.push(key.to_owned());
         self
     }
@@ -53,7 +54,8 @@ impl ConfigError {
     }
 
     /// A name that nothing knows, with those that would be accepted.
-    pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Self {
+    #[must_use]
+    pub fn unknown(what: &str, name: &str, known: &[&str]) -> Self {
         let message = match (nearest(name, known), known.is_empty()) {
             (_, true) => format!("unknown {what} \"{name}\"; none is accepted here"),
             (Some(nearest), _) => format!("unknown {what} \"{name}\"; did you mean \"{nearest}\"?"),

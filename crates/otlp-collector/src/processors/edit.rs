@@ -1,11 +1,15 @@
 //! The processors `attributes`, `resource` and `filter` as a node: a [`Plan`] applied to all that passes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use otlp_core::Signal;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Outcome};
 
+use crate::component::{BoxError, Host, Node, Processor, Running, Tally};
+use crate::config::ConfigError;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
-use crate::edit::Plan;
+use crate::edit::{AttributesSettings, FilterSettings, Plan, ResourceSettings};
 
 /// Edits requests and hands them on, and drops what its plan does not keep.
 ///
@@ -43,9 +47,9 @@ pub struct EditProcessor {
 pub struct EditCounts {
     /// What came.
     pub incoming: u64,
-    /// What the plan did not keep.
+    /// What the plan did not keep, of requests that were taken.
     pub dropped: u64,
-    /// What could not be read.
+    /// What could not be read, and what the next node has not taken.
     pub refused: u64,
 }
 
@@ -86,11 +90,18 @@ impl EditProcessor {
                 return Outcome::permanent(error);
             }
         };
-        add(&self.dropped, edited.items_dropped);
-        if edited.items_dropped > 0 && edited.payload.items() == 0 {
+        let dropped = edited.items_dropped;
+        if dropped > 0 && edited.payload.items() == 0 {
+            add(&self.dropped, dropped);
             return Outcome::delivered();
         }
-        self.next.consume(batch.with_payload(edited.payload), deadline).await
+        let outcome = self.next.consume(batch.with_payload(edited.payload), deadline).await;
+        match outcome.error() {
+            None => add(&self.dropped, dropped),
+            // The whole of it may come again, and what was not kept would be dropped again.
+            Some(_) => add(&self.refused, items),
+        }
+        outcome
     }
 }
 
@@ -100,17 +111,64 @@ impl Consumer for EditProcessor {
     }
 }
 
+impl Running for EditProcessor {}
+
+impl Node for EditProcessor {
+    fn tally(&self) -> Tally {
+        Tally::of_dropped("filtered", self.counts().dropped)
+    }
+}
+
+impl Processor for AttributesSettings {
+    fn check(&self, signal: Signal) -> Result<(), ConfigError> {
+        Plan::attributes(self, signal).map(drop)
+    }
+
+    fn start(
+        &self,
+        _host: &Host,
+        signal: Signal,
+        next: SharedConsumer,
+    ) -> Result<Arc<dyn Node>, BoxError> {
+        Ok(Arc::new(EditProcessor::new(Plan::attributes(self, signal)?, next)))
+    }
+}
+
+impl Processor for ResourceSettings {
+    fn check(&self, signal: Signal) -> Result<(), ConfigError> {
+        Plan::resource(self, signal).map(drop)
+    }
+
+    fn start(
+        &self,
+        _host: &Host,
+        signal: Signal,
+        next: SharedConsumer,
+    ) -> Result<Arc<dyn Node>, BoxError> {
+        Ok(Arc::new(EditProcessor::new(Plan::resource(self, signal)?, next)))
+    }
+}
+
+impl Processor for FilterSettings {
+    fn start(
+        &self,
+        _host: &Host,
+        signal: Signal,
+        next: SharedConsumer,
+    ) -> Result<Arc<dyn Node>, BoxError> {
+        Ok(Arc::new(EditProcessor::new(Plan::filter(self, signal), next)))
+    }
+}
+
 fn add(count: &AtomicU64, items: usize) {
     count.fetch_add(items as u64, Ordering::Release);
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-    use otlp_core::{Payload, Signal};
+    use otlp_core::Payload;
     use parking_lot::Mutex;
     use prost::Message as _;
 

@@ -43,6 +43,7 @@
 mod answer;
 mod auth;
 mod body;
+mod component;
 mod connection;
 mod cors;
 mod counters;
@@ -72,4 +73,5 @@ pub use self::settings::{
     AuthSettings, CorsSettings, GrpcSettings, HttpSettings, KeepaliveSettings, LimitSettings,
     OtlpSettings, ProtocolSettings, ServerParameters, SocketKind, TlsServerSettings, TlsVersion,
 };
-pub use self::start::{Consumers, OtlpReceiver, RunningReceiver, StartError};
+pub use self::start::{OtlpReceiver, RunningReceiver, StartError};
+pub use crate::consumer::Consumers;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 /// What became of the items that a [`Sender`](super::Sender) was given:
-/// `received = sent + rejected + failed + held`. What it refused was never received.
+/// `received = sent + rejected + failed + returned + held`. What it refused was never received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
@@ -16,12 +16,17 @@ pub struct Account {
     pub sent: u64,
     /// Items that the destination refused, of requests that it took in part.
     pub rejected: u64,
-    /// Items of requests that were given up.
+    /// Items of requests that were given up after they had been answered for as taken: they are lost.
     pub failed: u64,
+    /// Items of requests that were given up before that: whoever brought them knows, and may bring them again.
+    pub returned: u64,
     /// Items that wait or are under way.
     pub held: u64,
     /// Items that were not taken, for want of room or after the shutdown.
     pub refused: u64,
+    /// Items, of those that were sent or rejected, that were not answered for as taken: a part of their batch
+    /// failed, or the answer came too late. They may come again.
+    pub repeatable: u64,
     /// Panics of the exporter.
     pub panics: u64,
 }
@@ -30,19 +35,25 @@ impl Account {
     /// What is missing: zero unless we have a bug.
     #[must_use]
     pub fn unaccounted(&self) -> i128 {
-        let Self { received, sent, rejected, failed, held, .. } = *self;
-        let known = [sent, rejected, failed, held].into_iter().map(i128::from).sum::<i128>();
-        i128::from(received) - known
+        let Self { received, sent, rejected, failed, returned, held, .. } = *self;
+        let known = [sent, rejected, failed, returned, held];
+        i128::from(received) - known.into_iter().map(i128::from).sum::<i128>()
+    }
+
+    /// Items that were answered for as taken, once nothing is held any more.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.received.saturating_sub(self.returned).saturating_sub(self.repeatable)
     }
 }
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { received, sent, rejected, failed, held, refused, .. } = self;
+        let Self { received, sent, rejected, failed, returned, held, refused, .. } = self;
         write!(
             f,
-            "received {received} = sent {sent} + rejected {rejected} + failed {failed} + held {held}; \
-             refused {refused}; unaccounted={}",
+            "received {received} = sent {sent} + rejected {rejected} + failed {failed} + returned {returned} + \
+             held {held}; refused {refused}; unaccounted={}",
             self.unaccounted()
         )
     }
@@ -53,13 +64,21 @@ impl fmt::Display for Account {
 pub(super) struct Counters(Arc<Mutex<Account>>);
 
 impl Counters {
-    /// Takes items on. Somebody owes an account of them from here on.
-    pub(super) fn received(&self, items: usize) -> Owed {
+    /// Takes items on. Somebody owes an account of them from here on. `is_answered` says whether somebody is
+    /// told they are taken before they are delivered.
+    pub(super) fn received(&self, items: usize, is_answered: bool) -> Owed {
         let mut account = self.0.lock();
         account.received += items as u64;
         account.held += items as u64;
         drop(account);
-        Owed { counters: self.clone(), items }
+        Owed { counters: self.clone(), items, is_answered }
+    }
+
+    /// Of what was delivered, so much was not answered for as taken.
+    pub(super) fn repeatable(&self, items: usize) {
+        if items > 0 {
+            self.0.lock().repeatable += items as u64;
+        }
     }
 
     pub(super) fn refused(&self, items: usize) {
@@ -82,6 +101,7 @@ impl Counters {
 pub(super) struct Owed {
     counters: Counters,
     items: usize,
+    is_answered: bool,
 }
 
 impl Owed {
@@ -89,7 +109,7 @@ impl Owed {
     pub(super) fn split(&mut self, items: usize) -> Self {
         let items = items.min(self.items);
         self.items -= items;
-        Self { counters: self.counters.clone(), items }
+        Self { counters: self.counters.clone(), items, is_answered: self.is_answered }
     }
 
     /// Takes over the debt of another.
@@ -113,7 +133,10 @@ impl Drop for Owed {
         if self.items > 0 {
             let mut account = self.counters.0.lock();
             account.held -= self.items as u64;
-            account.failed += self.items as u64;
+            match self.is_answered {
+                true => account.failed += self.items as u64,
+                false => account.returned += self.items as u64,
+            }
         }
     }
 }
@@ -125,18 +148,29 @@ mod tests {
     #[test]
     fn a_debt_is_paid_once_in_whatever_parts_and_what_is_left_has_failed() {
         let counters = Counters::default();
-        let mut owed = counters.received(10);
+        let mut owed = counters.received(10, true);
         let (first, mut second) = (owed.split(4), owed.split(100));
         assert_eq!((first.items, second.items, owed.items), (4, 6, 0));
         first.sent(1);
         let account = counters.account();
         assert_eq!((account.sent, account.rejected, account.held), (3, 1, 6));
         assert_eq!(account.unaccounted(), 0);
-        second.join(counters.received(5));
+        second.join(counters.received(5, true));
         second.split(2).sent(u64::MAX);
         drop((owed, second));
         let account = counters.account();
         assert_eq!((account.received, account.rejected, account.failed), (15, 3, 9));
         assert_eq!((account.held, account.unaccounted()), (0, 0));
+    }
+
+    #[test]
+    fn what_was_given_up_before_an_answer_is_returned_and_not_lost() {
+        let counters = Counters::default();
+        drop(counters.received(3, false));
+        counters.received(4, false).sent(1);
+        counters.repeatable(4);
+        let account = counters.account();
+        assert_eq!((account.returned, account.failed, account.sent), (3, 0, 3));
+        assert_eq!((account.unaccounted(), account.taken()), (0, 0));
     }
 }

@@ -6,8 +6,8 @@ use otlp_core::export::Outcome;
 use otlp_core::{Payload, SplitLimit};
 use parking_lot::Mutex;
 
-use super::account::Owed;
-use super::delivery::worse;
+use super::account::{Counters, Owed};
+use super::delivery::{Delivery, is_taken, worse};
 use super::queue::Entry;
 use super::settings::{BatchSettings, BatchSizer};
 
@@ -82,8 +82,8 @@ pub(super) struct Part {
 
 impl Part {
     /// Says what became of it.
-    pub(super) fn end(self, outcome: Outcome) {
-        self.answer.end(outcome);
+    pub(super) fn end(self, delivery: Delivery, counters: &Counters) {
+        self.answer.end(delivery, counters);
     }
 }
 
@@ -97,26 +97,36 @@ struct Waiting {
     entries: Vec<Entry>,
     parts: usize,
     outcome: Option<Outcome>,
+    /// Items that were delivered so far.
+    settled: usize,
 }
 
 impl Answer {
     fn new(entries: Vec<Entry>, parts: usize) -> Self {
-        Self(Arc::new(Mutex::new(Waiting { entries, parts, outcome: None })))
+        Self(Arc::new(Mutex::new(Waiting { entries, parts, outcome: None, settled: 0 })))
     }
 
-    fn end(self, outcome: Outcome) {
+    fn end(self, delivery: Delivery, counters: &Counters) {
         let mut waiting = self.0.lock();
         let outcome = match waiting.outcome.take() {
-            Some(before) => worse(before, outcome),
-            None => outcome,
+            Some(before) => worse(before, delivery.outcome),
+            None => delivery.outcome,
         };
+        waiting.settled = waiting.settled.saturating_add(delivery.settled);
         waiting.parts = waiting.parts.saturating_sub(1);
         if waiting.parts > 0 {
             waiting.outcome = Some(outcome);
             return;
         }
-        let entries = std::mem::take(&mut waiting.entries);
+        let (entries, settled) = (std::mem::take(&mut waiting.entries), waiting.settled);
         drop(waiting);
-        entries.into_iter().for_each(|entry| entry.answer(&outcome));
+        let mut left = settled;
+        for entry in entries {
+            // Of what failed as a whole nobody knows whose items they were that arrived.
+            let items = entry.batch.payload().items();
+            let share = if is_taken(&outcome) { items } else { left.min(items) };
+            left = left.saturating_sub(share);
+            entry.answer(&outcome, share, counters);
+        }
     }
 }

@@ -10,6 +10,7 @@ use otlp_core::export::{BoxedExporter, Deadline, ErrorKind, ExportError, Exporte
 use tokio::sync::watch;
 
 use super::account::{Counters, Owed};
+use super::progress::Progress;
 use super::settings::SendingSettings;
 use crate::clock::now;
 
@@ -19,8 +20,17 @@ pub(super) struct Deliveries {
     pub(super) exporter: BoxedExporter,
     pub(super) settings: SendingSettings,
     pub(super) counters: Counters,
+    pub(super) progress: Progress,
     /// By when everything has to be over; `None` before the shutdown.
     pub(super) stop: watch::Sender<Option<Deadline>>,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) outcome: Outcome,
+    /// Items that were sent or rejected, also where the outcome of the whole is a failure.
+    pub(super) settled: usize,
 }
 
 impl Deliveries {
@@ -30,7 +40,7 @@ impl Deliveries {
         payload: &Payload,
         owed: Owed,
         deadline: Deadline,
-    ) -> Outcome {
+    ) -> Delivery {
         let mut stop = self.stop.subscribe();
         let policy = self.settings.retry.policy();
         let mut throttle = Throttle::new(policy);
@@ -43,17 +53,18 @@ impl Deliveries {
                 // A shutdown that came meanwhile leaves less time.
                 () = over(self.stop.subscribe()) => out_of_time(),
             };
+            self.progress.note(&outcome);
             let (error, retry_after) = match outcome {
                 Outcome::Retryable { error, retry_after } => (error, retry_after),
                 Outcome::TooLarge { error } => {
                     return self.in_halves(payload, owed, deadline, error).await;
                 }
-                settled => return settle(owed, settled),
+                settled => return settle(payload, owed, settled),
             };
             let next = throttle.on_failure(started, now(), retry_after, rand::random());
             let until = (*stop.borrow()).map_or(deadline, |end| end.min(deadline));
             if policy.gives_up(first, next) || until.has_passed(next) {
-                return settle(owed, Outcome::Retryable { error, retry_after });
+                return settle(payload, owed, Outcome::Retryable { error, retry_after });
             }
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => {}
@@ -90,27 +101,39 @@ impl Deliveries {
         mut owed: Owed,
         deadline: Deadline,
         error: ExportError,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Delivery> + Send + 'a>> {
         Box::pin(async move {
             let Ok(Some((first, second))) = payload.halve() else {
-                return settle(owed, Outcome::TooLarge { error });
+                return settle(payload, owed, Outcome::TooLarge { error });
             };
             let of_first = owed.split(first.items());
             let first = self.deliver(&first, of_first, deadline).await;
             let second = self.deliver(&second, owed, deadline).await;
-            worse(first, second)
+            let settled = first.settled.saturating_add(second.settled);
+            Delivery { outcome: worse(first.outcome, second.outcome), settled }
         })
     }
 }
 
 /// Pays for a request by what became of it.
-fn settle(owed: Owed, outcome: Outcome) -> Outcome {
-    match &outcome {
-        Outcome::Delivered { .. } => owed.sent(0),
-        Outcome::PartlyRejected { rejected, .. } => owed.sent(*rejected),
-        _ => drop(owed),
-    }
-    outcome
+fn settle(payload: &Payload, owed: Owed, outcome: Outcome) -> Delivery {
+    let settled = match &outcome {
+        Outcome::Delivered { .. } => {
+            owed.sent(0);
+            payload.items()
+        }
+        Outcome::PartlyRejected { rejected, .. } => {
+            owed.sent(*rejected);
+            payload.items()
+        }
+        _ => 0,
+    };
+    Delivery { outcome, settled }
+}
+
+/// Whether whoever brought a batch is told that it was taken.
+pub(super) const fn is_taken(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Delivered { .. } | Outcome::PartlyRejected { .. })
 }
 
 /// Waits for the end of the time that a shutdown leaves.

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
-use super::account::Owed;
+use super::account::{Counters, Owed};
+use super::delivery::is_taken;
 use super::settings::QueueSizer;
 use crate::consumer::Batch;
 
@@ -22,10 +23,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Says what became of it. Nobody may be waiting any more.
-    pub(super) fn answer(self, outcome: &Outcome) {
-        if let Some(reply) = self.reply {
-            let _ = reply.send(outcome.clone());
+    /// Says what became of it, of which `settled` items were delivered. Nobody may be waiting any more.
+    pub(super) fn answer(self, outcome: &Outcome, settled: usize, counters: &Counters) {
+        let Some(reply) = self.reply else { return };
+        let is_heard = reply.send(outcome.clone()).is_ok();
+        if !is_heard || !is_taken(outcome) {
+            counters.repeatable(settled);
         }
     }
 

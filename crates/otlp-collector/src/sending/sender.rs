@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::account::{Account, Counters};
 use super::batch::{Gathered, Part};
-use super::delivery::Deliveries;
+use super::delivery::{Deliveries, is_taken};
+use super::progress::{Progress, ProgressSnapshot};
 use super::queue::{Entry, Queue, Refused};
 use super::settings::{BatchSettings, QueueSettings, SendingSettings, SettingsError};
 use crate::consumer::{Answer, Batch, Consumer};
@@ -55,6 +56,7 @@ impl Sender {
                 exporter,
                 settings,
                 counters: Counters::default(),
+                progress: Progress::default(),
                 stop: watch::Sender::new(None),
             },
         });
@@ -79,6 +81,18 @@ impl Sender {
     #[must_use]
     pub fn account(&self) -> Account {
         self.shared.deliveries.counters.account()
+    }
+
+    /// When it last got something through, and what has failed since.
+    #[must_use]
+    pub fn progress(&self) -> ProgressSnapshot {
+        self.shared.deliveries.progress.snapshot()
+    }
+
+    /// What messages call the destination.
+    #[must_use]
+    pub fn destination(&self) -> String {
+        self.shared.deliveries.exporter.destination()
     }
 
     /// The counters themselves, which outlive the sender.
@@ -122,8 +136,12 @@ impl Shared {
                 counters.refused(items);
                 return ended();
             }
-            let owed = counters.received(items);
-            return self.deliveries.deliver(batch.payload(), owed, deadline).await;
+            let owed = counters.received(items, false);
+            let delivery = self.deliveries.deliver(batch.payload(), owed, deadline).await;
+            if !is_taken(&delivery.outcome) {
+                counters.repeatable(delivery.settled);
+            }
+            return delivery.outcome;
         };
         let (reply, answer) = match self.deliveries.settings.queue.wait_for_result {
             true => Some(oneshot::channel()).unzip(),
@@ -148,12 +166,14 @@ impl Shared {
         deadline: Deadline,
     ) -> Result<(), Outcome> {
         let items = entry.batch.payload().items();
+        let is_answered = entry.reply.is_none();
+        let take_on = || self.deliveries.counters.received(items, is_answered);
         loop {
             let room = queue.room();
             tokio::pin!(room);
             // From here on it hears of room.
             room.as_mut().enable();
-            entry = match queue.push(entry, || self.deliveries.counters.received(items)) {
+            entry = match queue.push(entry, take_on) {
                 Ok(()) => return Ok(()),
                 Err(Refused::Closed) => return Err(ended()),
                 Err(Refused::TooLarge) => return Err(larger_than_the_queue()),
@@ -179,8 +199,8 @@ impl Shared {
         while let Some(mut entry) = queue.pop().await {
             let Some(owed) = entry.take_owed() else { continue };
             let payload = entry.batch.payload();
-            let outcome = self.deliveries.deliver(payload, owed, Deadline::NEVER).await;
-            entry.answer(&outcome);
+            let delivery = self.deliveries.deliver(payload, owed, Deadline::NEVER).await;
+            entry.answer(&delivery.outcome, delivery.settled, &self.deliveries.counters);
         }
     }
 
@@ -228,21 +248,27 @@ impl Shared {
 
     async fn send_part(&self, mut part: Part) {
         let Some(owed) = part.owed.take() else { return };
-        let outcome = self.deliveries.deliver(&part.payload, owed, Deadline::NEVER).await;
-        part.end(outcome);
+        let delivery = self.deliveries.deliver(&part.payload, owed, Deadline::NEVER).await;
+        part.end(delivery, &self.deliveries.counters);
     }
 }
 
 /// The answer, or that it has not come in time. The batch may still be delivered.
-async fn in_time(answer: oneshot::Receiver<Outcome>, deadline: Deadline) -> Outcome {
+async fn in_time(mut answer: oneshot::Receiver<Outcome>, deadline: Deadline) -> Outcome {
     let answered = match deadline.instant() {
-        None => Ok(answer.await),
-        Some(at) => tokio::time::timeout_at(at.into(), answer).await,
+        None => Ok((&mut answer).await),
+        Some(at) => tokio::time::timeout_at(at.into(), &mut answer).await,
     };
     match answered {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => ended(),
-        Err(_) => refused(ErrorKind::Timeout, "the time was over before the batch was delivered"),
+        Err(_) => {
+            // From here on whoever answers sees that nobody listens, so that both ends agree on what was said.
+            answer.close();
+            let too_late =
+                |_| refused(ErrorKind::Timeout, "the time was over before the batch was delivered");
+            answer.try_recv().unwrap_or_else(too_late)
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otlp_core::Signal;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -21,39 +20,7 @@ use super::listener;
 use super::settings::{OtlpSettings, SocketKind};
 use super::slots::Slots;
 use crate::admission::Budget;
-use crate::consumer::SharedConsumer;
-
-/// Who takes each signal. A signal without a consumer is answered UNIMPLEMENTED and 404.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Consumers {
-    /// Takes traces.
-    pub traces: Option<SharedConsumer>,
-    /// Takes metrics.
-    pub metrics: Option<SharedConsumer>,
-    /// Takes logs.
-    pub logs: Option<SharedConsumer>,
-}
-
-impl Consumers {
-    /// The same for all signals.
-    #[must_use]
-    pub fn all(consumer: SharedConsumer) -> Self {
-        let (traces, metrics) = (Some(Arc::clone(&consumer)), Some(Arc::clone(&consumer)));
-        Self { traces, metrics, logs: Some(consumer) }
-    }
-
-    /// Who takes a signal.
-    #[must_use]
-    pub fn of(&self, signal: Signal) -> Option<&SharedConsumer> {
-        match signal {
-            Signal::Traces => self.traces.as_ref(),
-            Signal::Metrics => self.metrics.as_ref(),
-            Signal::Logs => self.logs.as_ref(),
-            _ => None,
-        }
-    }
-}
+use crate::consumer::Consumers;
 
 /// A receiver that does not run yet.
 #[derive(Clone, Debug)]
@@ -78,6 +45,19 @@ impl OtlpReceiver {
     ) -> Self {
         self.authenticators.insert(name.into(), authenticator);
         self
+    }
+
+    /// The names that the settings refer to under `auth::authenticator`.
+    pub(super) fn authenticator_names(&self) -> impl Iterator<Item = &str> {
+        let protocols = &self.settings.protocols;
+        let grpc = protocols.grpc.as_ref().and_then(|it| it.auth.as_ref());
+        let http = protocols.http.as_ref().and_then(|it| it.auth.as_ref());
+        grpc.into_iter().chain(http).map(|auth| auth.authenticator.as_str())
+    }
+
+    /// What is set and has no effect, or may not be meant.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.settings.warnings()
     }
 
     /// Binds and serves, on the Tokio runtime that this is called on. It needs I/O and time.

@@ -1,0 +1,186 @@
+//! What a configuration says, read and checked, before anything of it runs.
+
+use std::fmt;
+
+use otlp_core::Signal;
+
+use super::collector::Collector;
+use super::graph;
+use super::start::StartError;
+use crate::admission::Budget;
+use crate::component::{Connector, Destination, Extension, Processor, Receiver};
+use crate::config::{
+    ComponentId, ComponentSettings, ConfigError, PipelineId, PipelineSettings, Settings,
+};
+use crate::registry::{Factory, Registry, create};
+
+/// Components and the pipelines that they form, checked, and not yet running: what `validate` looks at.
+#[derive(Debug)]
+pub struct Blueprint {
+    pub(super) receivers: Vec<Named<dyn Receiver>>,
+    pub(super) processors: Vec<Named<dyn Processor>>,
+    pub(super) exporters: Vec<Named<dyn Destination>>,
+    pub(super) connectors: Vec<Named<dyn Connector>>,
+    /// Those that are used, in the order in which they start.
+    pub(super) extensions: Vec<Named<dyn Extension>>,
+    pub(super) pipelines: Vec<PipelineSettings>,
+}
+
+/// A component, by its name.
+pub(super) struct Named<C: ?Sized> {
+    pub(super) id: ComponentId,
+    pub(super) component: Box<C>,
+}
+
+impl<C: ?Sized> fmt::Debug for Named<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.id, f)
+    }
+}
+
+impl Blueprint {
+    /// Makes every component of a configuration, also those that nothing uses, and checks that the pipelines fit
+    /// together.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its place: a type that the registry does not have, a setting, a
+    /// processor or a connector that cannot do what its pipeline asks, connectors that go round in a circle.
+    pub fn new(settings: &Settings, registry: &Registry) -> Result<Self, ConfigError> {
+        let service = &settings.service;
+        let mut extensions =
+            all("extensions", "extension", &registry.extensions, &settings.extensions)?;
+        let place =
+            |it: &Named<dyn Extension>| service.extensions.iter().position(|id| *id == it.id);
+        extensions.retain(|it| place(it).is_some());
+        extensions.sort_by_key(place);
+        let blueprint = Self {
+            receivers: all("receivers", "receiver", &registry.receivers, &settings.receivers)?,
+            processors: all("processors", "processor", &registry.processors, &settings.processors)?,
+            exporters: all("exporters", "exporter", &registry.exporters, &settings.exporters)?,
+            connectors: all("connectors", "connector", &registry.connectors, &settings.connectors)?,
+            extensions,
+            pipelines: service.pipelines.clone(),
+        };
+        blueprint.check()?;
+        Ok(blueprint)
+    }
+
+    /// What was made by hand.
+    pub(super) fn of_parts(
+        receivers: Vec<Named<dyn Receiver>>,
+        processors: Vec<Named<dyn Processor>>,
+        exporters: Vec<Named<dyn Destination>>,
+        pipelines: Vec<PipelineSettings>,
+    ) -> Self {
+        let (connectors, extensions) = (Vec::new(), Vec::new());
+        Self { receivers, processors, exporters, connectors, extensions, pipelines }
+    }
+
+    /// Starts everything, on the Tokio runtime that this is called on, which needs I/O and time. `budget` bounds
+    /// the bytes that may be in the collector at once.
+    ///
+    /// # Errors
+    ///
+    /// A component cannot have what it needs. What was started before it has been stopped again.
+    pub async fn start(&self, budget: Budget) -> Result<Collector, StartError> {
+        graph::start(self, budget).await
+    }
+
+    /// Whether the parts fit together.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for pipeline in &self.pipelines {
+            let at = |error: ConfigError| {
+                error.under(&pipeline.id.to_string()).under("pipelines").under("service")
+            };
+            self.check_pipeline(pipeline).map_err(at)?;
+        }
+        self.check_circles()
+    }
+
+    fn check_pipeline(&self, pipeline: &PipelineSettings) -> Result<(), ConfigError> {
+        let signal = pipeline.id.signal();
+        for id in &pipeline.processors {
+            if let Some(processor) = find(&self.processors, id) {
+                processor.check(signal).map_err(|error| error.under(&id.to_string()))?;
+            }
+        }
+        for id in &pipeline.exporters {
+            if find(&self.connectors, id).is_some_and(|it| it.outputs(signal).is_empty()) {
+                return Err(ConfigError::new(format!("the connector \"{id}\" takes no {signal}")));
+            }
+        }
+        for id in &pipeline.receivers {
+            if find(&self.connectors, id).is_some() && !self.comes_out_of(id, signal) {
+                let message = format!("no {signal} come out of the connector \"{id}\"");
+                return Err(ConfigError::new(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether some pipeline makes a signal come out of a connector.
+    fn comes_out_of(&self, connector: &ComponentId, signal: Signal) -> bool {
+        self.pipelines.iter().any(|it| {
+            it.exporters.contains(connector)
+                && self.outputs(connector, it.id.signal()).contains(&signal)
+        })
+    }
+
+    fn outputs(&self, connector: &ComponentId, signal: Signal) -> Vec<Signal> {
+        find(&self.connectors, connector).map(|it| it.outputs(signal)).unwrap_or_default()
+    }
+
+    /// The pipelines that take what comes out of a connector when a signal goes in.
+    pub(super) fn behind(&self, connector: &ComponentId, signal: Signal) -> Vec<&PipelineSettings> {
+        let outputs = self.outputs(connector, signal);
+        let is_behind = |it: &&PipelineSettings| {
+            it.receivers.contains(connector) && outputs.contains(&it.id.signal())
+        };
+        self.pipelines.iter().filter(is_behind).collect()
+    }
+
+    /// What goes into a connector must not come round to it again.
+    fn check_circles(&self) -> Result<(), ConfigError> {
+        // Takes away, again and again, the pipelines that lead to none that is left.
+        let mut left: Vec<_> = self.pipelines.iter().collect();
+        loop {
+            let before = left.len();
+            let ids: Vec<_> = left.iter().map(|it| it.id.clone()).collect();
+            left.retain(|it| self.next(it).any(|id| ids.contains(&id)));
+            if left.len() == before {
+                break;
+            }
+        }
+        let Some(first) = left.first() else { return Ok(()) };
+        let names: Vec<_> = left.iter().map(|it| it.id.to_string()).collect();
+        let text = format!("what goes in comes round again, through {}", names.join(", "));
+        let error = ConfigError::new(text).under(&first.id.to_string());
+        Err(error.under("pipelines").under("service"))
+    }
+
+    /// The pipelines behind a pipeline.
+    fn next(&self, pipeline: &PipelineSettings) -> impl Iterator<Item = PipelineId> {
+        let behind = pipeline.exporters.iter().flat_map(|id| self.behind(id, pipeline.id.signal()));
+        behind.map(|it| it.id.clone())
+    }
+}
+
+/// Makes all components of a section.
+fn all<C: ?Sized>(
+    section: &str,
+    what: &str,
+    factories: &[Factory<C>],
+    settings: &[ComponentSettings],
+) -> Result<Vec<Named<C>>, ConfigError> {
+    let make = |it: &ComponentSettings| {
+        let made = create(what, factories, &it.id, &it.settings);
+        let component = made.map_err(|error| error.under(&it.id.to_string()).under(section))?;
+        Ok(Named { id: it.id.clone(), component })
+    };
+    settings.iter().map(make).collect()
+}
+
+pub(super) fn find<'a, C: ?Sized>(all: &'a [Named<C>], id: &ComponentId) -> Option<&'a C> {
+    all.iter().find(|it| it.id == *id).map(|it| &*it.component)
+}

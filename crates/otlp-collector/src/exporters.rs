@@ -1,0 +1,7 @@
+//! Where telemetry goes.
+
+mod factory;
+mod nop;
+
+pub(crate) use self::factory::FACTORIES;
+pub use self::nop::NopExporter;
