@@ -33,6 +33,9 @@ struct Count {
 }
 
 impl Budget {
+    /// What a collector takes where nothing else is said: 64 MiB.
+    pub const DEFAULT_CAPACITY: usize = 64 << 20;
+
     /// A budget of this many bytes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {

@@ -45,6 +45,7 @@ mod start;
 mod status;
 
 pub use self::blueprint::Blueprint;
+pub(crate) use self::blueprint::Named;
 pub use self::board::Board;
 pub use self::collector::Collector;
 pub use self::entrance::EntranceCounts;

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod exporters;
 pub mod extensions;
 pub mod fan_out;
+pub mod pipeline;
 pub mod processors;
 pub mod receivers;
 pub mod registry;

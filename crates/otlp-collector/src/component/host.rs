@@ -42,11 +42,6 @@ impl Host {
         Self { id, budget, extensions, board }
     }
 
-    /// The same surroundings, of another component.
-    pub(crate) fn of(&self, id: &ComponentId) -> Self {
-        Self { id: id.clone(), ..self.clone() }
-    }
-
     /// With nothing around it: for a component that is started without a collector, as in a test.
     #[must_use]
     pub fn alone(id: ComponentId) -> Self {

@@ -57,6 +57,12 @@ pub struct PipelineId {
 }
 
 impl PipelineId {
+    /// The pipeline of a signal that has no name of its own.
+    #[must_use]
+    pub const fn of(signal: Signal) -> Self {
+        Self { signal, name: String::new() }
+    }
+
     /// What flows in it.
     #[must_use]
     pub const fn signal(&self) -> Signal {

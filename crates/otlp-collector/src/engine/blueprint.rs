@@ -27,9 +27,9 @@ pub struct Blueprint {
 }
 
 /// A component, by its name.
-pub(super) struct Named<C: ?Sized> {
-    pub(super) id: ComponentId,
-    pub(super) component: Box<C>,
+pub(crate) struct Named<C: ?Sized> {
+    pub(crate) id: ComponentId,
+    pub(crate) component: Box<C>,
 }
 
 impl<C: ?Sized> fmt::Debug for Named<C> {
@@ -67,14 +67,17 @@ impl Blueprint {
     }
 
     /// What was made by hand.
-    pub(super) fn of_parts(
+    pub(crate) fn of_parts(
         receivers: Vec<Named<dyn Receiver>>,
         processors: Vec<Named<dyn Processor>>,
         exporters: Vec<Named<dyn Destination>>,
         pipelines: Vec<PipelineSettings>,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
         let (connectors, extensions) = (Vec::new(), Vec::new());
-        Self { receivers, processors, exporters, connectors, extensions, pipelines }
+        let blueprint =
+            Self { receivers, processors, exporters, connectors, extensions, pipelines };
+        blueprint.check()?;
+        Ok(blueprint)
     }
 
     /// Starts everything, on the Tokio runtime that this is called on, which needs I/O and time. `budget` bounds
@@ -88,7 +91,7 @@ impl Blueprint {
     }
 
     /// Whether the parts fit together.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    fn check(&self) -> Result<(), ConfigError> {
         for pipeline in &self.pipelines {
             let at = |error: ConfigError| {
                 error.under(&pipeline.id.to_string()).under("pipelines").under("service")

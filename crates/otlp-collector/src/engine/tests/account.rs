@@ -1,0 +1,148 @@
+//! What the ledger says of what was brought, whatever becomes of it.
+
+use otlp_testing::Step;
+
+use super::*;
+
+const FILTERED: &str = "
+    receivers: {otlp: }
+    processors: {filter: {spans: {exclude: {match_type: strict, span_names: [health]}}}}
+    exporters: {nop: }
+    service::pipelines::traces: {receivers: [otlp], processors: [filter], exporters: [nop]}
+";
+
+const FAN_OUT: &str = "
+    receivers: {otlp: }
+    exporters: {nop/one: , nop/two: }
+    service::pipelines::traces: {receivers: [otlp], exporters: [nop/one, nop/two]}
+";
+
+/// The last line, which has everything.
+fn total(ledger: &Ledger) -> String {
+    ledger.to_string().lines().last().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_came_was_sent_dropped_or_refused() {
+    let bench = Bench::of(FILTERED);
+    let collector = bench.start().await;
+    assert!(is_delivered(&bench.inlet.bring(&["buy", "health"]).await));
+    bench.exporter("nop").respond_with([busy().into()]);
+    // Refused as a whole, the health check in it with it.
+    assert!(!is_delivered(&bench.inlet.bring(&["sell", "health"]).await));
+    assert!(is_delivered(&bench.inlet.bring(&["sell", "health"]).await));
+    let ledger = collector.stop(within(SECOND)).await;
+    assert_eq!(ledger.unaccounted(), 0, "{ledger}");
+    let text = "all: received 6 = sent 2 + refused 2 + dropped 2 (filter: filtered 2) + held 0; unaccounted=0";
+    assert_eq!(total(&ledger), text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_queue_took_and_nobody_received_has_failed() {
+    let bench = Bench::of(&FILTERED.replace("nop", "debug"));
+    let collector = bench.start().await;
+    let bad = Outcome::permanent(ExportError::new(ErrorKind::HttpStatus(400), "bad"));
+    let partly = Outcome::partly_rejected(1, "no".to_owned());
+    bench.exporter("debug").respond_with([bad.into(), partly.into()]);
+    for _ in 0..3 {
+        assert!(is_delivered(&bench.inlet.bring(&["buy", "sell"]).await));
+    }
+    let ledger = collector.stop(within(SECOND)).await;
+    let text = "all: received 6 = sent 3 + refused 0 + dropped 0 + rejected 1 + failed 2 + held 0; unaccounted=0";
+    assert_eq!(total(&ledger), text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_to_two_counts_twice_and_what_one_of_them_never_takes_is_lost() {
+    let bench = Bench::of(FAN_OUT);
+    let collector = bench.start().await;
+    let bad = Outcome::permanent(ExportError::new(ErrorKind::HttpStatus(400), "bad"));
+    bench.exporter("nop/two").respond_with([bad.into(), busy().into()]);
+    for _ in 0..3 {
+        assert!(is_delivered(&bench.inlet.bring(&["buy"]).await));
+    }
+    assert_eq!(bench.exporter("nop/one").exports(), 3, "a healthy branch sees nothing twice");
+    let ledger = collector.stop(within(SECOND)).await;
+    let text = "all: received 3 + copied 3 = sent 5 + refused 0 + dropped 0 + lost 1 + held 0; unaccounted=0";
+    assert_eq!(total(&ledger), text);
+    assert_eq!(ledger.lost[0].to, "nop/two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passes_a_connector_is_followed_to_its_end() {
+    let bench = Bench::of(
+        "
+        receivers: {otlp: }
+        processors: {filter: {spans: {exclude: {match_type: strict, span_names: [health]}}}}
+        connectors: {forward: }
+        exporters: {nop: , debug: }
+        service:
+          pipelines:
+            traces/in: {receivers: [otlp], exporters: [forward, nop]}
+            traces/all: {receivers: [forward], exporters: [nop]}
+            traces/some: {receivers: [forward], processors: [filter], exporters: [debug]}
+        ",
+    );
+    let collector = bench.start().await;
+    assert!(is_delivered(&bench.inlet.bring(&["buy", "health"]).await));
+    bench.exporter("nop").respond_with([busy().into(), busy().into()]);
+    assert!(is_delivered(&bench.inlet.bring(&["sell"]).await));
+    let ledger = collector.stop(within(SECOND)).await;
+    assert_eq!(ledger.unaccounted(), 0, "{ledger}");
+    let text = "all: received 3 + copied 6 = sent 8 + refused 0 + dropped 1 (filter: filtered 1) + held 0; \
+                unaccounted=0";
+    assert_eq!(total(&ledger), text, "{ledger}");
+    assert_eq!(bench.exporter("nop").delivered(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_away_leaves_its_batch_to_be_finished() {
+    let bench = Bench::of(FILTERED);
+    let collector = bench.start().await;
+    let gate = otlp_testing::Gate::new();
+    bench.exporter("nop").respond_with([Step::Hold(gate.clone(), Outcome::delivered())]);
+    let consumer = bench.inlet.consumer();
+    let gone = tokio::time::timeout(SECOND, consumer.consume(batch(&["buy"]), Deadline::NEVER));
+    assert!(gone.await.is_err());
+    let status = collector.board().status();
+    assert_eq!(status.pipelines[0].counts.held, 1);
+    gate.open();
+    let ledger = collector.stop(within(SECOND)).await;
+    assert_eq!(ledger.pipelines[0].counts.taken, 1, "{ledger}");
+    assert_eq!((ledger.exporters[0].account.sent, ledger.unaccounted()), (1, 0), "{ledger}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_a_refusal_and_the_next_batch_passes() {
+    #[derive(Debug)]
+    struct Panics;
+    impl crate::consumer::Consumer for Panics {
+        fn consume(&self, _: Batch, _: Deadline) -> crate::consumer::Answer<'_> {
+            panic!("a component of the test")
+        }
+    }
+    let entrance = super::super::entrance::Entrance::new(Arc::new(Panics));
+    let consumer: &dyn crate::consumer::Consumer = &entrance;
+    let outcome = consumer.consume(batch(&["buy"]), Deadline::NEVER).await;
+    assert!(matches!(outcome, Outcome::Permanent { .. }), "{outcome:?}");
+    let counts = entrance.gate().counts();
+    assert_eq!((counts.refused, counts.held, counts.panics), (1, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_says_what_goes_wrong_and_where() {
+    let bench = Bench::of(FILTERED);
+    let collector = bench.start().await;
+    assert!(is_delivered(&bench.inlet.bring(&["buy"]).await));
+    assert!(collector.board().status().pipelines[0].is_ready());
+    bench.exporter("nop").respond_by(|_| busy().into());
+    bench.inlet.bring(&["buy"]).await.error().unwrap();
+    tokio::time::sleep(31 * SECOND).await;
+    bench.inlet.bring(&["buy"]).await.error().unwrap();
+    let status = collector.board().status();
+    let problem = status.pipelines[0].problem.clone().unwrap();
+    assert!(problem.starts_with("the exporter \"nop\" has failed for 31 s: "), "{problem}");
+    assert!(problem.ends_with("busy"), "{problem}");
+    assert_eq!(status.pipelines[0].counts.refused, 2);
+    drop(collector);
+}
