@@ -290,15 +290,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_branch_refuses_for_good_or_panics_at_is_counted_at_once() {
         let rejects = Outcome::partly_rejected(1, "too old".to_owned());
-        for (answer, said) in
-            [(Some(bad()), "bad data"), (None, "the node panicked"), (Some(rejects), "too old")]
-        {
+        for (answer, said, lost_by_it) in [
+            (Some(bad()), "bad data", 1),
+            (None, "the node panicked", 1),
+            // It took the batch, and counts what it rejects itself.
+            (Some(rejects), "too old", 0),
+        ] {
             let sick = Scripted::new([answer]);
             let node = both(&Scripted::new([]), &sick);
             let answer = consume(&node).await;
             let Outcome::Delivered { warning: Some(warning), .. } = answer else { panic!() };
             assert!(warning.ends_with(said), "{warning}");
-            assert_eq!((sick.calls(), lost(&node)), (1, vec![0, 1]));
+            assert_eq!((sick.calls(), lost(&node)), (1, vec![0, lost_by_it]));
         }
     }
 

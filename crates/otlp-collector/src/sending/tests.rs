@@ -78,8 +78,8 @@ async fn without_a_queue_the_answer_is_what_became_of_the_batch() {
     assert!(is_delivered(&consume(&sender, 5).await));
     assert!(matches!(consume(&sender, 5).await, Outcome::PartlyRejected { rejected: 2, .. }));
     assert!(matches!(consume(&sender, 5).await, Outcome::Permanent { .. }));
-    let Account { received, sent, rejected, failed, held, .. } = sender.account();
-    assert_eq!([received, sent, rejected, failed, held], [15, 8, 2, 5, 0]);
+    let Account { received, sent, rejected, failed, returned, held, .. } = sender.account();
+    assert_eq!([received, sent, rejected, failed, returned, held], [15, 8, 2, 0, 5, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +97,7 @@ async fn what_may_succeed_later_is_tried_again_with_growing_waits_until_its_time
     assert!(is_retryable(&consume(&sender, 1).await));
     let spent = begun.elapsed().as_secs();
     assert!((270..300).contains(&spent), "{spent}");
-    assert_eq!((sender.account().sent, sender.account().failed), (1, 1));
+    assert_eq!((sender.account().sent, sender.account().returned), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +143,7 @@ async fn what_is_too_large_is_sent_in_halves() {
         Outcome::TooLarge { error: ExportError::new(ErrorKind::HttpStatus(413), "large") }.into()
     });
     assert!(matches!(consume(&sender, 2).await, Outcome::TooLarge { .. }));
-    assert_eq!((sender.account().failed, sender.account().unaccounted()), (2, 0));
+    assert_eq!((sender.account().returned, sender.account().unaccounted()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +260,8 @@ async fn a_batch_is_answered_for_when_all_of_its_parts_have_ended() {
         _ => bad().into(),
     });
     assert!(matches!(consume(&sender, 15).await, Outcome::Permanent { .. }));
-    assert_eq!((sender.account().sent, sender.account().failed), (10, 5));
+    let account = sender.account();
+    assert_eq!((account.sent, account.returned, account.repeatable), (10, 5, 10));
     sender.shutdown(Deadline::NEVER).await;
 }
 
@@ -310,7 +311,7 @@ async fn a_caller_that_goes_away_and_a_sender_that_is_dropped_leave_nothing_held
     let sender = start(&exporter, without_queue());
     assert!(timeout(SECOND, consume(&sender, 3)).await.is_err(), "the caller has gone");
     let account = sender.account();
-    assert_eq!((account.failed, account.held, account.unaccounted()), (3, 0, 0));
+    assert_eq!((account.returned, account.held, account.unaccounted()), (3, 0, 0));
 
     for queue in [QueueSettings::default(), batching(1, 0)] {
         let queue = QueueSettings { wait_for_result: false, ..queue };
