@@ -34,15 +34,17 @@ mod error;
 mod expand;
 mod id;
 mod node;
+mod print;
 mod settings;
 mod source;
 mod surroundings;
 mod yaml;
 
-pub use self::duration::duration;
+pub use self::duration::{duration, parse_duration};
 pub use self::error::ConfigError;
 pub use self::id::{ComponentId, PipelineId};
 pub use self::node::{Node, Origin};
+pub use self::print::Secrets;
 pub use self::settings::{ComponentSettings, PipelineSettings, ServiceSettings, Settings};
 pub use self::source::Source;
 use self::surroundings::Surroundings;
@@ -55,6 +57,7 @@ pub struct Config {
     pub settings: Settings,
     /// What is most likely not meant: components that nothing uses, variables that are not set.
     pub warnings: Vec<String>,
+    node: Node,
 }
 
 impl Config {
@@ -87,6 +90,15 @@ impl Config {
         });
         let unused = settings.unused().into_iter().map(|what| format!("{what} is used by nothing"));
         let warnings = missing.chain(unused).collect();
-        Ok(Self { settings, warnings })
+        Ok(Self { settings, warnings, node })
+    }
+
+    /// What was read, merged and with its references replaced, as YAML. Hidden are the values of headers, of
+    /// keys that are called after a password, a secret or a token, and passwords in addresses.
+    ///
+    /// Values stand there as they were written: defaults are not added.
+    #[must_use]
+    pub fn to_yaml(&self, secrets: Secrets) -> String {
+        print::Yaml { node: &self.node, secrets }.to_string()
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::de::{Deserializer, Error, Visitor};
 
+use super::error::ConfigError;
+
 /// Reads a time: `#[serde(deserialize_with = "duration")]`. A bare number is in nanoseconds, as in Go.
 ///
 /// # Errors
@@ -21,10 +23,19 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
-            parse(text).ok_or_else(|| E::custom(format!("\"{text}\" is not {ACCEPTED}")))
+            parse_duration(text).map_err(|error| E::custom(error.message()))
         }
     }
     deserializer.deserialize_str(Text)
+}
+
+/// Reads a time, as an option of a command line has it.
+///
+/// # Errors
+///
+/// As for [`duration`].
+pub fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
+    parse(text).ok_or_else(|| ConfigError::new(format!("\"{text}\" is not {ACCEPTED}")))
 }
 
 /// Go's `time.ParseDuration`, without negative times.

@@ -1,0 +1,79 @@
+//! The collector as a program: `otlp-collector --config collector.yaml`.
+
+mod args;
+mod inventory;
+mod run;
+mod signals;
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use otlp_collector::config::Config;
+use otlp_collector::engine::Blueprint;
+use otlp_collector::registry::Registry;
+
+use self::args::{Args, Command, PrintMode, Reading};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and the version are no errors, and say so.
+        Err(error) => error.exit(),
+    };
+    let done = match args.command {
+        None => run::run(&args.reading, &args.running),
+        Some(Command::Validate { reading }) => validate(&reading),
+        Some(Command::Components) => print(&inventory::yaml(&Registry::standard())),
+        Some(Command::PrintConfig { reading, mode, validate }) => {
+            print_config(&reading, mode, validate)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("Error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the program ends early: one sentence.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads a configuration and checks it as far as that is possible without opening anything.
+fn checked(reading: &Reading) -> Result<(Config, Blueprint), Failure> {
+    let config = Config::load(&reading.sources()?)?;
+    let blueprint = Blueprint::new(&config.settings, &Registry::standard())?;
+    Ok((config, blueprint))
+}
+
+fn validate(reading: &Reading) -> Result<(), Failure> {
+    let (config, _) = checked(reading)?;
+    for warning in &config.warnings {
+        say(&format!("Warning: {warning}"));
+    }
+    Ok(())
+}
+
+fn print_config(reading: &Reading, mode: PrintMode, validate: bool) -> Result<(), Failure> {
+    let config = match validate {
+        true => checked(reading)?.0,
+        false => Config::load(&reading.sources()?)?,
+    };
+    print(&config.to_yaml(mode.into()))
+}
+
+/// Writes to the standard output. That nobody reads it any more, as behind `head`, is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes to the standard error, which may be closed.
+fn say(text: &impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,61 @@
+//! Runs the collector until somebody wants it to end.
+
+use otlp_collector::admission::Budget;
+use otlp_collector::engine::{Blueprint, Collector};
+use otlp_core::export::Deadline;
+use tokio::runtime::Runtime;
+
+use crate::args::{Reading, Running};
+use crate::signals::Signals;
+use crate::{Failure, checked};
+
+/// Reads the configuration and runs what it says.
+pub(crate) fn run(reading: &Reading, running: &Running) -> Result<(), Failure> {
+    let (config, blueprint) = checked(reading)?;
+    for warning in &config.warnings {
+        tracing::warn!(target: "otlp_collector", "{warning}");
+    }
+    if reading.feature_gates.is_some() {
+        tracing::warn!(target: "otlp_collector", "--feature-gates has no effect here");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve(&blueprint, running));
+    end(runtime);
+    ended
+}
+
+async fn serve(blueprint: &Blueprint, running: &Running) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let collector = tokio::select! {
+        started = blueprint.start(budget(running)) => started?,
+        signal = signals.next() => return Err(format!("{signal} before everything was started").into()),
+    };
+    tell_where(&collector);
+    let signal = signals.next().await;
+    tracing::info!(target: "otlp_collector", "{signal}: ending within {:?}", running.shutdown_timeout);
+    let deadline = Deadline::after(std::time::Instant::now(), running.shutdown_timeout);
+    tokio::select! {
+        ledger = collector.stop(deadline) => match ledger.unaccounted() {
+            0 => Ok(()),
+            items => Err(format!("{items} items are not accounted for").into()),
+        },
+        again = signals.next() => Err(format!("{again} again: ended before everything was sent").into()),
+    }
+}
+
+fn tell_where(collector: &Collector) {
+    for (receiver, what, address) in collector.listeners() {
+        tracing::info!(target: "otlp_collector", %receiver, "listening for {what} at {address}");
+    }
+    tracing::info!(target: "otlp_collector", "everything is ready");
+}
+
+fn budget(running: &Running) -> Budget {
+    let bytes = running.memory_budget_mib.map(|mib| (mib as usize).saturating_mul(1 << 20));
+    Budget::new(bytes.unwrap_or(Budget::DEFAULT_CAPACITY))
+}
+
+/// Ends the runtime. What still blocks a thread then, such as the lookup of a name, is not waited for.
+fn end(runtime: Runtime) {
+    runtime.shutdown_background();
+}
