@@ -44,7 +44,6 @@ impl Pipeline {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn builder() -> PipelineBuilder {
         PipelineBuilder::default()
     }
