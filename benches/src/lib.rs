@@ -1,11 +1,12 @@
 //! Our SDK and exporters beside the official crates, `tracing-opentelemetry` and `fastrace`.
 //!
 //! The `compare` program runs both sides interleaved and prints ratios; the criterion benches look
-//! at single parts. What both sides do is in [`workload`], what they are in [`ours`] and
+//! at single parts. The `collector` program compares collectors: [`collector`]. What both sides do is in [`workload`], what they are in [`ours`] and
 //! [`peers`], and the rows with their bars in [`rows`].
 
 pub mod alloc;
 pub mod client;
+pub mod collector;
 pub mod contest;
 pub mod courier;
 pub mod decode;

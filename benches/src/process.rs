@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{self, ClientTask};
+use crate::collector::load::{self, LoadTask};
+use crate::collector::prost::{self, ProstTask};
 use crate::contest;
 use crate::effort::Effort;
 use crate::rows::Row;
@@ -37,6 +39,10 @@ pub enum Task {
     Client(ClientTask),
     /// Takes exports; answers with [`sink::Listening`], then with reports.
     Sink(SinkTask),
+    /// Sends requests to a collector; answers each line with a [`load::LoadReport`].
+    Load(LoadTask),
+    /// Is a collector that decodes and encodes; answers nothing.
+    Prost(ProstTask),
 }
 
 /// The child's side: carries out a task.
@@ -52,14 +58,13 @@ pub fn carry_out(task: &str) -> Result<(), Failure> {
         }
         Task::Client(task) => answer(&client::run(&task)?),
         Task::Sink(task) => sink::run(task),
+        Task::Load(task) => load::run(&task),
+        Task::Prost(task) => prost::run(&task),
     }
 }
 
 fn answer(value: &impl Serialize) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    out.write_all(b"\n")?;
-    out.flush()?;
+    write_answer(value)?;
     // Threads of a stack that still try to export must not keep the process.
     std::process::exit(0)
 }
@@ -71,6 +76,23 @@ fn answer(value: &impl Serialize) -> Result<(), Failure> {
 /// It cannot be started, fails, or does not answer within `patience`.
 pub fn ask<T: DeserializeOwned>(task: &Task, patience: Duration) -> Result<T, Failure> {
     Running::start(task)?.read(patience)
+}
+
+/// A command without the variables that would configure a stack.
+pub(crate) fn unsurrounded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| changes_a_stack(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Writes a line of JSON to standard output: an answer of a child that goes on.
+pub(crate) fn write_answer(value: &impl Serialize) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
 }
 
 /// Variables that would configure one stack or the other behind the rows' backs.
@@ -94,10 +116,7 @@ impl Running {
     ///
     /// This program cannot be started again.
     pub fn start(task: &Task) -> Result<Self, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| changes_a_stack(name)) {
-            command.env_remove(name);
-        }
+        let mut command = unsurrounded(std::env::current_exe()?);
         command.arg(CHILD).arg(serde_json::to_string(task)?);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
@@ -115,9 +134,34 @@ impl Running {
     ///
     /// The child is gone.
     pub fn prompt(&mut self) -> Result<(), Failure> {
+        self.say("")
+    }
+
+    /// Writes a line to the child's standard input.
+    ///
+    /// # Errors
+    ///
+    /// The child is gone.
+    pub fn say(&mut self, line: &str) -> Result<(), Failure> {
         let stdin = self.stdin.as_mut().ok_or("a child without standard input")?;
+        stdin.write_all(line.as_bytes())?;
         stdin.write_all(b"\n")?;
         Ok(stdin.flush()?)
+    }
+
+    /// The process id of the child.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended, and how.
+    ///
+    /// # Errors
+    ///
+    /// The operating system does not say.
+    pub fn ended(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
     }
 
     /// Reads the next answer.

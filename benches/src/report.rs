@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::rounds::Rounds;
-use crate::rows::Row;
+use crate::rows::{Bar, Row};
 use crate::stats::{Spread, ratio};
 
 /// The figures of one row. Its JSON form is what other programs read.
@@ -29,32 +29,49 @@ impl Figures {
     /// `None` when a side has no rounds.
     #[must_use]
     pub fn of(row: &Row, rounds: &Rounds) -> Option<Self> {
-        let pairs = rounds.ours.iter().zip(&rounds.peer);
-        let ratios: Vec<f64> = pairs
-            .map(
-                |(&ours, &peer)| {
-                    if row.more_is_better() { ratio(ours, peer) } else { ratio(peer, ours) }
-                },
-            )
-            .collect();
-        Some(Self {
-            row: row.name,
-            unit: row.unit,
-            ours: Spread::of(&rounds.ours)?,
-            peer: Spread::of(&rounds.peer)?,
-            peer_name: row.peer_name,
-            ratio: Spread::of(&ratios)?,
-        })
+        let figures = Self::new(row.name, row.unit, row.peer_name, rounds)?;
+        if !row.more_is_better() {
+            return Some(figures);
+        }
+        let ratio = ratios(&rounds.peer, &rounds.ours)?;
+        Some(Self { ratio, ..figures })
     }
 
-    /// Whether every bar of the row is reached; `None` for a row without.
+    /// Figures of costs: less is better. `None` when a side has no rounds.
     #[must_use]
-    pub fn reached(&self, row: &Row) -> Option<bool> {
-        if row.bars.is_empty() {
+    pub fn new(
+        row: &'static str,
+        unit: &'static str,
+        peer_name: &'static str,
+        rounds: &Rounds,
+    ) -> Option<Self> {
+        let (ours, peer) = (Spread::of(&rounds.ours)?, Spread::of(&rounds.peer)?);
+        let ratio = ratios(&rounds.ours, &rounds.peer)?;
+        Some(Self { row, unit, ours, peer, peer_name, ratio })
+    }
+
+    /// Whether every bar is reached; `None` where there is none.
+    #[must_use]
+    pub fn reached(&self, bars: &[Bar]) -> Option<bool> {
+        if bars.is_empty() {
             return None;
         }
-        Some(row.bars.iter().all(|bar| bar.reached(&self.ours, &self.ratio)))
+        Some(bars.iter().all(|bar| bar.reached(&self.ours, &self.ratio)))
     }
+}
+
+/// How many times each of the first goes into its partner. A difference may be less than nothing, and
+/// then counts as nothing.
+fn ratios(small: &[f64], large: &[f64]) -> Option<Spread> {
+    let pairs = small.iter().zip(large);
+    let ratios: Vec<f64> =
+        pairs.map(|(small, large)| ratio(at_least_zero(*large), at_least_zero(*small))).collect();
+    Spread::of(&ratios)
+}
+
+/// What is no number stays none.
+fn at_least_zero(value: f64) -> f64 {
+    if value < 0.0 { 0.0 } else { value }
 }
 
 /// Writes the head of the table.
@@ -75,23 +92,23 @@ pub fn head(out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 ///
 /// As the writer.
-pub fn line(out: &mut impl Write, row: &Row, figures: &Figures) -> io::Result<()> {
-    let bars: Vec<_> = row.bars.iter().map(ToString::to_string).collect();
-    let reached = match figures.reached(row) {
+pub fn line(out: &mut impl Write, bars: &[Bar], figures: &Figures) -> io::Result<()> {
+    let reached = match figures.reached(bars) {
         None => "",
         Some(true) => "yes",
         Some(false) => "NO",
     };
+    let bars: Vec<_> = bars.iter().map(ToString::to_string).collect();
     writeln!(
         out,
         "| {} | {} | {} | {} | {} | {} | {reached} | {} |",
-        row.name,
-        row.unit,
+        figures.row,
+        figures.unit,
         spread(&figures.ours),
         spread(&figures.peer),
         spread(&figures.ratio),
         bars.join(", "),
-        row.peer_name,
+        figures.peer_name,
     )?;
     out.flush()
 }
@@ -116,6 +133,8 @@ fn number(value: f64) -> String {
     let magnitude = value.abs();
     if value.is_infinite() {
         "∞".to_owned()
+    } else if value.is_nan() {
+        "-".to_owned()
     } else if magnitude >= 100.0 || magnitude == 0.0 {
         format!("{value:.0}")
     } else if magnitude >= 10.0 {
@@ -147,6 +166,14 @@ mod tests {
         let row = Row::named("span_threads2").unwrap();
         let figures = Figures::of(row, &rounds(&[20.0], &[10.0])).unwrap();
         assert_eq!(figures.ratio.median, 2.0);
+    }
+
+    #[test]
+    fn a_difference_below_zero_counts_as_nothing() {
+        let figures =
+            Figures::new("row", "s", "peer", &rounds(&[-0.1, 0.5], &[1.0, -1.0])).unwrap();
+        assert_eq!((figures.ratio.min, figures.ratio.max), (0.0, f64::INFINITY));
+        assert_eq!(figures.ours.min, -0.1);
     }
 
     #[test]

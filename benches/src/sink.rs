@@ -3,12 +3,13 @@
 //! It answers every export with success. Uncompressed requests are counted item by item as they
 //! come; compressed ones are kept and counted when the report is asked for, so that inflating
 //! does not share the machine with the client under measure. In a validating run every item is
-//! decoded by `prost` and looked at.
+//! decoded by `prost` and looked at. A slow sink takes only so many spans a second.
 
 mod check;
+mod pace;
 mod serve;
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +17,10 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use self::check::{inflate, scan};
+use self::pace::Pace;
+use crate::collector::spans::{self, Edit};
 use crate::decode;
+use crate::process::write_answer;
 use crate::subject::{Failure, Items, Transport};
 
 /// What a sink process has to do.
@@ -26,8 +30,19 @@ pub struct SinkTask {
     pub transport: Transport,
     /// What to count.
     pub items: Items,
-    /// Whether to decode and check every one.
-    pub validate: bool,
+    /// What every one has to be, where each is decoded and looked at.
+    pub expected: Option<Expected>,
+    /// Most spans a second, for requests over gRPC that are not compressed.
+    pub rate: Option<u64>,
+}
+
+/// What a validating sink expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Expected {
+    /// What the SDKs make of [`crate::workload`].
+    Workload,
+    /// What the load generator has sent, after a collector has done this to it.
+    Collected(Edit),
 }
 
 /// The first line that a sink process writes.
@@ -50,34 +65,34 @@ pub struct SinkReport {
     pub fault: Option<String>,
 }
 
-/// Serves until standard input ends; every line on it asks for a report on standard output.
+/// On standard input: from now on the sink is not slow.
+pub const RELEASE: &str = "release";
+
+/// Serves until standard input ends; every line on it asks for a report on standard output, but for
+/// [`RELEASE`].
 ///
 /// # Errors
 ///
 /// No port can be bound, or standard input or output is gone.
 pub fn run(task: SinkTask) -> Result<(), Failure> {
-    let inbox = Arc::new(Inbox::new(task.items, task.validate));
+    let inbox = Arc::new(Inbox::new(task.items, task.expected, task.rate));
     let port = serve::start(task.transport, Arc::clone(&inbox))?;
-    let mut out = std::io::stdout().lock();
-    write_line(&mut out, &Listening { port })?;
+    write_answer(&Listening { port })?;
     for line in std::io::stdin().lock().lines() {
-        line?;
-        write_line(&mut out, &inbox.report())?;
+        match line?.as_str() {
+            RELEASE => inbox.pace.release(),
+            _ => write_answer(&inbox.report())?,
+        }
     }
     Ok(())
-}
-
-fn write_line(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.write_all(b"\n")?;
-    Ok(out.flush()?)
 }
 
 /// Where requests are counted.
 #[derive(Debug)]
 struct Inbox {
     items: Items,
-    validate: bool,
+    expected: Option<Expected>,
+    pace: Pace,
     state: Mutex<State>,
 }
 
@@ -100,14 +115,15 @@ enum Encoding {
 const KEPT_BYTES_MAX: usize = 1 << 30;
 
 impl Inbox {
-    fn new(items: Items, validate: bool) -> Self {
-        Self { items, validate, state: Mutex::default() }
+    fn new(items: Items, expected: Option<Expected>, rate: Option<u64>) -> Self {
+        Self { items, expected, pace: Pace::new(rate), state: Mutex::default() }
     }
 
-    /// Takes one message, still compressed.
-    fn take(&self, encoding: Encoding, message: Bytes) {
-        let counted_now = encoding == Encoding::Identity && !self.validate;
+    /// Takes one message, still compressed. Returns how many items it has counted at once.
+    fn take(&self, encoding: Encoding, message: Bytes) -> u64 {
+        let counted_now = encoding == Encoding::Identity && self.expected.is_none();
         let items = if counted_now { scan(self.items, &message) } else { Ok(0) };
+        let counted = *items.as_ref().unwrap_or(&0);
         let mut state = self.state.lock();
         state.report.requests += 1;
         state.report.bytes += message.len() as u64;
@@ -115,6 +131,7 @@ impl Inbox {
         if !counted_now {
             state.keep(encoding, message);
         }
+        counted
     }
 
     /// Notes a request that is not an export.
@@ -132,10 +149,12 @@ impl Inbox {
     }
 
     fn look_at(&self, message: Bytes) -> Result<u64, String> {
-        match (self.validate, self.items) {
-            (false, items) => scan(items, &message),
-            (true, Items::Spans) => decode::spans(message),
-            (true, Items::Points) => decode::points(message),
+        match (self.expected, self.items) {
+            (None, items) => scan(items, &message),
+            (Some(Expected::Workload), Items::Spans) => decode::spans(message),
+            (Some(Expected::Workload), Items::Points) => decode::points(message),
+            (Some(Expected::Collected(edit)), Items::Spans) => spans::check(message, edit),
+            (Some(Expected::Collected(_)), Items::Points) => Err("points of a collector".into()),
         }
     }
 }

@@ -105,7 +105,7 @@ fn compare(options: &Options) -> Result<bool, Failure> {
     for row in &options.rows {
         match measure(row, &options.effort) {
             Ok((figures, rounds)) => {
-                report::line(&mut out, row, &figures)?;
+                report::line(&mut out, row.bars, &figures)?;
                 if let Some(mut json) = options.json.as_ref() {
                     report::json(&mut json, &figures)?;
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::client::{ClientReport, ClientTask, Job, SideName};
 use crate::process::{Running, Task, ask};
 use crate::rounds::Rounds;
-use crate::sink::{Listening, SinkReport, SinkTask};
+use crate::sink::{Expected, Listening, SinkReport, SinkTask};
 use crate::subject::{Codec, Failure, Items, Queue, Target, Transport};
 
 /// Runs both sides in turn; the first of a round turns too.
@@ -38,7 +38,12 @@ impl Sink {
         items: Items,
         validate: bool,
     ) -> Result<Self, Failure> {
-        let task = SinkTask { transport, items, validate };
+        let task = SinkTask {
+            transport,
+            items,
+            expected: validate.then_some(Expected::Workload),
+            rate: None,
+        };
         let mut process = Running::start(&Task::Sink(task))?;
         let Listening { port } = process.read(START_PATIENCE)?;
         Ok(Self { process, transport, endpoint: format!("http://127.0.0.1:{port}") })

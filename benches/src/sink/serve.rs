@@ -57,7 +57,7 @@ async fn http(request: Request<Incoming>, inbox: Arc<Inbox>) -> Result<Answer, I
     let encoding = encoding(request.headers(), &CONTENT_ENCODING);
     let on_path = request.uri().path() == inbox.items.http_path();
     match (encoding, on_path, body(request).await) {
-        (Ok(encoding), true, Ok(message)) => inbox.take(encoding, message),
+        (Ok(encoding), true, Ok(message)) => drop(inbox.take(encoding, message)),
         (Err(fault), ..) | (.., Err(fault)) => return Ok(bad_request(&inbox, fault)),
         _ => return Ok(bad_request(&inbox, "a request to another path".to_owned())),
     }
@@ -72,7 +72,10 @@ async fn grpc(request: Request<Incoming>, inbox: Arc<Inbox>) -> Result<Answer, I
     let encoding = encoding(request.headers(), &GRPC_ENCODING);
     let on_path = request.uri().path() == inbox.items.grpc_path();
     match (encoding, on_path, body(request).await) {
-        (Ok(encoding), true, Ok(body)) => messages(encoding, body, &inbox),
+        (Ok(encoding), true, Ok(body)) => {
+            let items = messages(encoding, body, &inbox);
+            inbox.pace.take(items).await;
+        }
         (Err(fault), ..) | (.., Err(fault)) => return Ok(bad_request(&inbox, fault)),
         _ => return Ok(bad_request(&inbox, "a call of another method".to_owned())),
     }
@@ -86,19 +89,24 @@ async fn grpc(request: Request<Incoming>, inbox: Arc<Inbox>) -> Result<Answer, I
     Ok(answer)
 }
 
-/// Takes every message of a gRPC body: compressed flag, length, bytes.
-fn messages(encoding: Encoding, mut body: Bytes, inbox: &Inbox) {
+/// Takes every message of a gRPC body: compressed flag, length, bytes. Returns the items that were
+/// counted.
+fn messages(encoding: Encoding, mut body: Bytes, inbox: &Inbox) -> u64 {
+    let mut items = 0;
     while !body.is_empty() {
         let (Ok(flag), Ok(length)) = (body.try_get_u8(), body.try_get_u32()) else {
-            return inbox.refuse("a gRPC message without a whole prefix".to_owned());
+            inbox.refuse("a gRPC message without a whole prefix".to_owned());
+            break;
         };
         let length = length as usize;
         if length > body.len() {
-            return inbox.refuse("a gRPC message that is shorter than its prefix says".to_owned());
+            inbox.refuse("a gRPC message that is shorter than its prefix says".to_owned());
+            break;
         }
         let encoding = if flag == 0 { Encoding::Identity } else { encoding };
-        inbox.take(encoding, body.split_to(length));
+        items += inbox.take(encoding, body.split_to(length));
     }
+    items
 }
 
 fn encoding(headers: &HeaderMap, name: &HeaderName) -> Result<Encoding, String> {

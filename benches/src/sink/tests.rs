@@ -12,7 +12,7 @@ use crate::workload::{self, Work};
 use crate::{courier, ours};
 
 fn inbox(validate: bool) -> Arc<Inbox> {
-    Arc::new(Inbox::new(Items::Spans, validate))
+    Arc::new(Inbox::new(Items::Spans, validate.then_some(Expected::Workload), None))
 }
 
 fn arrived(transport: Transport, codec: Codec, validate: bool) -> SinkReport {
@@ -74,7 +74,8 @@ fn a_report_starts_the_count_anew() {
 fn both_sides_deliver_every_data_point_as_it_was_measured() {
     for load in [Load::Metrics, Load::CollectedMetrics] {
         for validate in [false, true] {
-            let inbox = Arc::new(Inbox::new(Items::Points, validate));
+            let inbox = Inbox::new(Items::Points, validate.then_some(Expected::Workload), None);
+            let inbox = Arc::new(inbox);
             let port = serve::start(Transport::Http, Arc::clone(&inbox)).unwrap();
             let target = target(Transport::Http, Codec::None, port);
             for side in [ours::bridge::courier, official::courier] {
@@ -107,7 +108,7 @@ fn both_sides_deliver_every_span_of_the_batches_that_they_are_handed() {
 
 #[test]
 fn spans_where_points_are_awaited_are_a_fault() {
-    let inbox = Arc::new(Inbox::new(Items::Points, false));
+    let inbox = Arc::new(Inbox::new(Items::Points, None, None));
     let port = serve::start(Transport::Http, Arc::clone(&inbox)).unwrap();
     let client = official::remote(&target(Transport::Http, Codec::None, port)).unwrap();
     client.make(Work::Root { attributes: 10 }, 1);
