@@ -12,6 +12,7 @@ pub mod engine;
 pub mod exporters;
 pub mod extensions;
 pub mod fan_out;
+mod gathering;
 pub mod pipeline;
 pub mod processors;
 pub mod receivers;

@@ -34,7 +34,6 @@
 //! the end, lost or refused is counted in the [`Account`].
 
 mod account;
-mod batch;
 mod delivery;
 mod progress;
 mod queue;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::gathering::Debt;
+
 /// What became of the items that a [`Sender`](super::Sender) was given:
 /// `received = sent + rejected + failed + returned + held`. What it refused was never received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,18 +107,6 @@ pub(super) struct Owed {
 }
 
 impl Owed {
-    /// A part of the debt: what one of several requests has to answer for.
-    pub(super) fn split(&mut self, items: usize) -> Self {
-        let items = items.min(self.items);
-        self.items -= items;
-        Self { counters: self.counters.clone(), items, is_answered: self.is_answered }
-    }
-
-    /// Takes over the debt of another.
-    pub(super) fn join(&mut self, mut other: Self) {
-        self.items += std::mem::take(&mut other.items);
-    }
-
     /// The destination has taken all but `rejected`.
     pub(super) fn sent(mut self, rejected: u64) {
         let items = std::mem::take(&mut self.items) as u64;
@@ -125,6 +115,18 @@ impl Owed {
         account.held -= items;
         account.rejected += rejected;
         account.sent += items - rejected;
+    }
+}
+
+impl Debt for Owed {
+    fn split(&mut self, items: usize) -> Self {
+        let items = items.min(self.items);
+        self.items -= items;
+        Self { counters: self.counters.clone(), items, is_answered: self.is_answered }
+    }
+
+    fn join(&mut self, mut other: Self) {
+        self.items += std::mem::take(&mut other.items);
     }
 }
 

@@ -13,6 +13,8 @@ use super::account::{Counters, Owed};
 use super::progress::Progress;
 use super::settings::SendingSettings;
 use crate::clock::now;
+use crate::gathering::Debt as _;
+use crate::gathering::worse;
 
 /// What all deliveries of a sender share.
 #[derive(Debug)]
@@ -131,11 +133,6 @@ fn settle(payload: &Payload, owed: Owed, outcome: Outcome) -> Delivery {
     Delivery { outcome, settled }
 }
 
-/// Whether whoever brought a batch is told that it was taken.
-pub(super) const fn is_taken(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Delivered { .. } | Outcome::PartlyRejected { .. })
-}
-
 /// Waits for the end of the time that a shutdown leaves.
 async fn over(mut stop: watch::Receiver<Option<Deadline>>) {
     let end = stop.wait_for(Option::is_some).await.ok().and_then(|end| *end);
@@ -148,23 +145,4 @@ async fn over(mut stop: watch::Receiver<Option<Deadline>>) {
 fn out_of_time() -> Outcome {
     let text = "the time was over before the destination had answered";
     Outcome::retryable(ExportError::new(ErrorKind::Timeout, text))
-}
-
-/// Of two outcomes of one batch, the one to answer with. What may be tried again wins, since the client's
-/// repetition loses nothing; what was taken for good already may then arrive twice (row W9).
-pub(super) fn worse(one: Outcome, other: Outcome) -> Outcome {
-    let rank = |outcome: &Outcome| match outcome {
-        Outcome::Delivered { .. } => 0,
-        Outcome::PartlyRejected { .. } => 1,
-        Outcome::Retryable { .. } => 3,
-        _ => 2,
-    };
-    match (one, other) {
-        (
-            Outcome::PartlyRejected { rejected, message, status },
-            Outcome::PartlyRejected { rejected: more, .. },
-        ) => Outcome::PartlyRejected { rejected: rejected.saturating_add(more), message, status },
-        (one, other) if rank(&one) >= rank(&other) => one,
-        (_, other) => other,
-    }
 }

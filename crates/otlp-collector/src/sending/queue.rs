@@ -9,9 +9,9 @@ use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
 use super::account::{Counters, Owed};
-use super::delivery::is_taken;
-use super::settings::QueueSizer;
+use super::settings::{BatchSettings, QueueSizer};
 use crate::consumer::Batch;
+use crate::gathering::{Gathered, is_taken};
 
 /// A batch that waits, and whoever waits for it.
 #[derive(Debug)]
@@ -30,6 +30,14 @@ impl Entry {
         if !is_heard || !is_taken(outcome) {
             counters.repeatable(settled);
         }
+    }
+
+    /// Puts it together with others, and says whether that is enough.
+    pub(super) fn join(mut self, gathered: &mut Gathered<Owed>, settings: &BatchSettings) -> bool {
+        if let Some(owed) = self.take_owed() {
+            gathered.add(self.batch, owed, self.reply);
+        }
+        settings.is_enough(gathered.items(), gathered.bytes())
     }
 
     /// The debt, to be paid by whoever delivers it.

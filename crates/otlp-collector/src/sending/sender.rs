@@ -9,13 +9,13 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::account::{Account, Counters};
-use super::batch::{Gathered, Part};
-use super::delivery::{Deliveries, is_taken};
+use super::account::{Account, Counters, Owed};
+use super::delivery::Deliveries;
 use super::progress::{Progress, ProgressSnapshot};
 use super::queue::{Entry, Queue, Refused};
 use super::settings::{BatchSettings, QueueSettings, SendingSettings, SettingsError};
 use crate::consumer::{Answer, Batch, Consumer};
+use crate::gathering::{Gathered, Part, in_time, is_taken};
 
 /// Sends batches of one signal through an exporter: see [the module](super).
 ///
@@ -155,7 +155,7 @@ impl Shared {
         }
         match answer {
             None => Outcome::delivered(),
-            Some(answer) => in_time(answer, deadline).await,
+            Some(answer) => in_time(answer, deadline).await.unwrap_or_else(ended),
         }
     }
 
@@ -219,7 +219,7 @@ impl Shared {
             };
             let (enough, ended) = tokio::select! {
                 entry = queue.pop() => match entry {
-                    Some(entry) => (gathered.add(entry, settings), false),
+                    Some(entry) => (entry.join(&mut gathered, settings), false),
                     None => (true, true),
                 },
                 () = overdue => (true, false),
@@ -227,7 +227,7 @@ impl Shared {
             };
             if enough {
                 flush_at = None;
-                for part in gathered.take(settings) {
+                for part in std::mem::take(&mut gathered).into_parts(settings.limit()) {
                     // While all places are taken the queue fills, which is the bound.
                     let place = Arc::clone(&places).acquire_owned().await;
                     let shared = Arc::clone(&self);
@@ -246,29 +246,11 @@ impl Shared {
         while sending.join_next().await.is_some() {}
     }
 
-    async fn send_part(&self, mut part: Part) {
-        let Some(owed) = part.owed.take() else { return };
-        let delivery = self.deliveries.deliver(&part.payload, owed, Deadline::NEVER).await;
-        part.end(delivery, &self.deliveries.counters);
-    }
-}
-
-/// The answer, or that it has not come in time. The batch may still be delivered.
-async fn in_time(mut answer: oneshot::Receiver<Outcome>, deadline: Deadline) -> Outcome {
-    let answered = match deadline.instant() {
-        None => Ok((&mut answer).await),
-        Some(at) => tokio::time::timeout_at(at.into(), &mut answer).await,
-    };
-    match answered {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => ended(),
-        Err(_) => {
-            // From here on whoever answers sees that nobody listens, so that both ends agree on what was said.
-            answer.close();
-            let too_late =
-                |_| refused(ErrorKind::Timeout, "the time was over before the batch was delivered");
-            answer.try_recv().unwrap_or_else(too_late)
-        }
+    async fn send_part(&self, mut part: Part<Owed>) {
+        let Some(owed) = part.take_debt() else { return };
+        let delivery = self.deliveries.deliver(part.payload(), owed, Deadline::NEVER).await;
+        let repeatable = part.end(&delivery.outcome, delivery.settled);
+        self.deliveries.counters.repeatable(repeatable);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use otlp_core::SplitLimit;
 use otlp_core::export::retry::RetryPolicy;
 use serde::Deserialize;
 
@@ -198,6 +199,26 @@ impl Default for BatchSettings {
             min_size: 8192,
             max_size: 0,
             sizer: BatchSizer::Items,
+        }
+    }
+}
+
+impl BatchSettings {
+    /// Whether what was put together is sent at once.
+    pub(super) const fn is_enough(&self, items: usize, bytes: usize) -> bool {
+        let size = match self.sizer {
+            BatchSizer::Items => items,
+            BatchSizer::Bytes => bytes,
+        };
+        size >= self.min_size
+    }
+
+    /// Where it is cut.
+    pub(super) const fn limit(&self) -> SplitLimit {
+        match (self.max_size, self.sizer) {
+            (0, _) => SplitLimit::NONE,
+            (items, BatchSizer::Items) => SplitLimit { items, ..SplitLimit::NONE },
+            (bytes, BatchSizer::Bytes) => SplitLimit { bytes, ..SplitLimit::NONE },
         }
     }
 }
