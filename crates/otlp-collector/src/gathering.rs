@@ -245,4 +245,4 @@ fn too_late() -> Outcome {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,11 @@
+//! The processor `batch`: small requests become large ones, and everybody is told what became of his.
+
+mod figures;
+mod node;
+mod pace;
+mod settings;
+
+pub use self::settings::BatchProcessorSettings;
+
+#[cfg(test)]
+mod tests;
