@@ -32,6 +32,7 @@ mod de;
 mod duration;
 mod error;
 mod expand;
+mod foreign;
 mod id;
 mod node;
 mod print;
@@ -42,6 +43,7 @@ mod yaml;
 
 pub use self::duration::{duration, parse_duration};
 pub use self::error::ConfigError;
+pub(crate) use self::foreign::{Ignored, Unsupported, pem};
 pub use self::id::{ComponentId, PipelineId};
 pub use self::node::{Node, Origin};
 pub use self::print::Secrets;

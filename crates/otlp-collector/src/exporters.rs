@@ -2,6 +2,7 @@
 
 mod factory;
 mod nop;
+pub mod otlp;
 
 pub(crate) use self::factory::FACTORIES;
 pub use self::nop::NopExporter;

@@ -35,6 +35,7 @@
 
 mod account;
 mod delivery;
+mod keys;
 mod progress;
 mod queue;
 mod sender;

@@ -9,6 +9,7 @@ use otlp_core::export::{
 };
 use tonic::transport::Channel;
 
+use crate::connection::KeepAlive;
 use crate::exporter::GrpcExporter;
 
 /// Builds a [`GrpcExporter`]. What is not set here comes from the environment
@@ -18,12 +19,13 @@ use crate::exporter::GrpcExporter;
 pub struct GrpcExporterBuilder {
     config: ExporterConfigBuilder,
     channel: Option<Channel>,
+    keep_alive: KeepAlive,
 }
 
 impl GrpcExporterBuilder {
     pub(crate) fn new(signal: Signal) -> Self {
         let config = ExporterConfig::builder(signal).with_protocols(&[Protocol::Grpc]);
-        Self { config, channel: None }
+        Self { config, channel: None, keep_alive: KeepAlive::default() }
     }
 
     /// The server: an `http` or `https` URL, or `host:port`, which means TLS unless
@@ -84,6 +86,19 @@ impl GrpcExporterBuilder {
         self.map(|config| config.with_user_agent_prefix(prefix))
     }
 
+    /// When a connection on which nothing comes from the server is pinged: after `interval`, 10 s at least;
+    /// given up when the answer does not come within `timeout`; and whether also while no call is open,
+    /// which servers refuse unless they were told to allow it. Default 30 s, 20 s, only while a call is open.
+    pub fn with_keep_alive(
+        mut self,
+        interval: Duration,
+        timeout: Duration,
+        while_idle: bool,
+    ) -> Self {
+        self.keep_alive = KeepAlive::new(interval, timeout, while_idle);
+        self
+    }
+
     /// Sends over a channel of your own: another resolver, a Unix socket, load balancing, an
     /// interceptor below the exporter.
     ///
@@ -135,7 +150,7 @@ impl GrpcExporterBuilder {
         env: &Env,
     ) -> Result<(GrpcExporter, Vec<ConfigWarning>), BuildError> {
         let configured = self.config.build(env)?;
-        let exporter = GrpcExporter::new(configured.config, self.channel)?;
+        let exporter = GrpcExporter::new(configured.config, self.channel, self.keep_alive)?;
         Ok((exporter, configured.warnings))
     }
 

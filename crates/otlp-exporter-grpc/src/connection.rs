@@ -20,6 +20,30 @@ const PING_AFTER_IDLE: Duration = Duration::from_secs(30);
 /// A connection whose ping is not answered in this time is given up.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Pings more often than this make servers close the connection (gRPC, "too many pings").
+const PING_INTERVAL_MIN: Duration = Duration::from_secs(10);
+
+/// When a connection on which nothing comes is pinged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeepAlive {
+    interval: Duration,
+    timeout: Duration,
+    while_idle: bool,
+}
+
+impl KeepAlive {
+    pub(crate) fn new(interval: Duration, timeout: Duration, while_idle: bool) -> Self {
+        Self { interval: interval.max(PING_INTERVAL_MIN), timeout, while_idle }
+    }
+}
+
+impl Default for KeepAlive {
+    /// No pings on an idle connection: servers answer those with GOAWAY (gRPC, "too many pings").
+    fn default() -> Self {
+        Self { interval: PING_AFTER_IDLE, timeout: PING_TIMEOUT, while_idle: false }
+    }
+}
+
 /// How much of answers the server may send ahead. Answers are small; a hostile one that is large
 /// costs no more than this.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -32,14 +56,12 @@ const HEADER_LIST_MAX: u32 = 16 * 1024;
 pub(crate) const HEADERS_MAX_WORDS: &str = "16 KiB";
 
 /// The settings of HTTP/2 that do not come from the configuration.
-///
-/// No pings on an idle connection: servers answer those with GOAWAY (gRPC, "too many pings").
-pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
+pub(crate) fn tuned(endpoint: Endpoint, keep_alive: KeepAlive) -> Endpoint {
     endpoint
         .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(PING_AFTER_IDLE)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .keep_alive_while_idle(false)
+        .http2_keep_alive_interval(keep_alive.interval)
+        .keep_alive_timeout(keep_alive.timeout)
+        .keep_alive_while_idle(keep_alive.while_idle)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(HEADER_LIST_MAX)

@@ -15,7 +15,7 @@ use tokio::time::timeout_at;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::builder::GrpcExporterBuilder;
-use crate::connection::{self, Connection, Lane};
+use crate::connection::{self, Connection, KeepAlive, Lane};
 use crate::frame::MessageBody;
 use crate::hint::Attempt;
 use crate::outcome::Tried;
@@ -73,12 +73,13 @@ impl GrpcExporter {
     /// The protocol is not [`Protocol::Grpc`], the endpoint is `https` without the feature `tls`,
     /// a PEM file cannot be read.
     pub fn from_config(config: ExporterConfig) -> Result<Self, BuildError> {
-        Self::new(config, None)
+        Self::new(config, None, KeepAlive::default())
     }
 
     pub(crate) fn new(
         config: ExporterConfig,
         channel: Option<Channel>,
+        keep_alive: KeepAlive,
     ) -> Result<Self, BuildError> {
         if config.protocol != Protocol::Grpc {
             let problem = format!("is {}; this exporter speaks grpc only", config.protocol);
@@ -86,7 +87,7 @@ impl GrpcExporter {
         }
         let connection = match channel {
             Some(channel) => Connection::over(channel),
-            None => Connection::to(endpoint(&config)?),
+            None => Connection::to(endpoint(&config, keep_alive)?),
         };
         Ok(Self {
             signal: config.signal,
@@ -216,11 +217,11 @@ impl Exporter for GrpcExporter {
     }
 }
 
-fn endpoint(config: &ExporterConfig) -> Result<Endpoint, BuildError> {
+fn endpoint(config: &ExporterConfig, keep_alive: KeepAlive) -> Result<Endpoint, BuildError> {
     let origin = config.endpoint.origin();
     let endpoint = Endpoint::from_shared(origin.to_owned())
         .map_err(|error| BuildError::new("endpoint", format!("{origin} is not a URI: {error}")))?;
-    let endpoint = connection::tuned(endpoint);
+    let endpoint = connection::tuned(endpoint, keep_alive);
     if config.endpoint.is_tls() { secured(endpoint, config) } else { Ok(endpoint) }
 }
 

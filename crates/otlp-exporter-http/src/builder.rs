@@ -11,6 +11,7 @@ use otlp_core::export::{
 use reqwest::Client;
 
 use crate::exporter::HttpExporter;
+use crate::transport::Transport;
 
 /// Builds a [`HttpExporter`]. What is not set here comes from the environment
 /// (`OTEL_EXPORTER_OTLP_*`), then from the specification's defaults.
@@ -19,12 +20,13 @@ use crate::exporter::HttpExporter;
 pub struct HttpExporterBuilder {
     config: ExporterConfigBuilder,
     client: Option<Client>,
+    transport: Transport,
 }
 
 impl HttpExporterBuilder {
     pub(crate) fn new(signal: Signal) -> Self {
         let config = ExporterConfig::builder(signal).with_protocols(PROTOCOLS);
-        Self { config, client: None }
+        Self { config, client: None, transport: Transport::default() }
     }
 
     /// The encoding: [`Protocol::HttpProtobuf`], the default, or [`Protocol::HttpJson`], which needs the
@@ -96,6 +98,21 @@ impl HttpExporterBuilder {
         self.map(|config| config.with_user_agent_prefix(prefix))
     }
 
+    /// The proxy for every request, loopback included, instead of those that the environment names:
+    /// `http://[user:password@]host:port`, also `https` and `socks5`.
+    pub fn with_proxy(mut self, url: impl Into<Secret>) -> Self {
+        self.transport.proxy = Some(url.into());
+        self
+    }
+
+    /// How many connections are kept for later requests, and for how long they may be idle; 0 closes each
+    /// after its request (HTTP/1.1). Default 8 and 50 s. As many as there are requests at a time are enough.
+    pub fn with_idle_connections(mut self, max: usize, timeout: Duration) -> Self {
+        self.transport.idle_max = max;
+        self.transport.idle_timeout = timeout;
+        self
+    }
+
     /// Sends with a client of your own: another proxy, another resolver, other pool settings.
     ///
     /// The one place where a type of the HTTP library is in the public API, so it follows that
@@ -147,7 +164,7 @@ impl HttpExporterBuilder {
         env: &Env,
     ) -> Result<(HttpExporter, Vec<ConfigWarning>), BuildError> {
         let configured = self.config.build(env)?;
-        let exporter = HttpExporter::new(configured.config, self.client)?;
+        let exporter = HttpExporter::new(configured.config, self.client, &self.transport)?;
         Ok((exporter, configured.warnings))
     }
 
@@ -162,6 +179,7 @@ impl fmt::Debug for HttpExporterBuilder {
         let own_client = self.client.is_some();
         f.debug_struct("HttpExporterBuilder")
             .field("config", &self.config)
+            .field("transport", &self.transport)
             .field("own_client", &own_client)
             .finish()
     }

@@ -1,11 +1,9 @@
 //! The exporter: one payload, one `POST`, one outcome.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use otlp_core::export::cause::Cause;
 use otlp_core::export::redact::Redactor;
 use otlp_core::export::{
     AnswerStatus, BuildError, Compression, Deadline, Endpoint, ExportError, Exporter,
@@ -16,8 +14,7 @@ use parking_lot::Mutex;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Method, Request, Response, Url};
+use reqwest::{Client, Method, Request, Response, Url};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
@@ -25,8 +22,9 @@ use crate::body::RopeBody;
 use crate::builder::HttpExporterBuilder;
 use crate::encoding::Encoding;
 use crate::outcome::Tried;
-use crate::proxy::{Proxy, is_this_machine};
+use crate::proxy::Proxy;
 use crate::response;
+use crate::transport::Transport;
 
 /// Exports over HTTP with bodies in protobuf or JSON, any number of requests at a time.
 ///
@@ -82,10 +80,14 @@ impl HttpExporter {
     /// The protocol is not one over HTTP, or it is `http/json` without the feature `json`; the
     /// endpoint is `https` without the feature `tls`; a PEM file cannot be read.
     pub fn from_config(config: ExporterConfig) -> Result<Self, BuildError> {
-        Self::new(config, None)
+        Self::new(config, None, &Transport::default())
     }
 
-    pub(crate) fn new(config: ExporterConfig, client: Option<Client>) -> Result<Self, BuildError> {
+    pub(crate) fn new(
+        config: ExporterConfig,
+        client: Option<Client>,
+        transport: &Transport,
+    ) -> Result<Self, BuildError> {
         let encoding = Encoding::of(config.protocol)?;
         // The error of the URL parser says nothing about its input.
         let url = Url::parse(config.endpoint.url()).map_err(|error| {
@@ -93,7 +95,7 @@ impl HttpExporter {
         })?;
         let (client, proxy) = match client {
             Some(client) => (client, None),
-            None => (build_client(&config)?, Proxy::of(config.endpoint.url())),
+            None => transport.client(&config)?,
         };
         let mut secrets = config.endpoint.secrets();
         secrets.extend_from_slice(proxy.as_ref().map(Proxy::secrets).unwrap_or_default());
@@ -255,98 +257,6 @@ async fn within<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Opt
         None => Some(work.await),
         Some(until) => timeout_at(until, work).await.ok(),
     }
-}
-
-fn build_client(config: &ExporterConfig) -> Result<Client, BuildError> {
-    let mut builder = secured(tuned(Client::builder()), config)?;
-    if config.endpoint.url().parse().is_ok_and(|url| is_this_machine(&url)) {
-        builder = builder.no_proxy();
-    }
-    // The library panics when another crate has switched on its TLS and nobody has chosen a
-    // provider; with our own feature `tls` that cannot happen.
-    match catch_unwind(AssertUnwindSafe(|| builder.build())) {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) => {
-            let cause = Cause::of(&error.without_url()).to_string();
-            Err(BuildError::new("HTTP client", cause))
-        }
-        Err(_) => Err(BuildError::new(
-            "HTTP client",
-            "cannot be built: the TLS of reqwest is enabled without a crypto provider; enable the \
-             feature `tls` of otlp-exporter-http, or install a provider first",
-        )),
-    }
-}
-
-/// The settings of the client that do not come from the configuration.
-fn tuned(client: ClientBuilder) -> ClientBuilder {
-    client
-        // Headers go to the host that was configured and to no other.
-        .redirect(Policy::none())
-        .referer(false)
-        // One attempt is one attempt; the driver counts them.
-        .retry(reqwest::retry::never())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .tcp_keepalive(KEEP_ALIVE_INTERVAL)
-        // Servers close idle connections too, and the one who closes first loses no request.
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-        .pool_max_idle_per_host(POOL_MAX_IDLE)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .http2_keep_alive_while_idle(false)
-        .http2_initial_stream_window_size(STREAM_WINDOW)
-        .http2_initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(HEADER_LIST_MAX)
-}
-
-/// How long a connection, TLS handshake included, may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A ping goes out after this long without a byte from the server, while a request is open.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// A connection whose ping is not answered in this time is given up.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How long a connection is kept for the next request. The Go collector closes after 60 s.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// Most connections that are kept; twice the default of concurrent exports.
-const POOL_MAX_IDLE: usize = 8;
-
-/// How much of answers the server may send ahead. Answers are small; a hostile one that is large
-/// costs no more than this.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// Most bytes of headers in an answer over HTTP/2.
-const HEADER_LIST_MAX: u32 = 16 * 1024;
-
-/// [`HEADER_LIST_MAX`] in words.
-pub(crate) const HEADERS_MAX_WORDS: &str = "16 KiB";
-
-#[cfg(feature = "tls")]
-fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {
-    let tls = match config.endpoint.is_tls() {
-        true => crate::tls::client_config(&config.tls)?,
-        false => crate::tls::unused()?,
-    };
-    Ok(client.tls_backend_preconfigured(tls))
-}
-
-#[cfg(not(feature = "tls"))]
-fn secured(client: ClientBuilder, config: &ExporterConfig) -> Result<ClientBuilder, BuildError> {
-    if !config.endpoint.is_tls() {
-        return Ok(client);
-    }
-    let problem = format!(
-        "{} needs TLS, which is not built in; enable the feature `tls` (of otlp-sdk, \
-         or of otlp-exporter-http) \
-         or use http://",
-        config.endpoint
-    );
-    Err(BuildError::new("endpoint", problem))
 }
 
 /// The headers of every request.

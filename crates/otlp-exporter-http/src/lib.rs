@@ -51,6 +51,7 @@ mod response;
 mod retry_after;
 #[cfg(feature = "tls")]
 mod tls;
+mod transport;
 
 pub use otlp_core::export::BuildError;
 

@@ -15,11 +15,11 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
 use crate::encoding::{self, Encoding};
-use crate::exporter::HEADERS_MAX_WORDS;
 use crate::hint::{self, Attempt, Failure};
 use crate::proxy::Proxy;
 use crate::response::{BodyError, Media};
 use crate::retry_after::retry_after;
+use crate::transport::HEADERS_MAX_WORDS;
 
 /// What was tried, for messages.
 #[derive(Clone, Copy, Debug)]

@@ -26,6 +26,13 @@ impl Proxy {
         Self::read(&Matcher::from_system().intercept(&url)?)
     }
 
+    /// A proxy that is set for everything, by its URL. `None` if it is none.
+    pub(crate) fn named(proxy: &Secret, url: &str) -> Option<Self> {
+        let (url, proxy) = (url.parse().ok()?, proxy.expose().to_owned());
+        let found = Matcher::builder().all(proxy).build().intercept(&url)?;
+        Self::read(&found).filter(|_| has_valid_port(found.uri()))
+    }
+
     fn read(proxy: &Intercept) -> Option<Self> {
         let uri = proxy.uri();
         let scheme = uri.scheme_str().unwrap_or("http");

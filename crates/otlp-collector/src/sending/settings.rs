@@ -7,6 +7,7 @@ use otlp_core::SplitLimit;
 use otlp_core::export::retry::RetryPolicy;
 use serde::Deserialize;
 
+use super::keys::QueueKeys;
 use crate::config::duration;
 
 /// How an exporter sends: the values of three keys of its settings.
@@ -125,7 +126,7 @@ impl RetrySettings {
 
 /// `sending_queue`: what waits for the destination.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "QueueKeys")]
 pub struct QueueSettings {
     /// Whether there is one. Without it each batch is delivered before it is answered for. Default true.
     pub enabled: bool,
@@ -178,17 +179,16 @@ impl QueueSettings {
 }
 
 /// `sending_queue::batch`: how requests are put together.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BatchSettings {
     /// When a batch is sent, however small. Default 200 ms after its first request.
-    #[serde(deserialize_with = "duration")]
     pub flush_timeout: Duration,
     /// From which size on it is sent at once. Default 8192.
     pub min_size: usize,
     /// Where it is cut; 0 is nowhere. Default 0.
     pub max_size: usize,
-    /// What the two sizes count. Default items.
+    /// What the two sizes count. Default: what the queue's sizer counts, if that is set to items or bytes; else
+    /// items.
     pub sizer: BatchSizer,
 }
 

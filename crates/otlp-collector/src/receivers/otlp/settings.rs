@@ -7,8 +7,7 @@ mod tls;
 
 use std::time::Duration;
 
-use serde::de::{Deserializer, Error};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 pub(super) use self::grpc::STREAMS;
 pub use self::grpc::{GrpcSettings, KeepaliveSettings, ServerParameters, SocketKind};
@@ -16,6 +15,7 @@ pub(super) use self::http::ALGORITHMS;
 pub use self::http::{CorsSettings, HttpSettings};
 pub use self::limits::LimitSettings;
 pub use self::tls::{TlsServerSettings, TlsVersion};
+use crate::config::{Ignored, Unsupported};
 
 /// The settings of the receiver: what stands under `receivers::otlp`.
 ///
@@ -133,19 +133,6 @@ fn warn_open(endpoint: &str, has_auth: bool, protocol: &str, warnings: &mut Vec<
         ));
     }
 }
-
-/// A key of the Go collector without which its meaning would not be kept: reading it fails.
-#[derive(Clone, Copy, Debug)]
-struct Unsupported;
-
-impl<'de> Deserialize<'de> for Unsupported {
-    fn deserialize<D: Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom("the Go collector knows this key, and it is not supported here"))
-    }
-}
-
-/// A key of the Go collector that may be left out without harm: reading it leads to a warning.
-type Ignored = Option<IgnoredAny>;
 
 /// A time of which zero, as in Go, means none.
 pub(super) fn limit(time: Duration) -> Option<Duration> {

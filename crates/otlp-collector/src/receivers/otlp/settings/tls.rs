@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use otlp_core::export::Pem;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::{Ignored, Unsupported, warn_ignored};
+use crate::config::pem;
 
 /// TLS of a server: the Go collector's `tls`. Certificates are read once, at the start.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -62,8 +63,4 @@ impl TlsServerSettings {
         ];
         warn_ignored(&ignored, protocol, warnings);
     }
-}
-
-fn pem<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pem>, D::Error> {
-    String::deserialize(deserializer).map(|text| Some(Pem::from_bytes(text)))
 }

@@ -1,0 +1,8 @@
+//! The exporters of a configuration, against servers and files.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
+mod otlp;
+mod secure;
+mod settings;
+mod support;
