@@ -162,8 +162,8 @@ pub trait Node: Consumer + Running {
 }
 
 /// What a node has done to items, since its start, so that an account can be drawn up behind it: of all that it
-/// has answered for as taken, everything went on but what was `dropped`; and of what it has refused, `repeatable`
-/// went on nevertheless.
+/// has answered for as taken, everything went on but what was `dropped` or is `held`; and of what it has refused,
+/// `repeatable` went on nevertheless.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
@@ -171,12 +171,14 @@ pub struct Tally {
     pub dropped: Vec<(&'static str, u64)>,
     /// What went on, and whose sender was told to send it again: it may arrive twice.
     pub repeatable: u64,
+    /// What was answered for as taken and has neither gone on nor ended.
+    pub held: u64,
 }
 
 impl Tally {
     /// Nothing but items that ended here, for one reason.
     #[must_use]
     pub fn of_dropped(reason: &'static str, items: u64) -> Self {
-        Self { dropped: vec![(reason, items)], repeatable: 0 }
+        Self { dropped: vec![(reason, items)], ..Self::default() }
     }
 }

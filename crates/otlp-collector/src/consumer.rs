@@ -27,6 +27,12 @@ use crate::admission::Ticket;
 pub trait Consumer: fmt::Debug + Send + Sync + 'static {
     /// Takes a batch.
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_>;
+
+    /// Whether it answers for a batch as taken when it has it in memory, and not when it has been delivered: a
+    /// queue does. A node that hands on says what the next one says.
+    fn holds(&self) -> bool {
+        false
+    }
 }
 
 /// What became of a batch, in time.

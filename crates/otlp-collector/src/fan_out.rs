@@ -84,6 +84,11 @@ impl FanOut {
 }
 
 impl Consumer for FanOut {
+    /// Where one of the branches delivers first, the answer comes after that.
+    fn holds(&self) -> bool {
+        self.branches.iter().all(|branch| branch.consumer.holds())
+    }
+
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
         match self.branches.as_slice() {
             [only] => only.consumer.consume(batch, deadline),

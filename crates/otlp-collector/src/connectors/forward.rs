@@ -44,6 +44,10 @@ struct Forward {
 }
 
 impl Consumer for Forward {
+    fn holds(&self) -> bool {
+        self.next.holds()
+    }
+
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
         self.next.consume(batch, deadline)
     }

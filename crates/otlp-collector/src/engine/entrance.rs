@@ -203,6 +203,10 @@ impl Entrance {
 }
 
 impl Consumer for Entrance {
+    fn holds(&self) -> bool {
+        self.next.holds()
+    }
+
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
         let visit = self.gate.enter(batch.payload().items());
         let next = Arc::clone(&self.next);

@@ -37,6 +37,8 @@ pub struct PipelineLedger {
     pub counts: EntranceCounts,
     /// What its processors have dropped, by processor and reason.
     pub dropped: Vec<(String, u64)>,
+    /// What its processors have answered for as taken, and still have.
+    pub held: u64,
     /// What was handed on to each of its exporters and connectors.
     pub handed_on: u64,
 }
@@ -130,6 +132,7 @@ impl Ledger {
                 }
             }
             total.dropped += ledger.dropped.iter().map(|(_, items)| items).sum::<u64>();
+            total.held += ledger.held;
             total.repeatable += part.repeatable();
             total.copied += ledger.handed_on * (part.exits.len() as u64).saturating_sub(1);
         }
@@ -158,8 +161,10 @@ fn is_receiver(parts: &Parts, name: &str) -> bool {
 fn pipeline(part: &PipelinePart) -> PipelineLedger {
     let (counts, dropped) = (part.counts(), part.dropped());
     let gone = dropped.iter().map(|(_, items)| items).sum::<u64>();
-    let handed_on = counts.taken.saturating_sub(gone).saturating_add(part.repeatable());
-    PipelineLedger { id: part.id.clone(), counts, dropped, handed_on }
+    let held = part.held();
+    let left = counts.taken.saturating_sub(gone).saturating_sub(held);
+    let handed_on = left.saturating_add(part.repeatable());
+    PipelineLedger { id: part.id.clone(), counts, dropped, held, handed_on }
 }
 
 /// What a junction's branch has not taken.
@@ -239,7 +244,7 @@ fn losses(parts: &Parts) -> Vec<Loss> {
 impl fmt::Display for Ledger {
     /// A line for each pipeline and exporter, and one for everything.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for PipelineLedger { id, counts, dropped, handed_on } in &self.pipelines {
+        for PipelineLedger { id, counts, dropped, held: kept, handed_on } in &self.pipelines {
             let EntranceCounts { received, taken, refused, held, .. } = counts;
             write!(
                 f,
@@ -247,7 +252,7 @@ impl fmt::Display for Ledger {
             )?;
             write!(f, "; dropped")?;
             show_drops(f, dropped)?;
-            writeln!(f, "; handed on {handed_on}")?;
+            writeln!(f, "; kept {kept}; handed on {handed_on}")?;
         }
         for ExporterLedger { id, signal, account } in &self.exporters {
             writeln!(f, "exporter {id} ({signal}): {account}")?;

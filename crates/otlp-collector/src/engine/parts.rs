@@ -80,6 +80,11 @@ impl PipelinePart {
         drops.filter(|(_, items)| *items > 0).collect()
     }
 
+    /// What its processors have answered for as taken, and still have.
+    pub(super) fn held(&self) -> u64 {
+        self.processors.iter().map(|part| part.running.tally().held).sum()
+    }
+
     /// What went on although whoever brought it was told to bring it again.
     pub(super) fn repeatable(&self) -> u64 {
         self.processors.iter().map(|part| part.running.tally().repeatable).sum()

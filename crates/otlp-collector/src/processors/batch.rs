@@ -1,6 +1,7 @@
 //! The processor `batch`: small requests become large ones, and everybody is told what became of his.
 
 mod figures;
+mod held;
 mod node;
 mod pace;
 mod settings;

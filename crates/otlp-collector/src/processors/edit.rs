@@ -106,6 +106,10 @@ impl EditProcessor {
 }
 
 impl Consumer for EditProcessor {
+    fn holds(&self) -> bool {
+        self.next.holds()
+    }
+
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
         Box::pin(self.edit(batch, deadline))
     }

@@ -122,6 +122,10 @@ impl Sender {
 }
 
 impl Consumer for Sender {
+    fn holds(&self) -> bool {
+        self.shared.queue.is_some() && !self.shared.deliveries.settings.queue.wait_for_result
+    }
+
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
         Box::pin(self.shared.take(batch, deadline))
     }

@@ -4,29 +4,35 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use otlp_core::export::retry::{RetryPolicy, Throttle};
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Outcome};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::figures::{Figures, Trigger};
+use super::held::{Held, HeldCounts};
 use super::pace::{Pace, Pacing, Sight};
 use super::settings::BatchProcessorSettings;
 use crate::clock::now;
 use crate::component::{BoxFuture, Node, Running, Tally};
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
-use crate::gathering::{Gathered, Part, in_time, is_taken};
+use crate::gathering::{Debt as _, Gathered, Part, in_time, is_taken};
 use crate::telemetry::Measurements;
 
 /// Gathers in the tasks of its callers, and sends in one of its own. Dropped, it gives up what it holds.
+///
+/// Where the next node answers when it has delivered, so does this one. Where the next node holds what it has
+/// taken in memory, as a queue does, its answer says no more than that this one has it: then a request is answered
+/// for at once, and while the next node takes nothing, requests are refused with its own words.
 #[derive(Debug)]
 pub(super) struct BatchNode {
     shared: Arc<Shared>,
     /// Holds the one task.
-    _task: JoinSet<()>,
+    task: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug)]
@@ -40,6 +46,11 @@ struct Shared {
     wake: Notify,
     figures: Figures,
     repeatable: AtomicU64,
+    /// Whether requests are answered for when they are here.
+    answers_at_once: bool,
+    held: Arc<HeldCounts>,
+    /// By when everything has to be over; `None` before the end.
+    end: watch::Sender<Option<Deadline>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +60,8 @@ struct State {
     /// Bytes of `ready`.
     bytes: usize,
     is_stopped: bool,
+    /// What the next node has answered last, if that was a refusal, and requests are answered for at once.
+    refusal: Option<Outcome>,
 }
 
 /// A batch that is not sent yet.
@@ -56,7 +69,7 @@ struct State {
 struct Waiting {
     number: u64,
     requests: usize,
-    gathered: Gathered<()>,
+    gathered: Gathered<Held>,
     first_deadline: Option<Instant>,
     /// `None` where somebody has all the time.
     last_deadline: Option<Instant>,
@@ -67,9 +80,11 @@ struct Waiting {
 /// What becomes of a request at first.
 enum Taken {
     Waits(oneshot::Receiver<Outcome>),
+    /// It is answered for.
+    Held,
     /// Nothing is gathered any more.
     Passes(Batch),
-    Refused,
+    Refused(Outcome),
 }
 
 impl BatchNode {
@@ -80,6 +95,9 @@ impl BatchNode {
         next: SharedConsumer,
     ) -> Self {
         let shared = Arc::new(Shared {
+            answers_at_once: next.holds(),
+            held: Arc::default(),
+            end: watch::Sender::new(None),
             settings,
             bytes_max,
             next,
@@ -90,7 +108,7 @@ impl BatchNode {
         });
         let mut task = JoinSet::new();
         task.spawn(Arc::clone(&shared).run());
-        Self { shared, _task: task }
+        Self { shared, task: Mutex::new(task) }
     }
 }
 
@@ -98,17 +116,25 @@ impl Consumer for BatchNode {
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
         Box::pin(self.shared.consume(batch, deadline))
     }
+
+    fn holds(&self) -> bool {
+        self.shared.answers_at_once
+    }
 }
 
 impl Running for BatchNode {
-    /// What waits goes on at once, and what comes later passes straight through.
-    fn stop(&self, _deadline: Deadline) -> BoxFuture<'_, ()> {
-        let mut state = self.shared.state.lock();
-        state.is_stopped = true;
-        state.turn_over(Trigger::Timeout);
-        drop(state);
-        self.shared.wake.notify_one();
-        Box::pin(std::future::ready(()))
+    /// What waits goes on at once, and what comes later passes straight through. Waits until it has gone on.
+    fn stop(&self, deadline: Deadline) -> BoxFuture<'_, ()> {
+        self.shared.stop(deadline);
+        let mut task = std::mem::take(&mut *self.task.lock());
+        Box::pin(async move {
+            let ended = task.join_next();
+            match deadline.instant() {
+                None => drop(ended.await),
+                // What is left is given up with the task.
+                Some(at) => drop(tokio::time::timeout_at(at.into(), ended).await),
+            }
+        })
     }
 
     fn measure(&self, measurements: &mut Measurements) {
@@ -118,8 +144,12 @@ impl Running for BatchNode {
 
 impl Node for BatchNode {
     fn tally(&self) -> Tally {
-        let repeatable = self.shared.repeatable.load(Ordering::Relaxed);
-        Tally { repeatable, ..Tally::default() }
+        let (repeatable, held) = (&self.shared.repeatable, &self.shared.held);
+        Tally {
+            repeatable: repeatable.load(Ordering::Relaxed),
+            held: held.held(),
+            dropped: held.dropped(),
+        }
     }
 }
 
@@ -131,8 +161,9 @@ impl Shared {
         }
         match self.take(batch, deadline) {
             Taken::Waits(answer) => in_time(answer, deadline).await.unwrap_or_else(ended),
+            Taken::Held => Outcome::delivered(),
             Taken::Passes(batch) => self.next.consume(batch, deadline).await,
-            Taken::Refused => full(),
+            Taken::Refused(outcome) => outcome,
         }
     }
 
@@ -142,11 +173,13 @@ impl Shared {
         if state.is_stopped {
             return Taken::Passes(batch);
         }
-        if !state.has_room(batch.payload().len(), self.bytes_max) {
-            return Taken::Refused;
+        if let Some(refusal) = &state.refusal {
+            return Taken::Refused(refusal.clone());
         }
-        let (reply, answer) = oneshot::channel();
-        let is_news = state.waiting.add(batch, deadline, reply);
+        if !state.has_room(batch.payload().len(), self.bytes_max) {
+            return Taken::Refused(full());
+        }
+        let (is_news, taken) = self.add(&mut state.waiting, batch, deadline);
         let is_ready = self.is_enough(&state.waiting);
         if is_ready {
             state.turn_over(Trigger::Size);
@@ -155,7 +188,25 @@ impl Shared {
         if is_news || is_ready {
             self.wake.notify_one();
         }
-        Taken::Waits(answer)
+        taken
+    }
+
+    fn add(&self, waiting: &mut Waiting, batch: Batch, deadline: Deadline) -> (bool, Taken) {
+        if self.answers_at_once {
+            let held = self.held.take_on(batch.payload().items());
+            return (waiting.add(batch, Deadline::NEVER, held, None), Taken::Held);
+        }
+        let (reply, answer) = oneshot::channel();
+        (waiting.add(batch, deadline, Held::default(), Some(reply)), Taken::Waits(answer))
+    }
+
+    fn stop(&self, deadline: Deadline) {
+        let mut state = self.state.lock();
+        state.is_stopped = true;
+        state.turn_over(Trigger::Timeout);
+        drop(state);
+        self.end.send_replace(Some(deadline));
+        self.wake.notify_one();
     }
 
     fn is_enough(&self, waiting: &Waiting) -> bool {
@@ -165,7 +216,9 @@ impl Shared {
 
     /// Sends what is ready and what has waited long enough, until it is stopped and all has its answer.
     async fn run(self: Arc<Self>) {
-        let mut pace = Pace::new(self.settings.timeout, self.settings.idle());
+        // Who has his answer waits for nothing.
+        let idle = self.settings.idle().filter(|_| !self.answers_at_once);
+        let mut pace = Pace::new(self.settings.timeout, idle);
         let (mut parts, mut under_way) = (VecDeque::new(), JoinSet::new());
         loop {
             while under_way.len() < UNDER_WAY_MAX {
@@ -221,7 +274,12 @@ impl Shared {
     }
 
     /// Adds to the batch that waits, if one may.
-    fn put_back(&self, rest: Part<()>, first: Option<Instant>, last: Deadline) -> Option<Part<()>> {
+    fn put_back(
+        &self,
+        rest: Part<Held>,
+        first: Option<Instant>,
+        last: Deadline,
+    ) -> Option<Part<Held>> {
         let mut state = self.state.lock();
         if state.is_stopped {
             return Some(rest);
@@ -235,23 +293,79 @@ impl Shared {
     }
 
     async fn send(self: Arc<Self>, sending: Sending) {
-        let Sending { part, deadline, trigger } = sending;
-        let consumed = AssertUnwindSafe(async { self.next.consume(part.batch(), deadline).await });
-        let outcome = consumed.catch_unwind().await.unwrap_or_else(|_panic| panicked());
-        let (items, bytes) = (part.payload().items(), part.payload().len());
+        let Sending { mut part, deadline, trigger } = sending;
+        if self.answers_at_once {
+            let held = part.take_debt().unwrap_or_default();
+            self.hand_on(part.batch(), held, trigger).await;
+            return;
+        }
+        let outcome = self.offer(part.batch(), deadline).await;
         let is_taken = is_taken(&outcome);
         if is_taken {
-            self.figures.sent(trigger, items, bytes);
+            self.figures.sent(trigger, part.payload().items(), part.payload().len());
         }
-        let repeatable = part.end(&outcome, if is_taken { items } else { 0 });
+        let settled = if is_taken { part.payload().items() } else { 0 };
+        let repeatable = part.end(&outcome, settled);
         self.repeatable.fetch_add(repeatable as u64, Ordering::Relaxed);
+    }
+
+    /// Offers to the next node what was answered for, until it takes it, or will never, or the end has come.
+    fn hand_on(&self, batch: Batch, held: Held, trigger: Trigger) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut end = self.end.subscribe();
+            let mut throttle = Throttle::new(patience());
+            loop {
+                let by = end.borrow_and_update().unwrap_or(Deadline::NEVER);
+                let started = now();
+                let outcome = self.offer(batch.clone(), by).await;
+                let Outcome::Retryable { retry_after, .. } = &outcome else {
+                    self.state.lock().refusal = None;
+                    return self.settle(&outcome, batch, held, trigger).await;
+                };
+                let next = throttle.on_failure(started, now(), *retry_after, rand::random());
+                self.state.lock().refusal = Some(outcome);
+                if by.has_passed(next) {
+                    return;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep_until(next.into()) => {}
+                    // The end does not wait for a better time.
+                    Ok(()) = end.changed() => {}
+                }
+            }
+        })
+    }
+
+    /// Does what the next node's last word asks for.
+    async fn settle(&self, outcome: &Outcome, batch: Batch, mut held: Held, trigger: Trigger) {
+        let payload = batch.payload();
+        if is_taken(outcome) {
+            self.figures.sent(trigger, payload.items(), payload.len());
+            return held.gone();
+        }
+        if matches!(outcome, Outcome::TooLarge { .. }) {
+            if let Ok(Some((first, second))) = payload.halve() {
+                let of_first = held.split(first.items());
+                self.hand_on(batch.clone().with_payload(first), of_first, trigger).await;
+                return self.hand_on(batch.with_payload(second), held, trigger).await;
+            }
+        }
+        let items = payload.items();
+        let why = outcome.error().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(target: "otlp_collector", items, "batch: what was taken is dropped: {why}");
+        held.refused();
+    }
+
+    async fn offer(&self, batch: Batch, deadline: Deadline) -> Outcome {
+        let consumed = AssertUnwindSafe(async { self.next.consume(batch, deadline).await });
+        consumed.catch_unwind().await.unwrap_or_else(|_panic| panicked())
     }
 }
 
 /// A request on its way.
 #[derive(Debug)]
 struct Sending {
-    part: Part<()>,
+    part: Part<Held>,
     deadline: Deadline,
     trigger: Trigger,
 }
@@ -287,9 +401,15 @@ impl State {
 
 impl Waiting {
     /// Adds a request; says whether the task has to know: the batch has begun, or become urgent.
-    fn add(&mut self, batch: Batch, deadline: Deadline, reply: oneshot::Sender<Outcome>) -> bool {
+    fn add(
+        &mut self,
+        batch: Batch,
+        deadline: Deadline,
+        held: Held,
+        reply: Option<oneshot::Sender<Outcome>>,
+    ) -> bool {
         let is_first = self.gathered.is_empty();
-        self.gathered.add(batch, (), Some(reply));
+        self.gathered.add(batch, held, reply);
         self.requests += 1;
         let before = self.first_deadline;
         self.note(deadline.instant(), deadline);
@@ -340,6 +460,14 @@ fn panicked() -> Outcome {
 fn refused(kind: ErrorKind, text: &'static str) -> Outcome {
     Outcome::retryable(ExportError::new(kind, text))
 }
+
+fn patience() -> RetryPolicy {
+    RetryPolicy::default().with_initial_backoff(FIRST_WAIT).with_max_backoff(LONGEST_WAIT)
+}
+
+/// Waits between two offers of what was answered for.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Most requests that are sent at once; the number of consumers that a sending queue has by default.
 const UNDER_WAY_MAX: usize = 10;

@@ -17,11 +17,17 @@ use crate::consumer::SharedConsumer;
 /// It puts requests together until they have [`send_batch_size`](Self::send_batch_size) items, or
 /// [`timeout`](Self::timeout) is over. Bytes are not copied. Each pipeline has batches of its own.
 ///
-/// Other than in the Go collector, which answers at once and tells nobody when a batch is lost, a request is
-/// answered for by what became of the batch that it went into: a client hears of errors, and may repeat what was
-/// not taken. Since clients then wait, a batch does not wait for what cannot come: it also goes when nothing has
-/// come for [`idle_timeout`](Self::idle_timeout), and when half of the time is over that the most impatient of
-/// its clients has.
+/// The Go collector answers at once and tells nobody when a batch is lost. Here it depends on what comes next:
+///
+/// - An exporter without a sending queue, or with `wait_for_result`: a request is answered for by what became of
+///   the batch that it went into. A client hears of errors, and may repeat what was not taken. Since clients then
+///   wait, a batch does not wait for what cannot come: it also goes when nothing has come for
+///   [`idle_timeout`](Self::idle_timeout), and when half of the time is over that the most impatient of its
+///   clients has.
+/// - An exporter with a sending queue (the default), which would answer before it has delivered: a request is
+///   answered for when the batch has it. What the queue has no room for stays in the batch and is offered again;
+///   until it is taken, requests are refused with what the queue has said. What is refused for good, or cannot be
+///   handed on at the end, is counted as dropped.
 ///
 /// ```
 /// use otlp_collector::config::{Config, Source};

@@ -11,7 +11,7 @@ use tokio::time::{Instant as Clock, timeout};
 
 use super::*;
 use crate::admission::Budget;
-use crate::component::{Node, Running as _};
+use crate::component::{Node, Running as _, Tally};
 use crate::consumer::{Answer, Batch, Consumer};
 use crate::gathering::tests::payload;
 use crate::processors::batch::node::BatchNode;
@@ -334,4 +334,85 @@ fn keys_and_defaults_are_those_of_the_go_collector() {
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains(key), "{error}");
     }
+}
+
+/// In front of a node that holds what it takes, as a queue does.
+#[derive(Debug)]
+struct Holds(ScriptedExporter);
+
+impl Consumer for Holds {
+    fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
+        Box::pin(async move { self.0.export(batch.payload().clone(), deadline).await })
+    }
+
+    fn holds(&self) -> bool {
+        true
+    }
+}
+
+fn start_before_a_queue(settings: BatchProcessorSettings) -> (BatchNode, ScriptedExporter) {
+    let exporter = ScriptedExporter::new();
+    let next = Arc::new(Holds(exporter.clone()));
+    (BatchNode::start(settings, usize::MAX, next), exporter)
+}
+
+fn bad() -> Outcome {
+    Outcome::permanent(ExportError::new(ErrorKind::HttpStatus(400), "bad"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_front_of_a_queue_a_request_is_answered_for_at_once_and_held_until_its_batch_goes() {
+    let (node, exporter) = start_before_a_queue(settings(10, 0));
+    let begun = Clock::now();
+    assert!(is_delivered(&consume(&node, 4).await) && is_delivered(&consume(&node, 5).await));
+    assert_eq!((begun.elapsed(), node.tally().held), (Duration::ZERO, 9));
+    exporter.exports_reach(1).await;
+    assert_eq!((sizes(&exporter), begun.elapsed()), (vec![9], 200 * MS));
+    assert!(is_delivered(&consume(&node, 4).await));
+    node.stop(within(SECOND)).await;
+    assert_eq!((sizes(&exporter), begun.elapsed()), (vec![9, 4], 200 * MS));
+    assert_eq!(node.tally(), Tally { dropped: node.tally().dropped, ..Tally::default() });
+    assert!(node.tally().dropped.iter().all(|(_, items)| *items == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_queue_is_full_requests_are_refused_with_its_words_and_nothing_held_is_lost() {
+    let (node, exporter) = start_before_a_queue(settings(10, 0));
+    exporter.respond_with([busy().into(), busy().into()]);
+    assert!(is_delivered(&consume(&node, 10).await));
+    exporter.exports_reach(1).await;
+    tokio::task::yield_now().await;
+    let refusal = consume(&node, 3).await;
+    assert!(matches!(refusal, Outcome::Retryable { .. }), "{refusal:?}");
+    assert!(refusal.error().unwrap().to_string().contains("busy"), "{refusal:?}");
+    assert_eq!(node.tally().held, 10);
+    exporter.exports_reach(3).await;
+    tokio::task::yield_now().await;
+    assert!(is_delivered(&consume(&node, 10).await));
+    node.stop(within(SECOND)).await;
+    assert_eq!((exporter.delivered(), node.tally().held), (20, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_answered_for_and_never_taken_has_a_reason() {
+    let (node, exporter) = start_before_a_queue(settings(10, 0));
+    let large = ExportError::new(ErrorKind::RequestTooLarge, "larger than the queue");
+    exporter.respond_by(move |payload| match payload.items() {
+        10 => bad().into(),
+        20 => Outcome::TooLarge { error: large.clone() }.into(),
+        5 => Step::Hang,
+        _ => busy().into(),
+    });
+    // Refused for good; in halves, each of which is refused for good; and at the end still refused for now.
+    for items in [10, 20, 30] {
+        assert!(is_delivered(&consume(&node, items).await));
+        tokio::time::sleep(MS).await;
+    }
+    assert!(!is_delivered(&consume(&node, 5).await), "the next node takes nothing now");
+    let begun = Clock::now();
+    node.stop(within(3 * SECOND)).await;
+    assert!(begun.elapsed() <= 3 * SECOND);
+    let tally = node.tally();
+    assert_eq!(tally.dropped, [("refused for good", 30), ("given up at the end", 30)]);
+    assert_eq!((tally.held, tally.repeatable), (0, 0));
 }
