@@ -67,12 +67,18 @@ impl Budget {
 
     /// A number and nothing that it guards: no other memory is read because of it, so no ordering is needed.
     fn reserve(&self, bytes: usize) -> Result<(), Full> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.0.capacity);
         let reserved = self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
         reserved.map(drop).map_err(|used| Full { asked: bytes, used, capacity: self.0.capacity })
     }
 
     fn give_back(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         self.0.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

@@ -164,9 +164,7 @@ fn every_fuzz_target_has_its_corpus_replayed() {
     let mut targets: Vec<_> = files_in("fuzz_targets")
         .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
         // These have tests of their own: with a feature, and in another crate.
-        .filter(|target| {
-            !["collector_config", "collector_edit", "json_reader"].contains(&target.as_str())
-        })
+        .filter(|target| !target.starts_with("collector_") && target != "json_reader")
         .collect();
     targets.sort_unstable();
     assert_eq!(targets, REPLAYED.map(|(target, _)| target));

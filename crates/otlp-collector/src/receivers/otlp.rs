@@ -42,6 +42,7 @@
 
 mod answer;
 mod auth;
+mod bind;
 mod body;
 mod component;
 mod connection;
@@ -62,10 +63,15 @@ mod pulse;
 mod refusal;
 mod seldom;
 mod settings;
+mod shrink;
+mod single;
 mod slots;
 mod socket;
 mod start;
+mod stream;
 mod tls;
+#[cfg(unix)]
+mod unix;
 
 pub use self::auth::{Authenticator, BasicCredentials, BearerTokens, Credentials, Denied};
 pub use self::counters::{ConnectionCounts, CountersSnapshot, SignalCounts, Transport};

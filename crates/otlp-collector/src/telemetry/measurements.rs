@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// const SENT: Instrument = Instrument::counter("otelcol_exporter_sent_spans", "{spans}", "Spans sent.");
 ///
 /// let mut measurements = Measurements::default();
-/// measurements.within("exporter", "otlp", |it| it.set(&SENT, 7));
+/// measurements.within("exporter", "otlp", |it| it.set(&SENT, 7_u64));
 /// let (instrument, points) = measurements.iter().next().unwrap();
 /// assert_eq!(instrument.name, "otelcol_exporter_sent_spans");
 /// assert_eq!(points[0].attributes, [("exporter", "otlp".to_owned())]);

@@ -10,9 +10,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 #[cfg(target_os = "linux")]
 use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::support::{Grpc, Http1, MIB, PROTOBUF, Site, frame, soon, three_of, until};
+use crate::support::{
+    Grpc, Http1, MIB, PREFACE, PROTOBUF, Site, frame, h2_frame, h2_head, soon, three_of, until,
+};
 
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
@@ -109,6 +111,48 @@ async fn a_body_that_comes_slowly_is_given_up_with_a_hint() {
 }
 
 #[tokio::test]
+async fn a_call_that_comes_slowly_is_given_up_and_the_others_of_its_connection_go_on() {
+    let mut settings = OtlpSettings::on_free_ports();
+    settings.limits.min_body_rate_after = 4 * SHORT;
+    let site = Site::with(settings, MIB).await;
+    let client = Grpc::to(site.grpc()).await;
+    let mut send = client.0.clone().ready().await.unwrap();
+    let slow = http::Request::post(format!("http://a{}", Signal::Traces.grpc_path()))
+        .header("content-type", "application/grpc")
+        .body(())
+        .unwrap();
+    let (response, mut body) = send.send_request(slow, false).unwrap();
+    body.send_data(frame(0, &request())[..20].to_vec().into(), false).unwrap();
+    let slow = tokio::spawn(response);
+    while !slow.is_finished() {
+        let reply = client.export(Signal::Traces, &[], &frame(0, &request())).await;
+        assert_eq!(reply.status(), 0);
+    }
+    let response = slow.await.unwrap().unwrap();
+    assert_eq!(response.headers()["grpc-status"], "14");
+    assert!(response.headers().contains_key("grpc-status-details-bin"), "when to come again");
+    drop((client, body, response, send));
+    let counts = site.end().await.of(Transport::Grpc, Signal::Traces);
+    assert_eq!((counts.refused_requests, counts.abandoned_requests), (1, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_reads_none_of_its_answers_is_ended() {
+    let mut settings = OtlpSettings::on_free_ports();
+    settings.limits.idle_timeout = SHORT;
+    let site = Site::with(settings, MIB).await;
+    let mut deaf = TcpStream::connect(site.http()).await.unwrap();
+    let asks = b"POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n".repeat(100);
+    // Until the answers have filled all buffers on their way, and the server reads nothing more.
+    while timeout(SHORT, deaf.write_all(&asks)).await.is_ok_and(|written| written.is_ok()) {}
+    let began = Instant::now();
+    until(|| site.running.counters().connections.open == 0).await;
+    assert!(began.elapsed() < Duration::from_secs(10));
+    drop(deaf);
+    site.end().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_is_too_old_ends_once_its_calls_have_ended() {
     let mut settings = OtlpSettings::on_free_ports();
     let grpc = settings.protocols.grpc.as_mut().unwrap();
@@ -132,6 +176,106 @@ async fn a_connection_that_is_too_old_ends_once_its_calls_have_ended() {
 }
 
 #[tokio::test]
+async fn a_connection_of_http_1_that_is_too_old_is_said_so_with_an_answer() {
+    let mut settings = OtlpSettings::on_free_ports();
+    settings.protocols.http.as_mut().unwrap().max_connection_age = 6 * SHORT;
+    let site = Site::with(settings, MIB).await;
+    let mut http = Http1::to(site.http()).await;
+    let reply = http.request("POST", "/v1/traces", &[PROTOBUF], &request()).await;
+    assert_eq!((reply.status, reply.header("connection")), (200, ""));
+    sleep(7 * SHORT).await;
+    // It is idle, and is not closed on a request that may be on its way.
+    let reply = http.request("POST", "/v1/traces", &[PROTOBUF], &request()).await;
+    assert_eq!((reply.status, reply.header("connection")), (200, "close"));
+    assert!(closed(&mut http.0).await < Duration::from_secs(1));
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_of_http_1_that_is_too_old_and_not_used_ends_after_the_grace() {
+    let mut settings = OtlpSettings::on_free_ports();
+    let http = settings.protocols.http.as_mut().unwrap();
+    (http.max_connection_age, http.max_connection_age_grace) = (SHORT, SHORT);
+    let site = Site::with(settings, MIB).await;
+    let began = Instant::now();
+    let mut http = Http1::to(site.http()).await;
+    assert_eq!(http.request("POST", "/v1/traces", &[PROTOBUF], &request()).await.status, 200);
+    closed(&mut http.0).await;
+    assert!(began.elapsed() > SHORT, "the grace comes on top of the age");
+    site.end().await;
+}
+
+/// Reads frames of HTTP/2 up to one of this kind; says what it holds.
+async fn next_frame(stream: &mut TcpStream, kind: u8) -> Vec<u8> {
+    soon(async {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            let len = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; len as usize];
+            stream.read_exact(&mut payload).await.unwrap();
+            if head[3] == kind {
+                return payload;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_call_that_crosses_the_end_of_an_idle_connection_is_served_or_safe_to_repeat() {
+    let mut settings = OtlpSettings::on_free_ports();
+    settings.limits.idle_timeout = SHORT;
+    let site = Site::with(settings, MIB).await;
+    let mut stream = TcpStream::connect(site.grpc()).await.unwrap();
+    stream.write_all(PREFACE).await.unwrap();
+    // The first GOAWAY forbids nothing yet: it gives the client the time of a round trip.
+    let first = next_frame(&mut stream, GOAWAY).await;
+    assert_eq!(first[..8], [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    let ping = next_frame(&mut stream, PING).await;
+    stream.write_all(&call(1, &request())).await.unwrap();
+    stream.write_all(&[&[0, 0, 8, PING, 1, 0, 0, 0, 0], &ping[..]].concat()).await.unwrap();
+    // The second names the last call that was taken. A client repeats what came after it.
+    stream.write_all(&call(3, &request())).await.unwrap();
+    let second = next_frame(&mut stream, GOAWAY).await;
+    assert_eq!(second[..8], [0, 0, 0, 1, 0, 0, 0, 0]);
+    let mut rest = Vec::new();
+    soon(stream.read_to_end(&mut rest)).await.unwrap();
+    let counts = site.end().await.of(Transport::Grpc, Signal::Traces);
+    assert_eq!((counts.accepted_requests, counts.abandoned_requests), (1, 0));
+}
+
+#[tokio::test]
+async fn a_call_that_crosses_the_end_of_an_idle_connection_has_its_time() {
+    let mut settings = OtlpSettings::on_free_ports();
+    settings.limits.idle_timeout = SHORT;
+    let site = Site::with(settings, MIB).await;
+    site.hold();
+    let mut stream = TcpStream::connect(site.grpc()).await.unwrap();
+    stream.write_all(PREFACE).await.unwrap();
+    next_frame(&mut stream, GOAWAY).await;
+    let ping = next_frame(&mut stream, PING).await;
+    stream.write_all(&call(1, &request())).await.unwrap();
+    stream.write_all(&[&[0, 0, 8, PING, 1, 0, 0, 0, 0], &ping[..]].concat()).await.unwrap();
+    site.reached(1).await;
+    // Longer than a client has to say good-bye.
+    sleep(Duration::from_millis(5500)).await;
+    site.recorder.gate.add_permits(1);
+    next_frame(&mut stream, DATA).await;
+    let counts = site.end().await.of(Transport::Grpc, Signal::Traces);
+    assert_eq!((counts.accepted_requests, counts.abandoned_requests), (1, 0));
+}
+
+const DATA: u8 = 0;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+/// The frames of a whole call.
+fn call(stream: u32, request: &[u8]) -> Vec<u8> {
+    [h2_head(stream), h2_frame(DATA, 1, stream, &frame(0, request))].concat()
+}
+
+#[tokio::test]
 async fn a_client_that_answers_no_ping_is_given_up() {
     let mut settings = OtlpSettings::on_free_ports();
     let grpc = settings.protocols.grpc.as_mut().unwrap();
@@ -141,7 +285,7 @@ async fn a_client_that_answers_no_ping_is_given_up() {
     let alive = Grpc::to(site.grpc()).await;
     let mut dead = TcpStream::connect(site.grpc()).await.unwrap();
     // The preface and empty SETTINGS, and then nothing.
-    dead.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    dead.write_all(PREFACE).await.unwrap();
     assert!(closed(&mut dead).await < Duration::from_secs(3));
     assert_eq!(alive.export(Signal::Traces, &[], &frame(0, &request())).await.status(), 0);
     drop(alive);

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Grpc, Http1, MIB, PROTOBUF, Site, frame, soon, three_of};
+use crate::support::{Grpc, Http1, MIB, PROTOBUF, Site, frame, soon, three_of, until};
 
 fn tls(certificates: &Certificates) -> TlsServerSettings {
     let mut tls = TlsServerSettings::default();
@@ -115,6 +115,59 @@ async fn with_a_ca_for_clients_only_its_clients_are_served() {
     assert_eq!(grpc.export(Signal::Traces, &[], &frame(0, &request)).await.status(), 0);
     drop(grpc);
     assert_eq!(site.end().await.connections.failed_handshakes, 2);
+}
+
+#[tokio::test]
+async fn certificates_that_change_are_read_again_and_bad_ones_leave_the_last_good_ones() {
+    let [first, second] = [(); 2].map(|()| Certificates::generate().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let write = |name: &str, text: &str| std::fs::write(file(name), text).unwrap();
+    let put = |certificates: &Certificates| {
+        write("cert.pem", certificates.server_certificate_pem());
+        write("key.pem", certificates.server_key_pem());
+        write("ca.pem", certificates.ca_pem());
+    };
+    put(&first);
+    let mut tls = TlsServerSettings::default();
+    (tls.cert_file, tls.key_file) = (Some(file("cert.pem")), Some(file("key.pem")));
+    tls.client_ca_file = Some(file("ca.pem"));
+    tls.reload_interval = Duration::from_millis(20);
+    let site = Site::with(settings(&tls), MIB).await;
+    let (request, _) = three_of(Signal::Traces);
+    let request = frame(0, &request);
+    let who =
+        |certificates| client(certificates, Some(certificates), b"h2", rustls::DEFAULT_VERSIONS);
+    let [old, new] = [who(&first), who(&second)];
+    let grpc = Grpc::over(connect(&old, site.grpc()).await.unwrap()).await;
+    assert_eq!(grpc.export(Signal::Traces, &[], &request).await.status(), 0);
+
+    put(&second);
+    let renewed = soon(async {
+        loop {
+            match connect(&new, site.grpc()).await {
+                Ok(stream) => break Grpc::over(stream).await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    });
+    assert_eq!(renewed.await.export(Signal::Traces, &[], &request).await.status(), 0);
+    assert!(connect(&old, site.grpc()).await.is_err(), "who was trusted before is no more");
+    assert_eq!(
+        grpc.export(Signal::Traces, &[], &request).await.status(),
+        0,
+        "what is open goes on"
+    );
+
+    // A key that does not belong to its certificate, as while both are being replaced.
+    let before = site.running.counters().connections.failed_reloads;
+    write("key.pem", first.server_key_pem());
+    until(|| site.running.counters().connections.failed_reloads > before).await;
+    let kept = Grpc::over(connect(&new, site.grpc()).await.unwrap()).await;
+    assert_eq!(kept.export(Signal::Traces, &[], &request).await.status(), 0);
+    drop((grpc, kept));
+    site.recorder.taken.lock().clear();
+    site.end().await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The protocol over HTTP, in protobuf and JSON.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::{
@@ -229,6 +230,31 @@ async fn json_is_read_as_the_mapping_says() {
         r#""attributes":[{"key":"a","value":{"bytesValue":"aGk="}},{"key":"b","value":{"doubleValue":"NaN"}}]"#,
     );
     assert_eq!(value.await.unwrap().attributes.len(), 2);
+    site.recorder.taken.lock().clear();
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_long_answer_is_compressed_for_a_client_that_takes_it() {
+    // H16
+    let site = Site::start().await;
+    let (protobuf, text) = three_of(Signal::Traces);
+    let long = "the quota of the tenant is used up; ".repeat(40);
+    site.answer_with(move || Outcome::partly_rejected(2, long.clone()));
+    let takes = ("accept-encoding", "deflate, gzip;q=0.9");
+    for (media, body) in [(PROTOBUF, &protobuf), (JSON, &text)] {
+        let plain = post(site.http(), "/v1/traces", &[media], body).await;
+        assert!(plain.status == 200 && plain.body.len() > 1000, "{plain:?}");
+        assert_eq!(plain.header("content-encoding"), "");
+        let short = post(site.http(), "/v1/traces", &[media, takes], body).await;
+        assert_eq!((short.status, short.header("content-encoding")), (200, "gzip"));
+        let mut inflated = Vec::new();
+        flate2::read::GzDecoder::new(&short.body[..]).read_to_end(&mut inflated).unwrap();
+        assert_eq!(inflated, plain.body);
+    }
+    site.answer_with(Outcome::delivered);
+    let reply = post(site.http(), "/v1/traces", &[JSON, takes], &text).await;
+    assert_eq!((&reply.body[..], reply.header("content-encoding")), (&b"{}"[..], ""));
     site.recorder.taken.lock().clear();
     site.end().await;
 }

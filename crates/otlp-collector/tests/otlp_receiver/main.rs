@@ -15,8 +15,14 @@ mod clients;
 mod connections;
 mod encrypted;
 mod ends;
+#[cfg(target_os = "linux")]
+mod floods;
 mod grpc;
 mod http;
 #[cfg(target_os = "linux")]
 mod load;
+#[cfg(target_os = "linux")]
+mod said;
 mod support;
+#[cfg(unix)]
+mod unix;

@@ -354,6 +354,26 @@ pub(crate) fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
     [&[flag], len.as_slice(), message].concat()
 }
 
+/// How a client of HTTP/2 begins: with settings that say nothing.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A frame of HTTP/2.
+pub(crate) fn h2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, len @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&len[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The headers of a call of gRPC, in their frame.
+pub(crate) fn h2_head(stream: u32) -> Vec<u8> {
+    let field = |name: &str, value: &str| {
+        let len = |text: &str| u8::try_from(text.len()).unwrap();
+        [&[0, len(name)], name.as_bytes(), &[len(value)], value.as_bytes()].concat()
+    };
+    let path = Signal::Traces.grpc_path();
+    let fields = [field(":path", path), field("content-type", "application/grpc")].concat();
+    h2_frame(1, 4, stream, &[b"\x83\x86", fields.as_slice()].concat())
+}
+
 fn resource() -> Option<Resource> {
     let value = Some(any_value::Value::StringValue("shop".to_owned()));
     let value = Some(AnyValue { value });

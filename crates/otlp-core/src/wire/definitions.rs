@@ -119,6 +119,8 @@ impl Type {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::wire) enum Step {
     Varint,
+    /// A varint that only profiles may have.
+    Index,
     Fixed64,
     Fixed32,
     Text,
@@ -144,7 +146,7 @@ pub(in crate::wire) enum Step {
 impl Step {
     const fn wire_type(self) -> WireType {
         match self {
-            Self::Varint => WireType::Varint,
+            Self::Varint | Self::Index => WireType::Varint,
             Self::Fixed64 => WireType::Fixed64,
             Self::Fixed32 => WireType::Fixed32,
             _ => WireType::Len,
@@ -180,6 +182,8 @@ pub(in crate::wire) enum Kind {
     Enum,
     Fixed32,
     Fixed64,
+    /// An `Int32` that refers to a dictionary, which only profiles have (row W7).
+    Index,
     Int32,
     Int64,
     /// A message of a repeated field.
@@ -205,6 +209,7 @@ impl Kind {
             Self::Bool | Self::Enum | Self::Int32 | Self::Int64 | Self::Sint32 | Self::Uint32 => {
                 Step::Varint
             }
+            Self::Index => Step::Index,
             Self::Double | Self::Fixed64 | Self::Sfixed64 => Step::Fixed64,
             Self::Fixed32 => Step::Fixed32,
             Self::Bytes => Step::Bytes,

@@ -45,6 +45,9 @@ pub struct ScanReport {
     /// About how many bytes of memory the decoded request would take, in the structs that
     /// `prost` generates and with the spare room of growing vectors.
     pub decoded_size: usize,
+    /// References to a dictionary (`key_strindex`, `string_value_strindex`). Only profiles have one, so here they
+    /// mean nothing: count as absent, and are worth a word in a log (row W7).
+    pub indexes: usize,
 }
 
 /// Checks `request`, a whole `Export<Signal>ServiceRequest`.
@@ -125,6 +128,7 @@ impl Scan<'_> {
             };
             match step {
                 Step::Varint => drop(fields.varint()?),
+                Step::Index => self.report.indexes += usize::from(fields.varint()? != 0),
                 Step::Fixed64 => fields.skip_fixed(8)?,
                 Step::Fixed32 => fields.skip_fixed(4)?,
                 Step::Text => self.text(&mut fields, definition, number)?,

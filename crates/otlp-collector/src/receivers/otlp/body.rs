@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use tokio::time::timeout_at;
 
+use super::lifetime::by;
 use super::refusal::{Kind, Refusal};
 use crate::admission::{Budget, Full, Ticket};
 
@@ -60,14 +60,13 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     loop {
-        // What has come already is taken without a timer being set.
-        let frame = match timeout_at(rules.until(read).into(), body.frame()).await {
-            Err(_) => {
+        let frame = match by(rules.until(read), body.frame()).await {
+            None => {
                 return Err(Refusal::overloaded("the body comes too slowly", rules.retry_after));
             }
-            Ok(None) => return Ok(None),
-            Ok(Some(Err(_))) => return Err(Refusal::malformed("the body was cut")),
-            Ok(Some(Ok(frame))) => frame,
+            Some(None) => return Ok(None),
+            Some(Some(Err(_))) => return Err(Refusal::malformed("the body was cut")),
+            Some(Some(Ok(frame))) => frame,
         };
         // Trailers mean nothing here.
         if let Ok(data) = frame.into_data() {
@@ -101,8 +100,8 @@ impl<'r> Reading<'r> {
             Length::Declared(length) => Some(usize::try_from(length).unwrap_or(usize::MAX)),
             Length::Unknown | Length::Framed => None,
         };
-        let first = FIRST.min(rules.budget.capacity());
-        let ticket = rules.budget.take(first).map_err(|full| rules.full(full))?;
+        // Nothing has come yet; what comes is paid for before it is kept.
+        let ticket = rules.budget.take(0).map_err(|full| rules.full(full))?;
         let framed = matches!(length, Length::Framed);
         let mut reading = Self { bytes: Vec::new(), ticket, whole, framed, rules };
         if let Some(whole) = whole {
@@ -124,7 +123,7 @@ impl<'r> Reading<'r> {
                 "the request is larger than all that may be here at once",
             ));
         }
-        let share = (rules.budget.capacity() / 16).max(FIRST);
+        let share = (rules.budget.capacity() / 16).max(SHARE_MIN);
         let missing = whole.min(share).saturating_sub(self.ticket.bytes());
         self.ticket.grow(missing).map_err(|full| rules.full(full))
     }
@@ -203,8 +202,8 @@ pub(super) fn reserve(
     Ok(())
 }
 
-/// What is taken for a body of which nothing is known.
-const FIRST: usize = 1024;
+/// What a promise is believed at least.
+const SHARE_MIN: usize = 1024;
 
 /// The most that is set aside for a length that is only declared; what has come may double it.
 const SET_ASIDE: usize = 64 << 10;

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use super::counters::Counters;
 use super::grpc::GrpcEnd;
@@ -18,12 +16,14 @@ use super::lifetime::{Lifetime, Phase, Times};
 use super::pulse::Pulse;
 use super::slots::Slots;
 use super::socket::Socket;
+use super::stream::Stream;
+use super::tls::Tls;
 use super::{http1, http2};
 
 /// What all connections of a listener share.
 pub(super) struct Door {
     pub(super) end: End,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Tls>,
     pub(super) handshake_timeout: Duration,
     pub(super) slots: Slots,
     pub(super) times: Times,
@@ -49,19 +49,17 @@ impl Door {
 
 /// Serves a connection until it ends.
 pub(super) async fn open(
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     pulse: Arc<Pulse>,
     door: &Door,
     mut phase: watch::Receiver<Phase>,
 ) {
-    // Without it small answers wait for the client's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
     let Some(tls) = &door.tls else {
         return serve(stream, pulse, peer, door, phase).await;
     };
     let handshake = tokio::select! {
-        handshake = timeout(door.handshake_timeout, tls.accept(stream)) => handshake,
+        handshake = timeout(door.handshake_timeout, tls.acceptor().accept(stream)) => handshake,
         _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
     };
     match handshake {
@@ -70,7 +68,7 @@ pub(super) async fn open(
     }
 }
 
-async fn serve<S>(
+pub(super) async fn serve<S>(
     stream: S,
     pulse: Arc<Pulse>,
     peer: SocketAddr,

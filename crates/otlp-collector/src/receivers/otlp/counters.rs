@@ -43,6 +43,8 @@ pub struct SignalCounts {
 pub struct ConnectionCounts {
     /// Connections that were taken.
     pub accepted: u64,
+    /// Those of them that are there now.
+    pub open: u64,
     /// Connections that were closed at once: too many in all, or of one peer.
     pub refused: u64,
     /// Connections without a request that were ended to make room for others.
@@ -51,6 +53,8 @@ pub struct ConnectionCounts {
     pub accept_errors: u64,
     /// TLS handshakes that failed or took too long.
     pub failed_handshakes: u64,
+    /// Times that certificates were read again and could not be used.
+    pub failed_reloads: u64,
     /// Panics that were caught.
     pub panics: u64,
 }
@@ -60,6 +64,8 @@ pub struct ConnectionCounts {
 #[non_exhaustive]
 pub struct CountersSnapshot {
     signals: [[SignalCounts; 3]; 2],
+    /// Requests that name no signal: for a path that nobody serves, or on the port of gRPC and not of gRPC.
+    pub unknown_requests: u64,
     /// The connections.
     pub connections: ConnectionCounts,
 }
@@ -83,11 +89,14 @@ impl CountersSnapshot {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     signals: [[SignalCounters; 3]; 2],
+    pub(super) unknown: Counter,
     pub(super) accepted: Counter,
+    pub(super) closed: Counter,
     pub(super) refused: Counter,
     pub(super) evicted: Counter,
     pub(super) accept_errors: Counter,
     pub(super) failed_handshakes: Counter,
+    pub(super) failed_reloads: Counter,
     pub(super) panics: Counter,
 }
 
@@ -129,15 +138,20 @@ impl Counters {
     pub(super) fn snapshot(&self) -> CountersSnapshot {
         let signals =
             self.signals.each_ref().map(|transport| transport.each_ref().map(SignalCounters::get));
+        // What is closed has been accepted before.
+        let closed = self.closed.get();
+        let accepted = self.accepted.get();
         let connections = ConnectionCounts {
-            accepted: self.accepted.get(),
+            accepted,
+            open: accepted.saturating_sub(closed),
             refused: self.refused.get(),
             evicted: self.evicted.get(),
             accept_errors: self.accept_errors.get(),
             failed_handshakes: self.failed_handshakes.get(),
+            failed_reloads: self.failed_reloads.get(),
             panics: self.panics.get(),
         };
-        CountersSnapshot { signals, connections }
+        CountersSnapshot { signals, unknown_requests: self.unknown.get(), connections }
     }
 }
 

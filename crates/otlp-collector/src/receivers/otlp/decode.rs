@@ -7,6 +7,7 @@ use otlp_core::{Payload, Rope, Signal};
 
 use super::body::BodyRules;
 use super::refusal::Refusal;
+use super::seldom::Seldom;
 use super::settings::LimitSettings;
 use crate::admission::Ticket;
 
@@ -21,6 +22,15 @@ pub(super) fn protobuf(
     scan_limits.depth = limits.max_value_depth;
     scan_limits.elements = limits.max_elements;
     let report = scan(signal, &request, &scan_limits)?;
+    if report.indexes > 0 {
+        // Row W7.
+        INDEXES.warn(|| {
+            let number = report.indexes;
+            format!(
+                "{number} references to a dictionary, which {signal} do not have, count as absent"
+            )
+        });
+    }
     // Nothing is decoded here, but somebody behind us may: few bytes must not make many of them.
     let amplified = request.len().saturating_mul(AMPLIFICATION_MAX);
     if report.decoded_size > amplified && report.decoded_size > capacity {
@@ -95,6 +105,8 @@ fn json_members(text: &[u8], limits: &LimitSettings) -> Result<usize, Refusal> {
     }
     Ok(members)
 }
+
+static INDEXES: Seldom = Seldom::new();
 
 /// How much larger than its bytes a request may be once decoded, where that is more than the whole budget.
 /// Spans with attributes take three times their bytes; empty ones more than a hundred times.

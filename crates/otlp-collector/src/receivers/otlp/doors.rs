@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use otlp_core::Signal;
-use tokio_rustls::TlsAcceptor;
 
 use super::auth::Authenticator;
 use super::connection::{Door, End};
@@ -22,7 +21,7 @@ use super::settings::{
 };
 use super::slots::Slots;
 use super::start::{OtlpReceiver, StartError};
-use super::tls;
+use super::tls::Tls;
 
 impl OtlpReceiver {
     pub(super) fn grpc_door(
@@ -43,10 +42,11 @@ impl OtlpReceiver {
             idle: limit(parameters.max_connection_idle).unwrap_or(limits.idle_timeout),
             age: limit(parameters.max_connection_age),
             grace: limit(parameters.max_connection_age_grace).unwrap_or(longest(limits)),
+            request: longest(limits),
             ping: parameters.time,
             pong: parameters.timeout,
         };
-        let tls = acceptor("grpc", settings.tls.as_ref(), &[b"h2"])?;
+        let tls = tls("grpc", settings.tls.as_ref(), &[b"h2"])?;
         Ok(door(end, tls, slots, times, settings.streams(), limits))
     }
 
@@ -82,12 +82,13 @@ impl OtlpReceiver {
         let times = Times {
             head: or(settings.read_header_timeout, limits.header_timeout),
             idle: or(settings.idle_timeout, limits.idle_timeout),
-            age: None,
-            grace: longest(limits),
+            age: limit(settings.max_connection_age),
+            grace: or(settings.max_connection_age_grace, longest(limits)),
+            request: longest(limits),
             ping: parameters.time,
             pong: parameters.timeout,
         };
-        let tls = acceptor("http", settings.tls.as_ref(), &[b"h2", b"http/1.1"])?;
+        let tls = tls("http", settings.tls.as_ref(), &[b"h2", b"http/1.1"])?;
         Ok(door(end, tls, slots, times, STREAMS, limits))
     }
 
@@ -103,19 +104,18 @@ impl OtlpReceiver {
     }
 }
 
-fn acceptor(
+fn tls(
     protocol: &'static str,
     settings: Option<&TlsServerSettings>,
     protocols: &[&[u8]],
-) -> Result<Option<TlsAcceptor>, StartError> {
-    let config = settings.map(|settings| tls::config(settings, protocols)).transpose();
-    let config = config.map_err(|message| StartError::Tls { protocol, message })?;
-    Ok(config.map(TlsAcceptor::from))
+) -> Result<Option<Tls>, StartError> {
+    let tls = settings.map(|settings| Tls::new(settings, protocols)).transpose();
+    tls.map_err(|message| StartError::Tls { protocol, message })
 }
 
 fn door(
     end: End,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     slots: Slots,
     times: Times,
     streams: u32,

@@ -44,7 +44,8 @@ impl GrpcEnd {
         let started = Instant::now();
         let (head, body) = request.into_parts();
         // What is no gRPC at all is told so in the terms of HTTP.
-        if let Some(response) = not_grpc(&head) {
+        if let Err(response) = is_grpc(&head) {
+            self.intake.counters.unknown.add(1);
             let _ = respond.send_response(response, true);
             return;
         }
@@ -82,10 +83,7 @@ impl GrpcEnd {
     ) -> Result<(Signal, Encoding), Answer> {
         let path = head.uri.path();
         let signal = Signal::ALL.into_iter().find(|signal| signal.grpc_path() == path);
-        let refused = |refusal| match signal {
-            Some(signal) => self.intake.refuse(Transport::Grpc, signal, refusal),
-            None => Answer::Refused(refusal),
-        };
+        let refused = |refusal| self.intake.refuse(Transport::Grpc, signal, refusal);
         if let Some(auth) = &self.auth {
             let credentials = Credentials { headers: &head.headers, peer };
             super::auth::check(auth.as_ref(), &credentials).map_err(refused)?;
@@ -124,21 +122,22 @@ impl GrpcEnd {
     }
 }
 
-/// An answer that is no gRPC to a request that is none.
-fn not_grpc(head: &http::request::Parts) -> Option<Response<()>> {
-    let mut response = Response::new(());
+/// Whether a request is gRPC at all; if not, an answer that is none either.
+fn is_grpc(head: &http::request::Parts) -> Result<(), Response<()>> {
     if head.method != Method::POST {
+        let mut response = Response::new(());
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return Some(response);
+        return Err(response);
     }
     let media = head.headers.get(CONTENT_TYPE).map_or(b"".as_slice(), HeaderValue::as_bytes);
     let media = media.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if MEDIA.iter().any(|known| known.eq_ignore_ascii_case(media)) {
-        return None;
+        return Ok(());
     }
+    let mut response = Response::new(());
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Some(response)
+    Err(response)
 }
 
 /// How long the client waits: `grpc-timeout`, at most eight digits and a unit.

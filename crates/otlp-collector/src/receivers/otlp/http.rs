@@ -25,6 +25,7 @@ use super::http2::Http2Body;
 use super::inflate::Encoding;
 use super::intake::{Arrival, Form, Intake};
 use super::refusal::{Kind, Refusal};
+use super::shrink::shrink;
 
 /// The HTTP side of a receiver.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ impl HttpEnd {
             // The signal is only for the answer of success.
             Err(answer) => self.respond(answer, form, Signal::Traces),
         };
+        shrink(&head.headers, &mut response);
         if let Some(cors) = &self.cors {
             cors.mark(head, response.headers_mut());
         }
@@ -111,10 +113,7 @@ impl HttpEnd {
     ) -> Result<(Signal, Form, Encoding), Answer> {
         let path = head.uri.path();
         let signal = self.paths.iter().find(|(known, _)| known == path).map(|(_, signal)| *signal);
-        let refused = |refusal| match signal {
-            Some(signal) => self.intake.refuse(Transport::Http, signal, refusal),
-            None => Answer::Refused(refusal),
-        };
+        let refused = |refusal| self.intake.refuse(Transport::Http, signal, refusal);
         if let Some(authenticator) = &self.auth {
             let credentials = Credentials { headers: &head.headers, peer };
             auth::check(authenticator.as_ref(), &credentials).map_err(refused)?;

@@ -4,8 +4,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::Full;
@@ -16,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::http::HttpEnd;
-use super::lifetime::{End, Lifetime};
+use super::lifetime::{End, Lifetime, aside};
 use super::pulse::Pulse;
 
 /// Serves a connection until it ends.
@@ -25,7 +28,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let pulse = Arc::clone(life.pulse());
-    let service = service_fn(|request| respond(request, &pulse, end, peer));
+    let aged_at = life.aged_at();
+    let service = service_fn(async |request| {
+        let mut response = respond(request, &pulse, end, peer).await;
+        if aged_at.is_some_and(|at| Instant::now() >= at) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok::<_, Infallible>(response)
+    });
     let connection = Builder::new()
         .timer(TokioTimer::new())
         // Our own times tell a slow client from an idle one.
@@ -36,10 +46,11 @@ where
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     loop {
+        let mut ending = aside(life.end());
         let ending = tokio::select! {
             biased;
             _ = connection.as_mut() => return,
-            ending = life.end() => ending,
+            Some(ending) = ending.next() => ending,
         };
         match ending {
             End::Drain => connection.as_mut().graceful_shutdown(),
@@ -53,7 +64,7 @@ async fn respond(
     pulse: &Pulse,
     end: &HttpEnd,
     peer: SocketAddr,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Response<Full<Bytes>> {
     pulse.on_request();
     let _serving = Serving(pulse);
     let (head, mut body) = request.into_parts();
@@ -61,7 +72,7 @@ async fn respond(
     if !body.is_end_stream() {
         pulse.on_unread();
     }
-    Ok(response.map(Full::new))
+    response.map(Full::new)
 }
 
 /// A request that is being served, also if its client leaves.

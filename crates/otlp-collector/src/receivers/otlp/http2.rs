@@ -1,6 +1,8 @@
 //! One HTTP/2 connection, in one task: requests are served where their frames are read, so that small ones
 //! cost no wake-up, and the answers to all that came together leave in one write.
 
+mod calls;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
@@ -9,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Ping, PingPong, RecvStream};
 use http::Request;
@@ -17,7 +18,8 @@ use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
-use super::lifetime::{End, Lifetime};
+use self::calls::Calls;
+use super::lifetime::{End, Lifetime, aside};
 use super::pulse::Pulse;
 
 /// What a client may ask of a connection.
@@ -47,13 +49,18 @@ where
     let pulse = pulse.as_ref();
     let mut pings = connection.ping_pong();
     let (ping, pong) = (life.times().ping, life.times().pong);
-    let mut calls = FuturesUnordered::new();
+    let mut calls = Calls::default();
     loop {
+        let mut end = aside(async {
+            tokio::select! {
+                end = life.end() => end,
+                () = lost(&mut pings, pulse, ping, pong) => End::Cut,
+            }
+        });
         let end = tokio::select! {
             biased;
             () = turn(&mut connection, &mut calls, &call, limits, pulse) => return,
-            end = life.end() => end,
-            () = lost(&mut pings, pulse, ping, pong) => return,
+            Some(end) = end.next() => end,
         };
         match end {
             End::Drain => connection.graceful_shutdown(),
@@ -80,7 +87,7 @@ fn builder(limits: Http2Limits) -> Builder {
 /// called again.
 async fn turn<S, C, F>(
     connection: &mut Connection<S, Bytes>,
-    calls: &mut FuturesUnordered<F>,
+    calls: &mut Calls<F>,
     call: &C,
     limits: Http2Limits,
     pulse: &Pulse,
@@ -91,34 +98,38 @@ async fn turn<S, C, F>(
 {
     // A client that resets its calls has them served nevertheless, so their number has a bound of its own.
     let calls_max = usize::try_from(limits.streams).unwrap_or(usize::MAX).saturating_mul(2);
+    let mut accepted = Vec::new();
     poll_fn(|cx| {
         loop {
             // All that has come is taken before anything is served, and polling until nothing more is there
             // writes what the last round has answered.
-            let mut accepted = false;
             loop {
-                if calls.len() >= calls_max {
+                if calls.waiting().saturating_add(accepted.len()) >= calls_max {
                     match connection.poll_closed(cx) {
                         Poll::Ready(_) => return Poll::Ready(()),
                         Poll::Pending => break,
                     }
                 }
                 match connection.poll_accept(cx) {
-                    Poll::Ready(Some(Ok((request, respond)))) => {
+                    Poll::Ready(Some(Ok(request))) => {
                         pulse.on_request();
-                        calls.push(call(request, respond));
-                        accepted = true;
+                        accepted.push(request);
                     }
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending => break,
                 }
             }
-            let mut answered = false;
-            while let Poll::Ready(Some(())) = calls.poll_next_unpin(cx) {
-                pulse.on_answer();
-                answered = true;
+            let mut is_idle = accepted.is_empty();
+            for (request, respond) in accepted.drain(..) {
+                if calls.start(call(request, respond), cx).is_ready() {
+                    pulse.on_answer();
+                }
             }
-            if !accepted && !answered {
+            while calls.poll_answered(cx).is_ready() {
+                pulse.on_answer();
+                is_idle = false;
+            }
+            if is_idle {
                 return Poll::Pending;
             }
         }

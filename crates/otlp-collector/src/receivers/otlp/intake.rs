@@ -8,17 +8,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body::Body;
+use otlp_core::export::text::printable_within;
 use otlp_core::export::{Deadline, Outcome};
 use otlp_core::{Payload, Signal};
-use tokio::time::timeout_at;
 
 use super::Consumers;
 use super::answer::Answer;
 use super::body::{self, BodyRules, Length};
 use super::counters::{Counters, SignalCounters, Transport};
 use super::inflate::Encoding;
+use super::lifetime::by;
 use super::prepare::{Raw, prepare};
 use super::refusal::{Kind, Refusal};
+use super::seldom::Seldom;
 use super::settings::LimitSettings;
 use crate::admission::{Budget, Ticket};
 use crate::consumer::{Batch, SharedConsumer};
@@ -60,10 +62,19 @@ impl Intake {
         self.consumers.of(signal)
     }
 
-    /// Counts a request that is refused by its headers.
-    pub(super) fn refuse(&self, transport: Transport, signal: Signal, refusal: Refusal) -> Answer {
+    /// Counts a request that is refused by its headers. A path that nobody serves has no signal.
+    pub(super) fn refuse(
+        &self,
+        transport: Transport,
+        signal: Option<Signal>,
+        refusal: Refusal,
+    ) -> Answer {
+        say(transport, signal, &refusal);
         let answer = Answer::Refused(refusal);
-        self.counters.of(transport, signal).note(&answer, 0);
+        match signal {
+            Some(signal) => self.counters.of(transport, signal).note(&answer, 0),
+            None => self.counters.unknown.add(1),
+        }
         answer
     }
 
@@ -72,7 +83,8 @@ impl Intake {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let account = Account::open(self.counters.of(arrival.transport, arrival.signal));
+        let (transport, signal) = (arrival.transport, arrival.signal);
+        let account = Account::open(self.counters.of(transport, signal));
         let mut items = 0;
         let taken = AssertUnwindSafe(self.try_take(arrival, &mut items)).catch_unwind().await;
         let answer = match taken {
@@ -84,6 +96,9 @@ impl Intake {
             }
         };
         account.close(&answer, items);
+        if let Answer::Refused(refusal) = &answer {
+            say(transport, Some(signal), refusal);
+        }
         answer
     }
 
@@ -128,7 +143,7 @@ impl Intake {
         let outcome = consumer.consume(Batch::new(payload, ticket), deadline);
         let late = deadline.instant().and_then(|at| at.checked_add(LATE));
         let outcome = match late {
-            Some(late) => timeout_at(late.into(), outcome).await.ok(),
+            Some(late) => by(late, outcome).await,
             None => Some(outcome.await),
         };
         let retry_after = self.limits.retry_after;
@@ -186,6 +201,29 @@ impl Drop for Account<'_> {
         }
     }
 }
+
+/// Says that a request is refused: the numbers have all of them, and a log line now and then says why.
+fn say(transport: Transport, signal: Option<Signal>, refusal: &Refusal) {
+    let seldom = if refusal.is_for_load() { &FOR_LOAD } else { &FOR_GOOD };
+    seldom.warn(|| {
+        let over = match transport {
+            Transport::Grpc => "gRPC",
+            Transport::Http => "HTTP",
+        };
+        let what =
+            signal.map_or("a request".to_owned(), |signal| format!("a request with {signal}"));
+        let status = refusal.kind.http().as_u16();
+        let why = printable_within(&refusal.message, WHY_MAX);
+        format!("{what} over {over} is refused as by HTTP status {status}: {why}")
+    });
+}
+
+/// One for each, so that clients that send rubbish do not keep the operator from hearing of too much load.
+static FOR_LOAD: Seldom = Seldom::new();
+static FOR_GOOD: Seldom = Seldom::new();
+
+/// Most bytes of a reason in the log.
+const WHY_MAX: usize = 256;
 
 /// How long after its deadline a pipeline is still waited for.
 const LATE: Duration = Duration::from_secs(1);

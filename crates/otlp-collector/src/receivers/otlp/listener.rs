@@ -1,68 +1,23 @@
-//! Binds, and accepts connections: what goes wrong with one of them never ends the loop.
+//! Accepts connections: what goes wrong with one of them never ends the loop.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::bind::Listener;
 use super::connection::{Door, open};
 use super::lifetime::Phase;
 use super::pulse::Pulse;
 use super::seldom::Seldom;
-use super::settings::SocketKind;
-
-/// Listens at an endpoint such as `localhost:4317` or `:4317`.
-pub(super) async fn bind(endpoint: &str, transport: SocketKind) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it names no address");
-    for address in addresses(endpoint, transport).await? {
-        match listen(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-async fn addresses(endpoint: &str, transport: SocketKind) -> io::Result<Vec<SocketAddr>> {
-    let port = endpoint.strip_prefix(':').map(str::parse::<u16>);
-    let mut addresses: Vec<SocketAddr> = match port {
-        Some(Ok(port)) => {
-            vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]
-        }
-        _ => {
-            let mut found: Vec<_> = lookup_host(endpoint).await?.collect();
-            // As Go does: `localhost` is 127.0.0.1 where it can be.
-            found.sort_by_key(SocketAddr::is_ipv6);
-            found
-        }
-    };
-    addresses.retain(|address| match transport {
-        SocketKind::Tcp => true,
-        SocketKind::Tcp4 => address.is_ipv4(),
-        SocketKind::Tcp6 => address.is_ipv6(),
-    });
-    Ok(addresses)
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address.ip() {
-        IpAddr::V4(_) => TcpSocket::new_v4(),
-        IpAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    // A restart must not wait for the connections of the last run to be forgotten.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
+use super::stream::Stream;
 
 /// Accepts until the receiver drains, then waits for the connections.
-pub(super) async fn run(listener: TcpListener, door: Arc<Door>, mut phase: watch::Receiver<Phase>) {
+pub(super) async fn run(listener: Listener, door: Arc<Door>, mut phase: watch::Receiver<Phase>) {
     let mut connections = JoinSet::new();
     let mut pause = PAUSE_MIN;
     loop {
@@ -100,7 +55,7 @@ pub(super) async fn run(listener: TcpListener, door: Arc<Door>, mut phase: watch
 }
 
 fn admit(
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     door: &Arc<Door>,
     phase: &watch::Receiver<Phase>,
@@ -112,14 +67,30 @@ fn admit(
         REFUSED.warn(|| format!("a connection from {} is one too many", peer.ip()));
         return;
     };
-    door.counters().accepted.add(1);
-    let (door, phase) = (Arc::clone(door), phase.clone());
+    let (opened, phase) = (Opened::count(Arc::clone(door)), phase.clone());
     connections.spawn(async move {
+        let door = &opened.0;
         tokio::select! {
-            () = open(stream, peer, pulse, &door, phase) => {}
+            () = open(stream, peer, pulse, door, phase) => {}
             () = slot.evicted() => door.counters().evicted.add(1),
         }
     });
+}
+
+/// A connection in the numbers, however it ends.
+struct Opened(Arc<Door>);
+
+impl Opened {
+    fn count(door: Arc<Door>) -> Self {
+        door.counters().accepted.add(1);
+        Self(door)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.counters().closed.add(1);
+    }
 }
 
 /// Whether the connection was gone before it was taken: the next one may be good.
@@ -131,6 +102,5 @@ fn is_of_client(error: &io::Error) -> bool {
 
 static REFUSED: Seldom = Seldom::new();
 
-const BACKLOG: u32 = 1024;
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use otlp_core::{Payload, Signal};
 use tokio::task::JoinSet;
 
@@ -74,14 +74,16 @@ impl Raw {
 
 /// The message in a frame of gRPC, and how it is compressed.
 fn unframed(mut wire: Bytes, encoding: Encoding) -> Result<(Bytes, Encoding), Refusal> {
-    let message = wire.split_off(PREFIX.min(wire.len()));
+    let flag = wire.first().copied();
+    // Of the whole, and so without a copy or a count of those who have a part.
+    wire.advance(PREFIX.min(wire.len()));
     let wrong = |message| Err(Refusal::new(Kind::Internal, message));
-    match (wire.first(), encoding) {
-        (Some(0), _) => Ok((message, Encoding::Identity)),
+    match (flag, encoding) {
+        (Some(0), _) => Ok((wire, Encoding::Identity)),
         (Some(1), Encoding::Identity) => {
             wrong("a message is marked as compressed, and no encoding is named")
         }
-        (Some(1), encoding) => Ok((message, encoding)),
+        (Some(1), encoding) => Ok((wire, encoding)),
         _ => wrong("a message has a flag that does not exist"),
     }
 }

@@ -53,7 +53,10 @@ impl Pulse {
 
     /// A request has ended.
     pub(super) fn on_answer(&self) {
-        self.quiet_since.store(self.now(), Ordering::Relaxed);
+        // Among several it is the last that counts, and the clock is read for that one alone.
+        if self.serving.load(Ordering::Relaxed) == 1 {
+            self.quiet_since.store(self.now(), Ordering::Relaxed);
+        }
         self.serving.fetch_sub(1, Ordering::Relaxed);
     }
 

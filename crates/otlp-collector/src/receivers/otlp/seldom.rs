@@ -1,4 +1,4 @@
-//! Messages that a client could make us repeat are said at most every ten seconds.
+//! Messages that a client could make us repeat are said at most every ten seconds, with how many were not.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +10,13 @@ pub(super) struct Seldom {
     started: OnceLock<Instant>,
     /// From when it may be said again, in seconds from the first time.
     next: AtomicU64,
+    /// How often it was not said since.
+    unsaid: AtomicU64,
 }
 
 impl Seldom {
     pub(super) const fn new() -> Self {
-        Self { started: OnceLock::new(), next: AtomicU64::new(0) }
+        Self { started: OnceLock::new(), next: AtomicU64::new(0), unsaid: AtomicU64::new(0) }
     }
 
     pub(super) fn warn(&self, message: impl FnOnce() -> String) {
@@ -23,10 +25,18 @@ impl Seldom {
         let later = now.saturating_add(EVERY);
         let claimed =
             |next| self.next.compare_exchange(next, later, Ordering::Relaxed, Ordering::Relaxed);
-        if now >= next && claimed(next).is_ok() {
-            tracing::warn!(target: "otlp_collector::receivers::otlp", "{}", message());
+        if now < next || claimed(next).is_err() {
+            self.unsaid.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let message = message();
+        match self.unsaid.swap(0, Ordering::Relaxed) {
+            0 => tracing::warn!(target: TARGET, "{message}"),
+            unsaid => tracing::warn!(target: TARGET, unsaid, "{message}"),
         }
     }
 }
+
+const TARGET: &str = "otlp_collector::receivers::otlp";
 
 const EVERY: u64 = 10;

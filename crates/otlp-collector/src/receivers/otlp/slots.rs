@@ -32,6 +32,19 @@ struct Seat {
     evicted: Notify,
 }
 
+impl Seat {
+    /// Whether it has had its time and was not asked for anything.
+    fn is_unused(&self, now: Instant) -> bool {
+        !self.pulse.has_served() && now.saturating_duration_since(self.pulse.born()) >= PATIENCE
+    }
+
+    /// Whether it was not asked for anything for long.
+    fn is_quiet(&self, now: Instant) -> bool {
+        let quiet = now.saturating_duration_since(self.pulse.quiet_since());
+        self.pulse.has_served() && !self.pulse.is_serving() && quiet >= QUIET
+    }
+}
+
 impl Slots {
     pub(super) fn new(max: usize, max_per_peer: usize) -> Self {
         Self { max, max_per_peer, taken: Arc::default() }
@@ -67,14 +80,11 @@ impl Taken {
         self.evict(crowd, now)
     }
 
-    /// Ends the peer's oldest connection that has had its time and has not asked for anything yet.
+    /// Ends the peer's oldest connection that has had its time and has not asked for anything yet, or for long.
     fn evict(&mut self, peer: IpAddr, now: Instant) -> Option<()> {
         let seats = self.peers.get(&peer)?;
-        let seat = seats.iter().find(|seat| {
-            let age = now.saturating_duration_since(seat.pulse.born());
-            !seat.pulse.has_served() && age >= PATIENCE
-        });
-        let seat = Arc::clone(seat?);
+        let unused = seats.iter().find(|seat| seat.is_unused(now));
+        let seat = Arc::clone(unused.or_else(|| seats.iter().find(|seat| seat.is_quiet(now)))?);
         seat.evicted.notify_one();
         self.leave(peer, &seat);
         Some(())
@@ -127,6 +137,9 @@ fn network(address: IpAddr) -> IpAddr {
 /// How long a connection has for its first request before another may take its place.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The same for one that has made requests, since the last of them. Its client most likely has gone.
+const QUIET: Duration = Duration::from_secs(60);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +190,22 @@ mod tests {
         next.evicted().await;
         drop((busy, next, other, third));
         assert!(slots.taken.lock().peers.is_empty() && slots.taken.lock().all == 0);
+    }
+
+    #[tokio::test]
+    async fn who_has_asked_for_nothing_for_a_minute_makes_room_too() {
+        let slots = Slots::new(3, 1);
+        let (born, peer) = (Instant::now(), IpAddr::from([10, 0, 0, 1]));
+        let used = pulse(born);
+        used.on_request();
+        let seat = slots.take(peer, Arc::clone(&used)).unwrap();
+        let late = || pulse(born + QUIET + PATIENCE);
+        assert!(slots.take(peer, late()).is_none(), "a request is under way");
+        used.on_answer();
+        assert!(slots.take(peer, pulse(born + PATIENCE)).is_none(), "it may be used again");
+        let next = slots.take(peer, late()).unwrap();
+        seat.evicted().await;
+        drop((seat, next));
+        assert_eq!(slots.taken.lock().all, 0);
     }
 }

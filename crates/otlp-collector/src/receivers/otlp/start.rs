@@ -7,25 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::auth::Authenticator;
+use super::bind::Listener;
 use super::counters::{Counters, CountersSnapshot};
 use super::intake::Intake;
 use super::lifetime::Phase;
 use super::listener;
 use super::settings::{OtlpSettings, SocketKind};
 use super::slots::Slots;
+use super::tls;
 use crate::admission::Budget;
 use crate::consumer::Consumers;
 
 /// A receiver that does not run yet.
 #[derive(Clone, Debug)]
 pub struct OtlpReceiver {
-    settings: OtlpSettings,
+    pub(super) settings: OtlpSettings,
     pub(super) authenticators: HashMap<String, Arc<dyn Authenticator>>,
 }
 
@@ -83,19 +84,21 @@ impl OtlpReceiver {
         if let Some(grpc) = &protocols.grpc {
             let door = self.grpc_door(grpc, &intake, slots.clone())?;
             let listener = bound("grpc", &grpc.endpoint, grpc.transport).await?;
-            grpc_addr = listener.local_addr().ok();
+            grpc_addr = listener.addr();
             doors.push((listener, door));
         }
         if let Some(http) = &protocols.http {
             let door = self.http_door(http, &intake, slots)?;
             let listener = bound("http", &http.endpoint, http.transport).await?;
-            http_addr = listener.local_addr().ok();
+            http_addr = listener.addr();
             doors.push((listener, door));
         }
         let phase = watch::Sender::new(Phase::Running);
         let mut tasks = JoinSet::new();
         for (listener, door) in doors {
-            tasks.spawn(listener::run(listener, Arc::new(door), phase.subscribe()));
+            let door = Arc::new(door);
+            tasks.spawn(tls::reload(Arc::clone(&door), phase.subscribe()));
+            tasks.spawn(listener::run(listener, door, phase.subscribe()));
         }
         Ok(RunningReceiver { intake, grpc_addr, http_addr, phase, tasks })
     }
@@ -114,7 +117,7 @@ pub struct RunningReceiver {
 }
 
 impl RunningReceiver {
-    /// Where gRPC is served, with the port that was taken for port 0.
+    /// Where gRPC is served, with the port that was taken for port 0. A Unix socket has no address.
     #[must_use]
     pub fn grpc_addr(&self) -> Option<SocketAddr> {
         self.grpc_addr
@@ -190,7 +193,7 @@ async fn bound(
     protocol: &'static str,
     endpoint: &str,
     transport: SocketKind,
-) -> Result<TcpListener, StartError> {
-    let bound = listener::bind(endpoint, transport).await;
+) -> Result<Listener, StartError> {
+    let bound = Listener::bind(endpoint, transport).await;
     bound.map_err(|source| StartError::Bind { protocol, endpoint: endpoint.to_owned(), source })
 }

@@ -1,7 +1,7 @@
 //! The messages of OTLP 1.11, one table each: numbers, JSON names and types of all fields.
 
 use super::Kind::{
-    Bool, Bytes, Double, Enum, Fixed32, Fixed64, Int32, Int64, List, One, PackedDouble,
+    Bool, Bytes, Double, Enum, Fixed32, Fixed64, Index, Int32, Int64, List, One, PackedDouble,
     PackedFixed64, PackedUint64, Sfixed64, Sint32, SpanId, Text, Texts, TraceId, Uint32,
 };
 use super::{Definition, Type, field};
@@ -19,7 +19,7 @@ pub(super) static ANY_VALUE: Definition = Definition::new(
         field(5, "arrayValue", One(Type::ArrayValue)),
         field(6, "kvlistValue", One(Type::KeyValueList)),
         field(7, "bytesValue", Bytes),
-        field(8, "stringValueStrindex", Int32),
+        field(8, "stringValueStrindex", Index),
     ],
 )
 .with_oneof(&[1, 2, 3, 4, 5, 6, 7, 8]);
@@ -36,7 +36,7 @@ pub(super) static KEY_VALUE: Definition = Definition::new(
     &[
         field(1, "key", Text),
         field(2, "value", One(Type::AnyValue)),
-        field(3, "keyStrindex", Int32),
+        field(3, "keyStrindex", Index),
     ],
 );
 

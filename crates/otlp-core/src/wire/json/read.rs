@@ -316,7 +316,7 @@ impl ScalarSeed<'_> {
         let wrong = |expected: &dyn serde::de::Expected| Err(E::invalid_value(found, expected));
         match self.field.kind {
             // An enum may have values that we do not know.
-            Kind::Int32 | Kind::Enum => match i32::try_from(value) {
+            Kind::Int32 | Kind::Index | Kind::Enum => match i32::try_from(value) {
                 Ok(value) => self.varint(i64::from(value).cast_unsigned()),
                 Err(_) => return wrong(&self),
             },
@@ -407,7 +407,7 @@ impl<'de> Visitor<'de> for ScalarSeed<'_> {
             Kind::Double | Kind::PackedDouble => "a number",
             Kind::Enum => "the number of an enum",
             Kind::Fixed32 | Kind::Uint32 => "a whole number of 32 bits, not negative",
-            Kind::Int32 | Kind::Sint32 => "a whole number of 32 bits",
+            Kind::Int32 | Kind::Index | Kind::Sint32 => "a whole number of 32 bits",
             Kind::Fixed64 | Kind::PackedFixed64 | Kind::PackedUint64 => {
                 "a whole number of 64 bits, not negative"
             }

@@ -314,7 +314,9 @@ fn put_value(
         (Kind::Bool, FieldValue::Varint(value)) => {
             out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
         }
-        (Kind::Enum | Kind::Int32, FieldValue::Varint(value)) => put_number(value as i32, out),
+        (Kind::Enum | Kind::Int32 | Kind::Index, FieldValue::Varint(value)) => {
+            put_number(value as i32, out);
+        }
         (Kind::Uint32, FieldValue::Varint(value)) => put_number(value as u32, out),
         (Kind::Sint32, FieldValue::Varint(value)) => put_number(zigzag(value as u32), out),
         (Kind::Int64, FieldValue::Varint(value)) => put_quoted(value.cast_signed(), out),

@@ -12,9 +12,9 @@ use crate::config::duration;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GrpcSettings {
-    /// Host and port. Default `localhost:4317`; port 0 takes a free one.
+    /// Host and port, or the file of a Unix socket. Default `localhost:4317`; port 0 takes a free one.
     pub endpoint: String,
-    /// `tcp` (default), `tcp4` or `tcp6`. Sockets of other kinds are not supported.
+    /// `tcp` (default), `tcp4`, `tcp6` or `unix`. Sockets of other kinds are not supported.
     pub transport: SocketKind,
     /// TLS; without it the transport is plain text.
     pub tls: Option<TlsServerSettings>,
@@ -47,6 +47,9 @@ pub enum SocketKind {
     Tcp4,
     /// TCP over IPv6.
     Tcp6,
+    /// A Unix socket, of which the endpoint is the file. The file is removed at the end; one that a run before has
+    /// left is replaced. All clients count as one address, which authenticators see as `0.0.0.0:0`.
+    Unix,
 }
 
 /// `keepalive`.
@@ -144,7 +147,9 @@ impl GrpcSettings {
             ("keepalive::enforcement_policy", keepalive.enforcement_policy.is_some()),
         ];
         warn_ignored(&ignored, "grpc", warnings);
-        warn_open(&self.endpoint, self.auth.is_some(), "grpc", warnings);
+        if self.transport != SocketKind::Unix {
+            warn_open(&self.endpoint, self.auth.is_some(), "grpc", warnings);
+        }
         if let Some(tls) = &self.tls {
             tls.warn("grpc", warnings);
         }

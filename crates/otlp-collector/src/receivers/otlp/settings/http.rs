@@ -14,9 +14,9 @@ use crate::config::duration;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpSettings {
-    /// Host and port. Default `localhost:4318`; port 0 takes a free one.
+    /// Host and port, or the file of a Unix socket. Default `localhost:4318`; port 0 takes a free one.
     pub endpoint: String,
-    /// `tcp` (default), `tcp4` or `tcp6`. Sockets of other kinds are not supported.
+    /// `tcp` (default), `tcp4`, `tcp6` or `unix`. Sockets of other kinds are not supported.
     pub transport: SocketKind,
     /// TLS; without it the transport is plain text.
     pub tls: Option<TlsServerSettings>,
@@ -50,6 +50,15 @@ pub struct HttpSettings {
     /// A connection without requests is closed after this time. Default 0: `limits::idle_timeout`.
     #[serde(deserialize_with = "duration")]
     pub idle_timeout: Duration,
+    /// A connection is closed after this time, more or less a tenth, so that clients spread over what stands
+    /// behind a balancer: over HTTP/1 the next answer says `Connection: close`, over HTTP/2 it is GOAWAY, and no
+    /// request is lost by either. Default 0: never.
+    #[serde(deserialize_with = "duration")]
+    pub max_connection_age: Duration,
+    /// How long a connection that is too old may wait for that next answer, and how long its requests may take
+    /// then. Default 0: as long as a request may take.
+    #[serde(deserialize_with = "duration")]
+    pub max_connection_age_grace: Duration,
     /// Whether a connection serves more than one request. Default true.
     pub keep_alives_enabled: bool,
     /// Accepted; nothing after the receiver sees the headers of a request.
@@ -91,6 +100,8 @@ impl Default for HttpSettings {
             read_header_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
             idle_timeout: Duration::ZERO,
+            max_connection_age: Duration::ZERO,
+            max_connection_age_grace: Duration::ZERO,
             keep_alives_enabled: true,
             include_metadata: false,
             profiles_url_path: None,
@@ -115,7 +126,9 @@ impl HttpSettings {
             ("profiles_url_path", self.profiles_url_path.is_some()),
         ];
         warn_ignored(&ignored, "http", warnings);
-        warn_open(&self.endpoint, self.auth.is_some(), "http", warnings);
+        if self.transport != SocketKind::Unix {
+            warn_open(&self.endpoint, self.auth.is_some(), "http", warnings);
+        }
         if let Some(tls) = &self.tls {
             tls.warn("http", warnings);
         }

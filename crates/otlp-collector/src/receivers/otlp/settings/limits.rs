@@ -11,8 +11,8 @@ use crate::config::duration;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LimitSettings {
-    /// Most connections. For one more, the oldest that has made no request within its first second is closed;
-    /// without such a one, the newcomer is. Default 1,024.
+    /// Most connections. For one more, the oldest that has made no request within its first second, or for a
+    /// minute, is closed; without such a one, the newcomer is. Default 1,024.
     pub max_connections: usize,
     /// Most connections from one address, an IPv6 network of 64 bits counting as one. Default 256.
     pub max_connections_per_peer: usize,
@@ -26,7 +26,10 @@ pub struct LimitSettings {
     /// How long a request may take to arrive, and how long its answer may take. Default 30 s each.
     #[serde(deserialize_with = "duration")]
     pub request_timeout: Duration,
-    /// A connection without requests is closed after this time. Default 60 s.
+    /// A connection without requests is closed after this time. Default 6 min: longer than clients wait between
+    /// two exports or keep a connection that they do not use (a minute and 90 s mostly, 5 min at most), so that
+    /// none is closed while its next request is on its way. Meanwhile it keeps nobody out: where there are too
+    /// many, one without a request for a minute makes room.
     #[serde(deserialize_with = "duration")]
     pub idle_timeout: Duration,
     /// How many bytes of a body have to come in a second on average, once it has taken
@@ -60,7 +63,7 @@ impl Default for LimitSettings {
             tls_handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(360),
             min_body_rate: 1024,
             min_body_rate_after: Duration::from_secs(10),
             max_elements: 1_000_000,

@@ -47,26 +47,27 @@ fn the_keys_of_the_go_collector_are_read() {
       http: {endpoint: '127.0.0.1:4318', cors: {allowed_origins: ['*'], allowed_headers: [x], max_age: 7200},
         max_request_body_size: 1024, compression_algorithms: ['', gzip], traces_url_path: /t,
         response_headers: {a: b}, read_timeout: 1s, read_header_timeout: 2s, write_timeout: 3s,
-        idle_timeout: 4s, keep_alives_enabled: false}},
+        idle_timeout: 4s, max_connection_age: 20m, max_connection_age_grace: 30s,
+        keep_alives_enabled: false}},
       limits: {max_connections: 5, idle_timeout: 6s}}";
     let settings = read(yaml).unwrap();
     let warnings = settings.warnings().join("\n");
-    for ignored in [
-        "grpc::include_metadata",
-        "grpc::read_buffer_size",
-        "grpc::keepalive::enforcement_policy",
-        "grpc::tls::reload_interval",
-    ] {
+    for ignored in
+        ["grpc::include_metadata", "grpc::read_buffer_size", "grpc::keepalive::enforcement_policy"]
+    {
         assert!(warnings.contains(ignored), "{ignored}: {warnings}");
     }
     assert!(!warnings.contains("may be reached"), "it is authenticated, and HTTP is on loopback");
     let grpc = settings.protocols.grpc.unwrap();
     assert_eq!((grpc.transport, grpc.max_concurrent_streams), (SocketKind::Tcp4, 16));
     assert_eq!(grpc.keepalive.server_parameters.max_connection_age, Duration::from_secs(12));
-    assert_eq!(grpc.tls.unwrap().min_version, TlsVersion::V1_3);
+    let tls = grpc.tls.unwrap();
+    assert_eq!(tls.min_version, TlsVersion::V1_3);
+    assert_eq!(tls.reload_after(), Some(Duration::from_secs(3600)));
     assert_eq!(grpc.auth.unwrap().authenticator, "basicauth/server");
     let http = settings.protocols.http.unwrap();
     assert_eq!((http.max_body(), http.traces_url_path.as_str()), (1024, "/t"));
+    assert_eq!(http.max_connection_age, Duration::from_secs(1200));
     assert_eq!(http.cors.unwrap().max_age, 7200);
     assert_eq!(settings.limits.max_connections, 5);
     assert_eq!(settings.limits.max_connections_per_peer, 256);
@@ -77,7 +78,7 @@ fn a_key_that_would_be_missed_is_an_error_at_its_place() {
     for (yaml, said) in [
         ("{protocols: {grpc: {tls: {cipher_suites: [A]}}}}", "not supported here"),
         ("{protocols: {http: {middlewares: []}}}", "not supported here"),
-        ("{protocols: {grpc: {transport: unix}}}", "unix"),
+        ("{protocols: {grpc: {transport: npipe}}}", "npipe"),
         ("{protocols: {grpc: {tls: {min_version: '1.0'}}}}", "1.0"),
         ("{protocols: {grpc: {max_recv_msg_size: 4}}}", "max_recv_msg_size_mib"),
         ("{protocols: {gprc: }}", "did you mean \"grpc\"?"),
@@ -90,6 +91,8 @@ fn a_key_that_would_be_missed_is_an_error_at_its_place() {
 
 #[test]
 fn an_address_that_others_reach_without_a_key_is_warned_of() {
+    let file = read("{protocols: {grpc: {transport: unix, endpoint: /run/otlp.sock}}}").unwrap();
+    assert!(file.warnings().is_empty());
     for (endpoint, warned) in [
         ("0.0.0.0:4317", true),
         (":4317", true),

@@ -1,14 +1,16 @@
 //! `tls` of a server.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use otlp_core::export::Pem;
 use serde::Deserialize;
 
-use super::{Ignored, Unsupported, warn_ignored};
-use crate::config::pem;
+use super::{Ignored, Unsupported, limit, warn_ignored};
+use crate::config::{duration, pem};
 
-/// TLS of a server: the Go collector's `tls`. Certificates are read once, at the start.
+/// TLS of a server: the Go collector's `tls`. Certificates are read at the start, and again if
+/// [`reload_interval`](Self::reload_interval) says so.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -29,11 +31,17 @@ pub struct TlsServerSettings {
     pub min_version: TlsVersion,
     /// The newest version. Default 1.3.
     pub max_version: Option<TlsVersion>,
+    /// After how long the files are read again. If one has changed, new connections have it, and nothing of the
+    /// old one is resumed; those that are there go on. Files that cannot be used are warned of, and the last good
+    /// ones stay: the Go collector refuses handshakes then. Default 0: never.
+    #[serde(deserialize_with = "duration")]
+    pub reload_interval: Duration,
+    /// Whether files are read again though no interval is set: each 10 s. The Go collector does so with
+    /// `client_ca_file` alone. Default false.
+    pub client_ca_file_reload: bool,
     ca_file: Ignored,
     ca_pem: Ignored,
     include_system_ca_certs_pool: Ignored,
-    reload_interval: Ignored,
-    client_ca_file_reload: Ignored,
     cipher_suites: Option<Unsupported>,
     curve_preferences: Option<Unsupported>,
     tpm: Option<Unsupported>,
@@ -53,14 +61,21 @@ pub enum TlsVersion {
 }
 
 impl TlsServerSettings {
+    /// After how long the files are read again, if ever.
+    pub(in super::super) fn reload_after(&self) -> Option<Duration> {
+        let unset = self.client_ca_file_reload.then_some(RELOAD);
+        limit(self.reload_interval).or(unset)
+    }
+
     pub(super) fn warn(&self, protocol: &str, warnings: &mut Vec<String>) {
         let ignored = [
             ("tls::ca_file", self.ca_file.is_some()),
             ("tls::ca_pem", self.ca_pem.is_some()),
             ("tls::include_system_ca_certs_pool", self.include_system_ca_certs_pool.is_some()),
-            ("tls::reload_interval", self.reload_interval.is_some()),
-            ("tls::client_ca_file_reload", self.client_ca_file_reload.is_some()),
         ];
         warn_ignored(&ignored, protocol, warnings);
     }
 }
+
+/// How soon a change is seen where only seeing it was asked for.
+const RELOAD: Duration = Duration::from_secs(10);
