@@ -343,12 +343,12 @@ impl Shared {
             self.figures.sent(trigger, payload.items(), payload.len());
             return held.gone();
         }
-        if matches!(outcome, Outcome::TooLarge { .. }) {
-            if let Ok(Some((first, second))) = payload.halve() {
-                let of_first = held.split(first.items());
-                self.hand_on(batch.clone().with_payload(first), of_first, trigger).await;
-                return self.hand_on(batch.with_payload(second), held, trigger).await;
-            }
+        if matches!(outcome, Outcome::TooLarge { .. })
+            && let Ok(Some((first, second))) = payload.halve()
+        {
+            let of_first = held.split(first.items());
+            self.hand_on(batch.clone().with_payload(first), of_first, trigger).await;
+            return self.hand_on(batch.with_payload(second), held, trigger).await;
         }
         let items = payload.items();
         let why = outcome.error().map(ToString::to_string).unwrap_or_default();
