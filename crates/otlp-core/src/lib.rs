@@ -14,6 +14,7 @@ pub mod metric;
 mod payload;
 mod signal;
 pub mod span;
+pub mod time;
 pub mod wire;
 
 pub use self::limits::{AttributeLimits, LogRecordLimits, SpanLimits, ValueLimits};

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod debug;
+mod file;
 mod otlp;
 mod secure;
 mod settings;

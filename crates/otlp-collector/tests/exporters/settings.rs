@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otlp_collector::component::{Destination as _, Host};
+use otlp_collector::component::Host;
 use otlp_collector::sending::{BatchSizer, QueueSizer};
 use otlp_core::Signal;
 

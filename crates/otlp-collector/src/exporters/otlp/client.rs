@@ -1,7 +1,4 @@
-//! What both exporters have in common: credentials, and what is said of settings.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! What both exporters have in common: credentials, and what is odd about settings.
 
 use otlp_core::export::{Endpoint, HeaderProvider};
 
@@ -10,22 +7,6 @@ use crate::component::{BoxError, Host};
 
 /// In front of the `User-Agent`.
 pub(super) const PRODUCT: &str = concat!("otlp-collector/", env!("CARGO_PKG_VERSION"));
-
-/// Whether something was said: settings are opened once for each signal, and what is odd about them is said once.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Told(Arc<AtomicBool>);
-
-impl Told {
-    /// Logs what is odd, unless that was done.
-    pub(crate) fn warn(&self, host: &Host, warnings: impl FnOnce() -> Vec<String>) {
-        if self.0.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        for warning in warnings() {
-            tracing::warn!(target: "otlp_collector", exporter = %host.id(), "{warning}");
-        }
-    }
-}
 
 /// Who brings credentials, if somebody is named.
 pub(super) fn credentials(

@@ -31,7 +31,10 @@ pub struct CompressionParams {
 
 impl CompressionType {
     /// With a level.
-    pub(super) fn at(self, params: CompressionParams) -> Result<Compression, ConfigError> {
+    pub(in crate::exporters) fn at(
+        self,
+        params: CompressionParams,
+    ) -> Result<Compression, ConfigError> {
         let wrong = |accepted: &str| {
             let message = format!("{} is no level for it; accepted: {accepted}", params.level);
             ConfigError::new(message).under("level").under("compression_params")

@@ -7,10 +7,11 @@ use otlp_core::export::{BoxedExporter, Endpoint, Env, Exporter as _, Headers, Tl
 use otlp_exporter_grpc::GrpcExporter;
 use serde::Deserialize;
 
-use super::client::{PRODUCT, Told, credentials, warn_ignored, warn_open};
+use super::client::{PRODUCT, credentials, warn_ignored, warn_open};
 use super::{AuthSettings, CompressionParams, CompressionType, HeaderSettings, TlsClientSettings};
 use crate::component::{BoxError, Destination, Host};
 use crate::config::{ConfigError, Ignored, Unsupported, duration};
+use crate::exporters::told::Told;
 use crate::sending::{QueueSettings, RetrySettings, SendingSettings};
 
 /// OTLP over gRPC: what stands under `exporters::otlp_grpc`, or `exporters::otlp`.

@@ -9,10 +9,11 @@ use otlp_core::export::{
 use otlp_exporter_http::HttpExporter;
 use serde::{Deserialize, Deserializer};
 
-use super::client::{PRODUCT, Told, credentials, warn_ignored, warn_open};
+use super::client::{PRODUCT, credentials, warn_ignored, warn_open};
 use super::{AuthSettings, CompressionParams, CompressionType, HeaderSettings, TlsClientSettings};
 use crate::component::{BoxError, Destination, Host};
 use crate::config::{ConfigError, Ignored, Unsupported, duration};
+use crate::exporters::told::Told;
 use crate::sending::{QueueSettings, RetrySettings, SendingSettings};
 
 /// OTLP over HTTP: what stands under `exporters::otlp_http`, or `exporters::otlphttp`.
