@@ -1,38 +1,50 @@
 //! A small shop, instrumented with the OpenTelemetry API, whose every span is accounted for.
 //!
-//! Starts an OTLP server on free loopback ports, a storefront and an order service that call each
-//! other over HTTP, and lets some customers check out. The storefront exports over gRPC, the order
-//! service over HTTP. Then it prints what the server received, and the account.
+//! Starts a collector on free loopback ports, a storefront and an order service that call each other
+//! over HTTP, and lets some customers check out. The storefront exports over gRPC, the order service
+//! over HTTP; the collector says of every resource where it was seen, and drops the spans of health
+//! checks. Then it prints what came out, and the account of application and collector.
 //!
 //! Exits with 1 if a single span is not accounted for.
 
 mod carrier;
+mod collector;
 mod orders;
 mod report;
 mod storefront;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
+use otlp_collector::engine::Collector;
 use otlp_sdk::TelemetryGuard;
-use otlp_sdk::otlp_core::export::{Env, Protocol};
-use otlp_testing::Server;
+use otlp_sdk::otlp_core::export::{Deadline, Env, Protocol};
+use otlp_testing::{Message, SpanRecord};
+use tokio::runtime::Runtime;
+
+use self::collector::Shelf;
 
 /// How many customers come.
 const CUSTOMERS: u64 = 6;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     show_messages();
-    let server = Server::start();
-    let storefront = telemetry("storefront", Protocol::Grpc, &server.grpc_endpoint())?;
-    let orders = telemetry("orders", Protocol::HttpProtobuf, &server.http_endpoint())?;
+    let runtime = Runtime::new()?;
+    let shelf = Shelf::default();
+    let collector = runtime.block_on(collector::start(&shelf))?;
+    let storefront = telemetry("storefront", Protocol::Grpc, &endpoint(&collector, "grpc")?)?;
+    let orders = telemetry("orders", Protocol::HttpProtobuf, &endpoint(&collector, "http")?)?;
 
-    open_the_shop(&storefront, &orders)?;
+    runtime.block_on(open_the_shop(&storefront, &orders))?;
 
     // Ends telemetry and delivers what is held; a real program just lets the guards go.
-    let ledgers =
+    let services =
         [("storefront", storefront.shutdown()?.traces), ("orders", orders.shutdown()?.traces)];
-    let exact = report::print(&server, &ledgers)?;
+    // And then the collector, which says what became of everything.
+    let deadline = Deadline::after(Instant::now(), Duration::from_secs(10));
+    let ledger = runtime.block_on(collector.stop(deadline));
+    let exact = report::print(&spans(&shelf)?, &services, &ledger)?;
     Ok(if exact { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -53,7 +65,12 @@ fn telemetry(
         .init()
 }
 
-#[tokio::main]
+fn endpoint(collector: &Collector, protocol: &str) -> Result<String, Box<dyn Error>> {
+    let address = collector.listener("otlp", protocol);
+    let address = address.ok_or_else(|| format!("the collector does not serve {protocol}"))?;
+    Ok(format!("http://{address}"))
+}
+
 async fn open_the_shop(
     storefront: &TelemetryGuard,
     orders: &TelemetryGuard,
@@ -61,14 +78,25 @@ async fn open_the_shop(
     let service = orders::serve(orders.tracer_provider()).await?;
     let shop = storefront::Storefront::new(storefront.tracer_provider(), service.address())?;
     for customer in 1..=CUSTOMERS {
+        shop.look_after_the_orders().await?;
         shop.check_out(customer).await;
     }
     service.stop().await
 }
 
-/// The SDK tells what it does through `tracing`; a program shows that where it shows its own.
+/// What the collector has exported, as spans.
+fn spans(shelf: &Shelf) -> Result<Vec<SpanRecord>, Box<dyn Error>> {
+    let mut spans = Vec::new();
+    for request in shelf.requests() {
+        spans.extend(Message::of(&request)?.spans());
+    }
+    Ok(spans)
+}
+
+/// SDK and collector tell what they do through `tracing`; a program shows that where it shows its own.
 fn show_messages() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("otlp_sdk=info"));
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("otlp_sdk=info,otlp_collector=warn")
+    });
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).compact().init();
 }

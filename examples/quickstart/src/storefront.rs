@@ -26,6 +26,12 @@ impl Storefront {
         Ok(Self { tracer: provider.tracer("storefront"), client, orders })
     }
 
+    /// A probe, as an orchestrator sends it.
+    pub(crate) async fn look_after_the_orders(&self) -> reqwest::Result<()> {
+        let url = format!("http://{}/healthz", self.orders);
+        self.client.get(url).send().await?.error_for_status().map(drop)
+    }
+
     /// One customer's visit: one trace.
     pub(crate) async fn check_out(&self, customer: u64) {
         let span = self

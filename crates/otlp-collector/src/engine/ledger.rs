@@ -113,6 +113,18 @@ impl Ledger {
         self.unaccounted
     }
 
+    /// Items that receivers have brought, once for each pipeline.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.total.received
+    }
+
+    /// Items that processors have dropped.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.total.dropped
+    }
+
     /// Writes it to the log, a line for each part.
     pub(super) fn log(&self) {
         for line in self.to_string().lines() {
