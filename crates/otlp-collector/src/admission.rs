@@ -3,7 +3,7 @@
 //! A [`Budget`] is a number of bytes that the whole process shares. A receiver takes a [`Ticket`] for a
 //! request before it reads it, grows the ticket while it reads and inflates, and hands it on with what was
 //! read; the bytes come back when the last part of it has left the collector. A full budget is a refusal
-//! that the client may repeat, never a wait.
+//! that the client may repeat, after a short wait at most.
 //!
 //! ```
 //! use otlp_collector::admission::Budget;
@@ -22,6 +22,9 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 /// Bytes that may be here at once. Clones share them.
 #[derive(Clone)]
@@ -30,6 +33,9 @@ pub struct Budget(Arc<Count>);
 struct Count {
     capacity: usize,
     used: AtomicUsize,
+    /// Those who wait for room.
+    waiting: AtomicUsize,
+    left: Notify,
 }
 
 impl Budget {
@@ -39,7 +45,8 @@ impl Budget {
     /// A budget of this many bytes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self(Arc::new(Count { capacity, used: AtomicUsize::new(0) }))
+        let [used, waiting] = [const { AtomicUsize::new(0) }; 2];
+        Self(Arc::new(Count { capacity, used, waiting, left: Notify::new() }))
     }
 
     /// Takes bytes, all or none. Costs one atomic operation.
@@ -80,6 +87,34 @@ impl Budget {
             return;
         }
         self.0.used.fetch_sub(bytes, Ordering::Relaxed);
+        if bytes > 0 && self.0.waiting.load(Ordering::Relaxed) > 0 {
+            self.0.left.notify_one();
+        }
+    }
+
+    /// Waits for room that may be enough. A notice may be missed: nobody waits for it for long.
+    async fn room(&self, until: Instant) {
+        let waiting = Waiting::begin(&self.0.waiting);
+        let look_again =
+            crate::clock::now().checked_add(LOOK_AGAIN).map_or(until, |at| at.min(until));
+        let _ = tokio::time::timeout_at(look_again.into(), self.0.left.notified()).await;
+        drop(waiting);
+    }
+}
+
+/// Somebody waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -111,6 +146,21 @@ impl Ticket {
         })?;
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Takes more bytes, all or none, and waits for them until then if they are not free now.
+    ///
+    /// # Errors
+    ///
+    /// So many were not free in time, or never will be.
+    pub(crate) async fn grow_by(&mut self, bytes: usize, until: Instant) -> Result<(), Full> {
+        loop {
+            match self.grow(bytes) {
+                Err(full) if !full.is_hopeless() && crate::clock::now() < until => {}
+                done => return done,
+            }
+            self.budget.clone().room(until).await;
+        }
     }
 
     /// Gives back what is above `bytes`.
@@ -151,9 +201,31 @@ impl Full {
     }
 }
 
+/// A notice that was missed costs no more than this.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_waited_for_and_not_for_longer_than_was_said() {
+        let budget = Budget::new(100);
+        let mut held = budget.take(60).unwrap();
+        let begun = tokio::time::Instant::now();
+        let until = |millis| (begun + Duration::from_millis(millis)).into_std();
+        let mut first = budget.take(0).unwrap();
+        assert!(first.grow_by(50, until(30)).await.is_err());
+        assert_eq!(begun.elapsed(), Duration::from_millis(30));
+        assert!(first.grow_by(101, until(90)).await.unwrap_err().is_hopeless());
+        assert_eq!(begun.elapsed(), Duration::from_millis(30), "that is no matter of time");
+        let (waited, ()) = tokio::join!(first.grow_by(50, until(90)), async {
+            tokio::task::yield_now().await;
+            held.shrink_to(50);
+        });
+        waited.unwrap();
+        assert_eq!((begun.elapsed(), budget.used()), (Duration::from_millis(30), 100));
+    }
 
     #[test]
     fn a_ticket_has_what_it_took_until_it_is_dropped() {

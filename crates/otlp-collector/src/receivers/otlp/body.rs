@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use super::lifetime::by;
 use super::refusal::{Kind, Refusal};
 use crate::admission::{Budget, Full, Ticket};
+use crate::clock::now;
 
 /// What a body is held to.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct BodyRules {
     /// Bytes in a second, from `rate_after` on.
     pub(super) min_rate: u32,
     pub(super) rate_after: Duration,
+    /// How long room may be waited for.
+    pub(super) wait: Duration,
     /// When a client that is refused for load may come again.
     pub(super) retry_after: Duration,
 }
@@ -47,9 +50,9 @@ pub(super) async fn read<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let mut reading = Reading::start(length, rules)?;
+    let mut reading = Reading::start(length, rules).await?;
     while let Some(data) = next(body, reading.bytes.len(), rules).await? {
-        reading.push(&data)?;
+        reading.push(&data).await?;
     }
     reading.finish()
 }
@@ -95,7 +98,7 @@ struct Reading<'r> {
 }
 
 impl<'r> Reading<'r> {
-    fn start(length: Length, rules: &'r BodyRules) -> Result<Self, Refusal> {
+    async fn start(length: Length, rules: &'r BodyRules) -> Result<Self, Refusal> {
         let whole = match length {
             Length::Declared(length) => Some(usize::try_from(length).unwrap_or(usize::MAX)),
             Length::Unknown | Length::Framed => None,
@@ -105,14 +108,15 @@ impl<'r> Reading<'r> {
         let framed = matches!(length, Length::Framed);
         let mut reading = Self { bytes: Vec::new(), ticket, whole, framed, rules };
         if let Some(whole) = whole {
-            reading.expect(whole)?;
+            reading.expect(whole).await?;
         }
         Ok(reading)
     }
 
     /// Takes tickets for a length that was declared: all of it, so that requests that fit are not refused
-    /// half read; but no large share of the budget for a promise.
-    fn expect(&mut self, whole: usize) -> Result<(), Refusal> {
+    /// half read; but no large share of the budget for a promise. Here room may be waited for: little has come,
+    /// and nothing more does.
+    async fn expect(&mut self, whole: usize) -> Result<(), Refusal> {
         let rules = self.rules;
         let message = whole.saturating_sub(if self.framed { PREFIX } else { 0 });
         if message > rules.limit {
@@ -125,10 +129,15 @@ impl<'r> Reading<'r> {
         }
         let share = (rules.budget.capacity() / 16).max(SHARE_MIN);
         let missing = whole.min(share).saturating_sub(self.ticket.bytes());
-        self.ticket.grow(missing).map_err(|full| rules.full(full))
+        // Most of the time there is room, and nobody looks at the clock.
+        if self.ticket.grow(missing).is_ok() {
+            return Ok(());
+        }
+        let until = now().checked_add(rules.wait).unwrap_or(rules.started);
+        self.ticket.grow_by(missing, until).await.map_err(|full| rules.full(full))
     }
 
-    fn push(&mut self, data: &[u8]) -> Result<(), Refusal> {
+    async fn push(&mut self, data: &[u8]) -> Result<(), Refusal> {
         if self.framed && self.whole.is_none() {
             let mut prefix = self.bytes.iter().chain(data).skip(1).take(4);
             if let (Some(a), Some(b), Some(c), Some(d)) =
@@ -137,7 +146,7 @@ impl<'r> Reading<'r> {
                 let message = u32::from_be_bytes([*a, *b, *c, *d]);
                 let whole = usize::try_from(message).unwrap_or(usize::MAX).saturating_add(PREFIX);
                 self.whole = Some(whole);
-                self.expect(whole)?;
+                self.expect(whole).await?;
             }
         }
         let len = self.bytes.len().saturating_add(data.len());

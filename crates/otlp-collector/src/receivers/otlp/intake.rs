@@ -168,6 +168,7 @@ impl Intake {
             timeout: arrival.read_timeout,
             min_rate: self.limits.min_body_rate,
             rate_after: self.limits.min_body_rate_after,
+            wait: self.limits.max_admission_wait,
             retry_after: self.limits.retry_after,
         }
     }

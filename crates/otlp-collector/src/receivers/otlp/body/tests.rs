@@ -14,6 +14,7 @@ fn rules(budget: usize, limit: usize) -> BodyRules {
         timeout: Duration::from_secs(30),
         min_rate: 1024,
         rate_after: Duration::from_secs(10),
+        wait: Duration::ZERO,
         retry_after: Duration::from_secs(1),
     }
 }

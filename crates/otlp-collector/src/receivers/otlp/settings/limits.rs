@@ -49,6 +49,10 @@ pub struct LimitSettings {
     pub max_header_bytes: u32,
     /// Largest answer (row Z4). Default 4 MiB.
     pub max_response_size: usize,
+    /// How long a request may wait, unread, for room among the bytes that may be here at once, before it is
+    /// refused for load. Zero refuses at once. Default 250 ms.
+    #[serde(deserialize_with = "duration")]
+    pub max_admission_wait: Duration,
     /// After how long a client that was refused for load may come again, unless the pipeline has said.
     /// Default 1 s.
     #[serde(deserialize_with = "duration")]
@@ -71,6 +75,7 @@ impl Default for LimitSettings {
             max_json_depth: 64,
             max_header_bytes: 16 << 10,
             max_response_size: 4 << 20,
+            max_admission_wait: Duration::from_millis(250),
             retry_after: Duration::from_secs(1),
         }
     }
