@@ -41,6 +41,7 @@ mod source;
 mod surroundings;
 mod yaml;
 
+pub(crate) use self::duration::some_duration;
 pub use self::duration::{duration, parse_duration};
 pub use self::error::ConfigError;
 pub(crate) use self::foreign::{Ignored, Unsupported, pem};

@@ -197,3 +197,16 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection").field("state", &state).field("own_channel", &own).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pings_are_never_so_frequent_that_servers_close_the_connection() {
+        let keep_alive = KeepAlive::new(Duration::from_secs(1), PING_TIMEOUT, true);
+        assert_eq!((keep_alive.interval, keep_alive.while_idle), (PING_INTERVAL_MIN, true));
+        let keep_alive = KeepAlive::new(Duration::from_secs(60), PING_TIMEOUT, false);
+        assert_eq!(keep_alive.interval, Duration::from_secs(60));
+    }
+}

@@ -19,10 +19,9 @@ pub(crate) fn secured(
     config: &ExporterConfig,
     handshake_timeout: Duration,
 ) -> Result<Endpoint, BuildError> {
-    let tls = ClientTlsConfig::new()
-        // Without the brackets of an IPv6 address, which are no part of a server's name.
-        .domain_name(config.endpoint.host())
-        .timeout(handshake_timeout);
+    // Without the brackets of an IPv6 address, which are no part of a server's name.
+    let name = config.tls.server_name.as_deref().unwrap_or(config.endpoint.host());
+    let tls = ClientTlsConfig::new().domain_name(name).timeout(handshake_timeout);
     let tls = with_roots(tls, &config.tls)?;
     let tls = with_identity(tls, &config.tls)?;
     endpoint.tls_config(tls).map_err(|error| {
@@ -36,7 +35,9 @@ fn with_roots(tls: ClientTlsConfig, config: &TlsConfig) -> Result<ClientTlsConfi
     match &config.ca {
         None => Ok(tls.with_native_roots()),
         Some(ca) => {
-            Ok(tls.ca_certificate(Certificate::from_pem(certificates(ca, "CA certificate")?)))
+            let ca = Certificate::from_pem(certificates(ca, "CA certificate")?);
+            let tls = if config.system_roots { tls.with_native_roots() } else { tls };
+            Ok(tls.ca_certificate(ca))
         }
     }
 }

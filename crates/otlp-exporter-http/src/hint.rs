@@ -95,7 +95,7 @@ pub(crate) fn for_failure(causes: &str, failure: Failure, attempt: Attempt<'_>) 
 pub(crate) const MALFORMED: &str =
     "the answer breaks the rules of HTTP/2, or its headers are over the limit of 16 KiB";
 
-const PROXY: &str = "it may be the proxy that cannot be reached; it comes from HTTP_PROXY, \
+const PROXY: &str = "it may be the proxy that cannot be reached; it comes from the settings, or from HTTP_PROXY, \
                      HTTPS_PROXY or ALL_PROXY, and NO_PROXY lists hosts that need none";
 
 fn grpc_port(attempt: Attempt<'_>) -> Option<String> {

@@ -45,6 +45,8 @@ mod builder;
 mod encoding;
 mod exporter;
 mod hint;
+#[cfg(feature = "tls")]
+mod named_verifier;
 mod outcome;
 mod proxy;
 mod response;

@@ -10,11 +10,13 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::named_verifier::NamedVerifier;
+
 /// Reads the PEM files and puts the configuration together. The server is always verified.
 ///
 /// Roots are those of `config.ca`, else those of the operating system.
 pub(crate) fn client_config(config: &TlsConfig) -> Result<ClientConfig, BuildError> {
-    let mut client = with_roots(config, roots(config.ca.as_ref())?)?;
+    let mut client = with_roots(config, roots(config)?)?;
     // H2: HTTP/2 where the server offers it, else HTTP/1.1.
     client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(client)
@@ -31,10 +33,16 @@ fn with_roots(config: &TlsConfig, roots: RootCertStore) -> Result<ClientConfig, 
     let provider = CryptoProvider::get_default()
         .cloned()
         .unwrap_or_else(|| Arc::new(ring::default_provider()));
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| failed("TLS", "cannot be set up", &error))?
-        .with_root_certificates(roots);
+        .map_err(|error| failed("TLS", "cannot be set up", &error))?;
+    let builder = match &config.server_name {
+        None => builder.with_root_certificates(roots),
+        Some(name) => {
+            let verifier = NamedVerifier::new(name, roots, provider)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
+    };
     match (&config.client_cert, &config.client_key) {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(cert), Some(key)) => builder
@@ -45,10 +53,12 @@ fn with_roots(config: &TlsConfig, roots: RootCertStore) -> Result<ClientConfig, 
     }
 }
 
-fn roots(ca: Option<&Pem>) -> Result<RootCertStore, BuildError> {
+fn roots(config: &TlsConfig) -> Result<RootCertStore, BuildError> {
     let mut roots = RootCertStore::empty();
-    let Some(ca) = ca else {
+    if config.ca.is_none() || config.system_roots {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let Some(ca) = &config.ca else {
         return if roots.is_empty() {
             Err(BuildError::new("TLS", "finds no trusted certificates on this system; set a CA"))
         } else {

@@ -38,6 +38,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
     parse(text).ok_or_else(|| ConfigError::new(format!("\"{text}\" is not {ACCEPTED}")))
 }
 
+/// Reads a time that may be left out.
+pub(crate) fn some_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
 /// Go's `time.ParseDuration`, without negative times.
 fn parse(text: &str) -> Option<Duration> {
     let text = text.strip_prefix('+').unwrap_or(text);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::settings::{BatchSettings, BatchSizer, QueueSettings, QueueSizer};
-use crate::config::{Unsupported, duration};
+use crate::config::{Unsupported, some_duration};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,14 +22,14 @@ pub(super) struct QueueKeys {
     storage: Option<Unsupported>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct BatchKeys {
-    enabled: bool,
-    #[serde(deserialize_with = "duration")]
-    flush_timeout: Duration,
-    min_size: usize,
-    max_size: usize,
+    enabled: Option<bool>,
+    #[serde(deserialize_with = "some_duration")]
+    flush_timeout: Option<Duration>,
+    min_size: Option<usize>,
+    max_size: Option<usize>,
     sizer: Option<BatchSizer>,
     /// Batches by the metadata of requests, which is not kept here.
     partition: Option<Unsupported>,
@@ -59,14 +59,6 @@ impl Default for QueueKeys {
     }
 }
 
-impl Default for BatchKeys {
-    fn default() -> Self {
-        let BatchSettings { flush_timeout, min_size, max_size, sizer: _ } =
-            BatchSettings::default();
-        Self { enabled: true, flush_timeout, min_size, max_size, sizer: None, partition: None }
-    }
-}
-
 impl From<QueueKeys> for QueueSettings {
     fn from(keys: QueueKeys) -> Self {
         let sizer = keys.sizer;
@@ -77,23 +69,33 @@ impl From<QueueKeys> for QueueSettings {
             sizer: sizer.unwrap_or(Self::default().sizer),
             wait_for_result: keys.wait_for_result,
             block_on_overflow: keys.block_on_overflow,
-            batch: keys.batch.filter(|batch| batch.enabled).map(|batch| batch.settings(sizer)),
+            batch: keys
+                .batch
+                .filter(|batch| batch.enabled != Some(false))
+                .map(|batch| batch.settings(sizer)),
         }
     }
 }
 
 impl BatchKeys {
-    /// Where the sizes of the queue are counted in items or bytes, those of a batch are too.
+    /// Where the sizes of the queue are counted in bytes, those of a batch are too; but, as in the Go collector, not
+    /// where nothing is said of it but that there is one.
     fn settings(self, of_queue: Option<QueueSizer>) -> BatchSettings {
+        let Self { enabled, flush_timeout, min_size, max_size, sizer, partition: _ } = self;
+        let is_written = enabled.is_some()
+            || flush_timeout.is_some()
+            || min_size.is_some()
+            || max_size.is_some();
         let inherited = match of_queue {
-            Some(QueueSizer::Bytes) => BatchSizer::Bytes,
+            Some(QueueSizer::Bytes) if is_written => BatchSizer::Bytes,
             _ => BatchSizer::Items,
         };
+        let default = BatchSettings::default();
         BatchSettings {
-            flush_timeout: self.flush_timeout,
-            min_size: self.min_size,
-            max_size: self.max_size,
-            sizer: self.sizer.unwrap_or(inherited),
+            flush_timeout: flush_timeout.unwrap_or(default.flush_timeout),
+            min_size: min_size.unwrap_or(default.min_size),
+            max_size: max_size.unwrap_or(default.max_size),
+            sizer: sizer.unwrap_or(inherited),
         }
     }
 }

@@ -187,8 +187,8 @@ pub struct BatchSettings {
     pub min_size: usize,
     /// Where it is cut; 0 is nowhere. Default 0.
     pub max_size: usize,
-    /// What the two sizes count. Default: what the queue's sizer counts, if that is set to items or bytes; else
-    /// items.
+    /// What the two sizes count. Default items; bytes, if the queue's sizer is set to that and anything is set
+    /// beside it here.
     pub sizer: BatchSizer,
 }
 

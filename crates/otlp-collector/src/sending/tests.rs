@@ -379,8 +379,7 @@ fn the_keys_and_defaults_are_those_of_the_go_collector() {
     let queue: QueueSettings = read("{}").read().unwrap();
     assert_eq!(queue, QueueSettings::default());
     let queue: QueueSettings = read("{queue_size: 5000, sizer: bytes, batch: }").read().unwrap();
-    let inherited = BatchSettings { sizer: BatchSizer::Bytes, ..BatchSettings::default() };
-    assert_eq!(queue.batch, Some(inherited));
+    assert_eq!(queue.batch, Some(BatchSettings::default()));
     assert_eq!((queue.queue_size.get(), queue.sizer), (5000, QueueSizer::Bytes));
     let retry: RetrySettings = read("{max_elapsed_time: 0s, initial_interval: 1s}").read().unwrap();
     assert_eq!((retry.policy().max_elapsed, retry.initial_interval), (None, SECOND));

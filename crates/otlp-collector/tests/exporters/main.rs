@@ -1,6 +1,11 @@
 //! The exporters of a configuration, against servers and files.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
 
 mod debug;
 mod file;
@@ -8,3 +13,4 @@ mod otlp;
 mod secure;
 mod settings;
 mod support;
+mod whole;

@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use otlp_collector::component::{Destination, Host};
-use otlp_collector::config::{Config, Source};
+use otlp_collector::config::{ComponentSettings, Config, Source};
 use otlp_collector::consumer::{Batch, Consumer as _};
 use otlp_collector::registry::Registry;
 use otlp_collector::sending::Sender;
@@ -32,18 +32,20 @@ pub(crate) fn destination(name: &str, settings: &str) -> Result<Box<dyn Destinat
     read(&yaml).map(|mut all| all.remove(0).1)
 }
 
+/// An exporter and its name.
+pub(crate) type Named = (String, Box<dyn Destination>);
+
 /// All exporters of a configuration.
-pub(crate) fn read(yaml: &str) -> Result<Vec<(String, Box<dyn Destination>)>, String> {
+pub(crate) fn read(yaml: &str) -> Result<Vec<Named>, String> {
     let sources = [Source::Yaml(yaml.to_owned())];
     let config = Config::load_with(&sources, &|_| None).map_err(|error| error.to_string())?;
     let factories = Registry::standard().exporters;
-    let create = |it: &otlp_collector::config::ComponentSettings| {
-        let of_type = |name: &&str| *name == it.id.component_type();
-        let mut known = factories.iter();
-        let factory = known.find(|factory| factory.types().iter().any(|name| of_type(&name)));
-        let factory = factory.ok_or_else(|| format!("no factory for {}", it.id))?;
-        let created = factory.create(&it.id, &it.settings);
-        created.map(|it_is| (it.id.to_string(), it_is)).map_err(|error| error.to_string())
+    let create = |it: &ComponentSettings| {
+        let name = it.id.component_type();
+        let factory = factories.iter().find(|factory| factory.types().contains(&name));
+        let factory = factory.ok_or_else(|| format!("no factory for {name}"))?;
+        let created = factory.create(&it.id, &it.settings).map_err(|error| error.to_string())?;
+        Ok((it.id.to_string(), created))
     };
     config.settings.exporters.iter().map(create).collect()
 }

@@ -19,6 +19,10 @@ pub struct TlsConfig {
     pub client_cert: Option<Pem>,
     /// The client's private key (`OTEL_EXPORTER_OTLP_CLIENT_KEY`).
     pub client_key: Option<Pem>,
+    /// Whether the default roots are trusted beside `ca`. Default false.
+    pub system_roots: bool,
+    /// The name that the server's certificate has to have, where that is not the host of the endpoint.
+    pub server_name: Option<String>,
 }
 
 impl TlsConfig {
@@ -43,10 +47,27 @@ impl TlsConfig {
         self
     }
 
+    /// Trusts the default roots too, beside a CA.
+    #[must_use]
+    pub const fn with_system_roots(mut self) -> Self {
+        self.system_roots = true;
+        self
+    }
+
+    /// The name that the server's certificate has to have, where that is not the host of the endpoint: behind a
+    /// tunnel, or where the endpoint is an address. The server is verified as before, only by this name.
+    #[must_use]
+    pub fn with_server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
     /// Whether nothing is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ca.is_none() && self.client_cert.is_none() && self.client_key.is_none()
+        let Self { ca, client_cert, client_key, system_roots, server_name } = self;
+        let has_pem = ca.is_some() || client_cert.is_some() || client_key.is_some();
+        !has_pem && !system_roots && server_name.is_none()
     }
 }
 

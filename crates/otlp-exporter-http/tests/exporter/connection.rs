@@ -73,3 +73,18 @@ async fn a_client_of_ones_own_is_used_as_it_is() {
     assert!(is_delivered(&export(&exporter).await));
     assert_eq!(server.requests()[0].header("x-tenant"), Some("blue"));
 }
+
+#[tokio::test]
+async fn connections_are_kept_for_later_requests_unless_none_are_to_be() {
+    for (builder, connections) in [
+        (builder as fn(String) -> HttpExporterBuilder, 1),
+        (|url| builder(url).with_idle_connections(0, Duration::from_secs(50)), 3),
+    ] {
+        let server = Server::start();
+        let exporter = built(builder(server.http_endpoint()));
+        for _ in 0..3 {
+            assert!(is_delivered(&export(&exporter).await));
+        }
+        assert_eq!(server.connections(), connections);
+    }
+}

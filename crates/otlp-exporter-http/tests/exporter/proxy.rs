@@ -33,6 +33,32 @@ fn hosts_in_no_proxy_are_asked_directly() {
     assert_eq!(proxy.counts().arrived, 1);
 }
 
+#[tokio::test]
+async fn a_proxy_that_is_set_is_used_for_everything() {
+    let (proxy, server) = (Server::start(), Server::start());
+    let set = || proxy.http_endpoint().replace("http://", "http://user:hunter2@");
+    for endpoint in [ENDPOINT.to_owned(), server.http_endpoint()] {
+        let builder = builder(endpoint).with_proxy(set());
+        assert!(!format!("{builder:?}").contains("hunter2"), "{builder:?}");
+        let exporter = built(builder);
+        assert!(!format!("{exporter:?}").contains("hunter2"), "{exporter:?}");
+        let outcome = export(&exporter).await;
+        assert!(is_delivered(&outcome), "{outcome:?}");
+    }
+    assert_eq!((proxy.counts().arrived, server.counts().arrived), (2, 0));
+    assert_eq!(proxy.requests()[0].header("host"), Some("collector.invalid:4318"));
+}
+
+#[test]
+fn what_is_set_and_is_no_proxy_is_refused_without_its_password() {
+    for url in ["http://user:hunter2@proxy:notaport", "ftp://user:hunter2@proxy", "http://", ""] {
+        let error = builder(ENDPOINT).with_proxy(url).build_with(&Env::empty()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("proxy") && text.contains("accepted: http://host:port"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
 #[test]
 fn a_proxy_that_cannot_be_reached_is_named_without_its_password() {
     let proxy = RawServer::start(RawAnswer::CloseAtOnce).addr();

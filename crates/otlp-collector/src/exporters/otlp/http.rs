@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::client::{PRODUCT, credentials, warn_ignored, warn_open};
 use super::{AuthSettings, CompressionParams, CompressionType, HeaderSettings, TlsClientSettings};
 use crate::component::{BoxError, Destination, Host};
-use crate::config::{ConfigError, Ignored, Unsupported, duration};
+use crate::config::{ConfigError, Ignored, Unsupported, duration, some_duration};
 use crate::exporters::told::Told;
 use crate::sending::{QueueSettings, RetrySettings, SendingSettings};
 
@@ -292,8 +292,4 @@ impl Destination for OtlpHttpSettings {
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(Some(text).filter(|text| !text.is_empty()).map(Secret::from))
-}
-
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
 }

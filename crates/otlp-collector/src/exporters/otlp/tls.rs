@@ -35,9 +35,12 @@ pub struct TlsClientSettings {
     pub min_version: TlsVersion,
     /// The newest version. Default 1.3; an older one is not supported.
     pub max_version: Option<TlsVersion>,
+    /// The name that the server's certificate has to have, where that is not the host of the endpoint. It is also
+    /// asked for (SNI) over gRPC, not over HTTP.
+    pub server_name_override: String,
+    /// Whether the system's roots are trusted beside a CA that is set. Default false.
+    pub include_system_ca_certs_pool: bool,
     insecure_skip_verify: bool,
-    server_name_override: String,
-    include_system_ca_certs_pool: bool,
     include_insecure_cipher_suites: bool,
     reload_interval: Ignored,
     cipher_suites: Option<Unsupported>,
@@ -59,6 +62,9 @@ impl TlsClientSettings {
         let key = one_of("key", self.key_file.as_ref(), self.key_pem.as_ref())?;
         let mut tls = TlsConfig::new();
         tls.ca = ca;
+        tls.system_roots = self.include_system_ca_certs_pool;
+        let name = Some(self.server_name_override.clone());
+        tls.server_name = name.filter(|name| !name.is_empty());
         match (cert, key) {
             (Some(cert), Some(key)) => Ok(tls.with_client_identity(cert, key)),
             (None, None) => Ok(tls),
@@ -76,16 +82,8 @@ impl TlsClientSettings {
             Self { insecure_skip_verify: true, .. } => {
                 unsupported("insecure_skip_verify", "false; name who signed in ca_file")
             }
-            Self { include_system_ca_certs_pool: true, ca_file, ca_pem, .. }
-                if ca_file.is_some() || ca_pem.is_some() =>
-            {
-                unsupported("include_system_ca_certs_pool", "false, with all of them in ca_file")
-            }
             Self { include_insecure_cipher_suites: true, .. } => {
                 unsupported("include_insecure_cipher_suites", "false")
-            }
-            Self { server_name_override, .. } if !server_name_override.is_empty() => {
-                unsupported("server_name_override", "the name of the certificate in endpoint")
             }
             Self { min_version: TlsVersion::V1_3, .. } => unsupported("min_version", "1.2"),
             Self { max_version: Some(TlsVersion::V1_2), .. } => unsupported("max_version", "1.3"),

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use otlp_core::{Signal, SplitLimit};
 use serde::Deserialize;
-use serde::de::Deserializer;
 
 use super::node::BatchNode;
 use crate::component::{BoxError, Host, Node, Processor};
-use crate::config::{ConfigError, duration};
+use crate::config::{ConfigError, duration, some_duration};
 use crate::consumer::SharedConsumer;
 
 /// The settings of the processor `batch`: what stands under `processors::batch`.
@@ -131,10 +130,6 @@ impl Processor for BatchProcessorSettings {
         let _ = signal;
         Ok(Arc::new(BatchNode::start(self.clone(), host.budget().capacity(), next)))
     }
-}
-
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
 }
 
 /// A batch waits so much longer for the first than for the next request.

@@ -239,7 +239,7 @@ impl<'e> Variables<'e> {
             let problem = "has no effect, since the endpoint is not encrypted";
             self.reader.warn(ConfigWarning::new(setting, problem, "an https endpoint", endpoint));
         }
-        Ok(tls.into_config())
+        Ok(tls.into_config(code))
     }
 
     fn pem(&mut self, setting: &str) -> Option<Sourced> {

@@ -39,12 +39,14 @@ impl TlsSources {
         all.into_iter().flatten().next().map(|sourced| sourced.setting.as_str())
     }
 
-    pub(super) fn into_config(self) -> TlsConfig {
+    /// The material, with what else was set in code.
+    pub(super) fn into_config(self, code: &TlsConfig) -> TlsConfig {
         let pem = |sourced: Option<Sourced>| sourced.map(|sourced| sourced.pem);
         TlsConfig {
             ca: pem(self.ca),
             client_cert: pem(self.client_cert),
             client_key: pem(self.client_key),
+            ..code.clone()
         }
     }
 }

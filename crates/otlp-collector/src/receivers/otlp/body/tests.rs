@@ -75,10 +75,10 @@ async fn a_limit_holds_to_the_byte_whatever_was_declared() {
 #[tokio::test]
 async fn a_promise_takes_no_more_than_a_share_of_the_budget() {
     let rules = rules(1 << 20, 1 << 20);
-    let reading = Reading::start(Length::Declared(1 << 20), &rules).ok().unwrap();
+    let reading = Reading::start(Length::Declared(1 << 20), &rules).await.ok().unwrap();
     assert_eq!(rules.budget.used(), 1 << 16);
     drop(reading);
-    let small = Reading::start(Length::Declared(5000), &rules).ok().unwrap();
+    let small = Reading::start(Length::Declared(5000), &rules).await.ok().unwrap();
     assert_eq!((rules.budget.used(), small.bytes.capacity()), (5000, 0));
 }
 
