@@ -22,6 +22,7 @@ mod pattern;
 mod plan;
 mod record;
 mod run;
+mod sampling;
 mod selector;
 mod settings;
 mod tape;
@@ -33,6 +34,8 @@ pub use self::compare::{AttributeTest, LibraryTest, SeverityTest, Texts, ValueTe
 pub use self::literal::Literal;
 pub use self::pattern::{Pattern, PatternError};
 pub use self::plan::{Edited, Effect, Plan, Rule, Target};
+pub use self::sampling::Sampler;
+pub(crate) use self::sampling::{HashSource, MIN_PROBABILITY, SamplerCounts, SamplerMode};
 pub use self::selector::{Criteria, Selector};
 pub use self::settings::{
     ActionSettings, AttributesSettings, FilterSettings, LogFilterSettings, LogMatchSettings,

@@ -8,6 +8,7 @@
 )]
 
 mod edit_checks;
+mod processors_chain;
 #[allow(dead_code, reason = "some of it is for other tests")]
 #[path = "../../otlp-core/tests/wire_generate/mod.rs"]
 mod wire_generate;
@@ -57,6 +58,21 @@ fn damaged_requests_are_edited_or_refused() {
         let mut request = request(seed, signal);
         Generator::new(!seed).damage(&mut request);
         edits_are_those_of_the_model(seed, signal, &request);
+    }
+}
+
+/// Ten thousand and more in all.
+#[tokio::test(start_paused = true)]
+async fn what_comes_out_of_edits_filters_and_batches_is_what_the_model_makes() {
+    for seed in 0..175 {
+        use processors_chain::chain_is_that_of_the_model as check;
+        check::<ExportTraceServiceRequest>(seed, Signal::Traces, |at| request(at, Signal::Traces))
+            .await;
+        check::<ExportMetricsServiceRequest>(seed, Signal::Metrics, |at| {
+            request(at, Signal::Metrics)
+        })
+        .await;
+        check::<ExportLogsServiceRequest>(seed, Signal::Logs, |at| request(at, Signal::Logs)).await;
     }
 }
 

@@ -4,6 +4,7 @@ use otlp_core::wire::{WireError, request};
 use otlp_core::{Payload, Signal};
 
 use super::action::Action;
+use super::sampling::Sampler;
 use super::selector::{Level, Selector};
 use super::walk::Walk;
 
@@ -39,6 +40,7 @@ pub struct Plan {
     rules: Vec<Rule>,
     /// Whether resources, scopes, records beside their attributes, and attributes of items must be read.
     reads: [bool; 4],
+    samples: bool,
 }
 
 /// One thing that is done, and to what.
@@ -74,6 +76,8 @@ pub enum Effect {
     Edit(Vec<Action>),
     /// It is kept, and what is not selected is dropped with all that it holds.
     Keep,
+    /// A share of it is kept: for spans and log records.
+    Sample(Sampler),
 }
 
 /// What came out of a [`Plan`].
@@ -110,14 +114,15 @@ impl Plan {
         let levels = [Level::Resource, Level::Scope, Level::Record, Level::Item];
         let reads = levels.map(|level| {
             rules.iter().any(|rule| {
-                let is_edited =
-                    matches!(rule.effect, Effect::Edit(_)) && rule.target.level() == level;
+                let is_edited = matches!(rule.effect, Effect::Edit(_) | Effect::Sample(_))
+                    && rule.target.level() == level;
                 // What a resource or a scope has decided is carried out where it is read.
                 let is_kept = level < Level::Record && rule.target.level() == level;
                 is_edited || is_kept || rule.selector.looks_at(level)
             })
         });
-        Self { signal, rules, reads }
+        let samples = rules.iter().any(|rule| matches!(rule.effect, Effect::Sample(_)));
+        Self { signal, rules, reads, samples }
     }
 
     /// The signal of the requests that it is for.
@@ -134,6 +139,11 @@ impl Plan {
 
     pub(super) fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// Whether it looks at what identifies items.
+    pub(super) const fn samples(&self) -> bool {
+        self.samples
     }
 
     #[inline]

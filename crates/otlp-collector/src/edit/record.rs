@@ -5,6 +5,7 @@ use otlp_core::wire::reader::{Field, Reader};
 use otlp_core::wire::{AnyValueView, WireError};
 
 use super::fields::{length_delimited, number};
+use super::sampling::Identity;
 
 /// The fields of a span, a log record or a metric that can be matched; those that the others have are empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +16,7 @@ pub(super) struct Record<'a> {
     pub(super) severity: i32,
     pub(super) severity_text: &'a [u8],
     pub(super) body: Body<'a>,
+    pub(super) identity: Identity<'a>,
 }
 
 /// The body of a log record, which nearly always stands in one piece.
@@ -37,6 +39,15 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The numbers of the fields that identify it, as a set.
+    pub(super) const fn identity(signal: Signal) -> u32 {
+        match signal {
+            Signal::Traces => 1 << 1 | 1 << 3,
+            Signal::Logs => 1 << 9,
+            _ => 0,
+        }
+    }
+
     /// Takes up one field of a `record` of this signal.
     #[inline]
     pub(super) fn take(
@@ -46,6 +57,9 @@ impl<'a> Record<'a> {
         record: &'a [u8],
     ) -> Result<(), WireError> {
         match (signal, field.number) {
+            (Signal::Traces, 1) => self.identity.trace_id = length_delimited(field, "Span")?,
+            (Signal::Traces, 3) => self.identity.trace_state = length_delimited(field, "Span")?,
+            (Signal::Logs, 9) => self.identity.trace_id = length_delimited(field, "LogRecord")?,
             (Signal::Traces, 5) => self.name = length_delimited(field, "Span")?,
             (Signal::Traces, 6) => self.kind = number(field, "Span")?,
             (Signal::Traces, 15) => self.take_status(length_delimited(field, "Span")?)?,

@@ -1,5 +1,7 @@
 //! Actions carried out.
 
+use std::borrow::Cow;
+
 use otlp_core::wire::varint;
 use otlp_core::wire::writer::{FIXED64, VARINT, key};
 use otlp_core::wire::{AnyValueView, WireError};
@@ -199,11 +201,26 @@ fn to_double(value: AnyValueView<'_>) -> Option<f64> {
     match value {
         AnyValueView::Int(number) => Some(number as f64),
         AnyValueView::Bool(truth) => Some(f64::from(u8::from(truth))),
-        AnyValueView::String(text) => {
-            let number: f64 = text.parse().ok()?;
-            // Too large is no number for Go, unless it says so; hexadecimal fractions are not read here.
-            (number.is_finite() || !text.contains(|c: char| c.is_ascii_digit())).then_some(number)
-        }
+        AnyValueView::String(text) => number_of(text),
         _ => None,
     }
+}
+
+/// The number that a text stands for.
+pub(super) fn number_of(text: &str) -> Option<f64> {
+    let number: f64 = without_underscores(text)?.parse().ok()?;
+    // Too large is no number for Go, unless it says so; hexadecimal fractions are not read here.
+    (number.is_finite() || !text.contains(|c: char| c.is_ascii_digit())).then_some(number)
+}
+
+/// Go allows them between digits.
+fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(Cow::Borrowed(text));
+    }
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut underscores = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'_');
+    let is_between = |at: usize| at > 0 && is_digit(at - 1) && is_digit(at + 1);
+    underscores.all(|(at, _)| is_between(at)).then(|| text.replace('_', "").into())
 }

@@ -79,7 +79,7 @@ impl Plan {
     pub fn attributes(settings: &AttributesSettings, signal: Signal) -> Result<Self, ConfigError> {
         let criteria = |key: &str, settings: &Option<MatchSettings>| {
             let criteria = settings.as_ref().map(|settings| settings.criteria(signal)).transpose();
-            criteria.map_err(|message| ConfigError::custom(format!("{key}: {message}")))
+            criteria.map_err(|message| ConfigError::custom(message).under(key))
         };
         let selector = Selector {
             include: criteria("include", &settings.include)?,
@@ -103,7 +103,10 @@ impl Plan {
 
 fn actions(key: &str, settings: &[ActionSettings]) -> Result<Vec<Action>, ConfigError> {
     if settings.is_empty() {
-        return Err(ConfigError::custom(format!("the key \"{key}\" is missing or empty")));
+        return Err(ConfigError::custom(
+            "it is missing or empty, and must have one action at least",
+        )
+        .under(key));
     }
     Ok(settings.iter().flat_map(ActionSettings::actions).cloned().collect())
 }

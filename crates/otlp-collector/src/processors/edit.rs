@@ -10,6 +10,9 @@ use crate::component::{BoxError, Host, Node, Processor, Running, Tally};
 use crate::config::ConfigError;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
 use crate::edit::{AttributesSettings, FilterSettings, Plan, ResourceSettings};
+use crate::processors::items::measure_items;
+use crate::processors::placed::Placed;
+use crate::telemetry::{Instrument, Measurements};
 
 /// Edits requests and hands them on, and drops what its plan does not keep.
 ///
@@ -115,11 +118,31 @@ impl Consumer for EditProcessor {
     }
 }
 
-impl Running for EditProcessor {}
+impl Running for EditProcessor {
+    fn measure(&self, measurements: &mut Measurements) {
+        let counts = self.counts();
+        measure_items(measurements, self.plan.signal(), counts.incoming, counts.outgoing());
+    }
+}
 
 impl Node for EditProcessor {
     fn tally(&self) -> Tally {
         Tally::of_dropped("filtered", self.counts().dropped)
+    }
+}
+
+impl Processor for Placed<AttributesSettings> {
+    fn check(&self, signal: Signal) -> Result<(), ConfigError> {
+        self.settings.check(signal).map_err(|error| self.at(error))
+    }
+
+    fn start(
+        &self,
+        host: &Host,
+        signal: Signal,
+        next: SharedConsumer,
+    ) -> Result<Arc<dyn Node>, BoxError> {
+        self.settings.start(host, signal, next)
     }
 }
 
@@ -135,6 +158,21 @@ impl Processor for AttributesSettings {
         next: SharedConsumer,
     ) -> Result<Arc<dyn Node>, BoxError> {
         Ok(Arc::new(EditProcessor::new(Plan::attributes(self, signal)?, next)))
+    }
+}
+
+impl Processor for Placed<ResourceSettings> {
+    fn check(&self, signal: Signal) -> Result<(), ConfigError> {
+        self.settings.check(signal).map_err(|error| self.at(error))
+    }
+
+    fn start(
+        &self,
+        host: &Host,
+        signal: Signal,
+        next: SharedConsumer,
+    ) -> Result<Arc<dyn Node>, BoxError> {
+        self.settings.start(host, signal, next)
     }
 }
 
@@ -160,9 +198,57 @@ impl Processor for FilterSettings {
         signal: Signal,
         next: SharedConsumer,
     ) -> Result<Arc<dyn Node>, BoxError> {
-        Ok(Arc::new(EditProcessor::new(Plan::filter(self, signal), next)))
+        Ok(Arc::new(Filter(EditProcessor::new(Plan::filter(self, signal), next))))
     }
 }
+
+/// An edit that says what it drops under the name that the Go collector has for it.
+#[derive(Debug)]
+struct Filter(EditProcessor);
+
+impl Consumer for Filter {
+    fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
+        self.0.consume(batch, deadline)
+    }
+
+    fn holds(&self) -> bool {
+        self.0.holds()
+    }
+}
+
+impl Running for Filter {
+    fn measure(&self, measurements: &mut Measurements) {
+        self.0.measure(measurements);
+        let instrument = match self.0.plan.signal() {
+            Signal::Metrics => &POINTS_FILTERED,
+            Signal::Logs => &LOGS_FILTERED,
+            _ => &SPANS_FILTERED,
+        };
+        measurements.set(instrument, self.0.counts().dropped);
+    }
+}
+
+impl Node for Filter {
+    fn tally(&self) -> Tally {
+        self.0.tally()
+    }
+}
+
+const SPANS_FILTERED: Instrument = Instrument::counter(
+    "otelcol_processor_filter_spans.filtered",
+    "1",
+    "Number of spans that the filter has dropped.",
+);
+const LOGS_FILTERED: Instrument = Instrument::counter(
+    "otelcol_processor_filter_logs.filtered",
+    "1",
+    "Number of log records that the filter has dropped.",
+);
+const POINTS_FILTERED: Instrument = Instrument::counter(
+    "otelcol_processor_filter_datapoints.filtered",
+    "1",
+    "Number of metric data points that the filter has dropped.",
+);
 
 fn add(count: &AtomicU64, items: usize) {
     count.fetch_add(items as u64, Ordering::Release);
@@ -180,6 +266,7 @@ mod tests {
     use crate::admission::Budget;
     use crate::config::{Config, Source};
     use crate::edit::FilterSettings;
+    use crate::telemetry::Value;
 
     /// Takes everything, and keeps it.
     #[derive(Debug, Default)]
@@ -236,6 +323,45 @@ mod tests {
         assert_eq!(kept, [vec!["buy", "sell"], vec!["buy"]], "of the second nothing is left");
         let counts = node.counts();
         assert_eq!((counts.incoming, counts.dropped, counts.outgoing()), (5, 2, 3));
+    }
+
+    #[tokio::test]
+    async fn what_a_filter_drops_is_measured_as_the_go_collector_does() {
+        let node = Filter(filter(&Arc::new(Kept::default())));
+        let batch = Batch::without_ticket(payload(&["buy", "health"]));
+        assert!(matches!(node.consume(batch, Deadline::NEVER).await, Outcome::Delivered { .. }));
+        let mut measured = Measurements::default();
+        node.measure(&mut measured);
+        let whole: Vec<_> =
+            measured.iter().map(|(what, points)| (what.name, points[0].value.clone())).collect();
+        let expected = [
+            ("otelcol_processor_filter_spans.filtered", Value::Whole(1)),
+            ("otelcol_processor_incoming_items", Value::Whole(2)),
+            ("otelcol_processor_outgoing_items", Value::Whole(1)),
+        ];
+        assert_eq!(whole, expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_to_a_signal_is_refused_at_its_place() {
+        let yaml = "receivers: {otlp: }
+exporters: {debug: }
+processors:
+  attributes:
+    actions: [{key: a, action: delete}]
+    include: {match_type: strict, span_names: [a]}
+  resource:
+    attributes: []
+service: {pipelines: {logs: {receivers: [otlp], processors: [attributes, resource], exporters: [debug]}}}";
+        let config = Config::load_with(&[Source::Yaml(yaml.to_owned())], &|_| None).unwrap();
+        let [attributes, resource] = config.settings.processors.as_slice() else { panic!() };
+        let placed = Placed::<AttributesSettings>::read(&attributes.settings).unwrap();
+        assert!(placed.check(Signal::Traces).is_ok());
+        let error = placed.check(Signal::Logs).unwrap_err();
+        assert_eq!(error.origin().map(|it| (it.line(), it.column())), Some((6, 14)), "{error}");
+        let placed = Placed::<ResourceSettings>::read(&resource.settings).unwrap();
+        let error = placed.check(Signal::Logs).unwrap_err();
+        assert_eq!(error.origin().map(|it| (it.line(), it.column())), Some((8, 17)), "{error}");
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use otlp_collector::edit::{Edited, Plan};
 use otlp_core::{Payload, Rope, Signal};
 use prost::Message;
 
-use self::model::{Model, RuleModel};
+pub(crate) use self::model::{Model, RuleModel};
 #[allow(unused_imports, reason = "not all of it is for the fuzz target")]
 pub(crate) use self::random::{KEYS, Random, TEXTS};
 

@@ -1,6 +1,8 @@
 //! The environment as one snapshot, and typed reading with the specification's rules for bad
 //! values. The only file of this crate that reads the process environment.
 
+mod resource;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;

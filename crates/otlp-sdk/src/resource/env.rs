@@ -1,63 +1,20 @@
 //! `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` (trap 11).
 
 use opentelemetry::KeyValue;
-use otlp_core::export::{ConfigWarning, EnvReader};
-use percent_encoding::percent_decode_str;
+use otlp_core::export::EnvReader;
 
 use super::{Resource, SERVICE_NAME};
 
 /// What the environment says; `OTEL_SERVICE_NAME` beats a `service.name` in the list.
 pub(super) fn resource(env: &mut EnvReader<'_>) -> Resource {
-    let listed = match env.string(RESOURCE_ATTRIBUTES).map(parse) {
-        None => Vec::new(),
-        Some(Ok(attributes)) => attributes,
-        Some(Err(problem)) => {
-            env.warn(ConfigWarning::new(RESOURCE_ATTRIBUTES, problem, ACCEPTED, &"none of it"));
-            Vec::new()
-        }
-    };
+    let listed = env.resource_attributes();
+    let listed = listed.into_iter().map(|(key, value)| KeyValue::new(key, value));
     let service_name = env.string(SERVICE_NAME_VARIABLE);
     let service_name = service_name.map(|name| KeyValue::new(SERVICE_NAME, name.to_owned()));
-    Resource::new(listed.into_iter().chain(service_name))
+    Resource::new(listed.chain(service_name))
 }
 
-/// Reads `key=value,key=value`; what is wrong with the first bad pair spoils the whole, as the
-/// specification has it. Empty members are no pairs and do no harm.
-fn parse(text: &str) -> Result<Vec<KeyValue>, String> {
-    let pairs = text.split(',').map(str::trim).enumerate();
-    pairs
-        .filter(|(_, pair)| !pair.is_empty())
-        .map(|(at, pair)| parse_pair(pair).map_err(|problem| format!("pair {} {problem}", at + 1)))
-        .collect()
-}
-
-fn parse_pair(pair: &str) -> Result<KeyValue, &'static str> {
-    let (key, value) = pair.split_once('=').ok_or("has no `=`")?;
-    if value.contains('=') {
-        return Err("has a second `=`");
-    }
-    let key = decode(key.trim()).ok_or("has a key that is not percent-encoded UTF-8")?;
-    let value = decode(value.trim()).ok_or("has a value that is not percent-encoded UTF-8")?;
-    if key.is_empty() {
-        return Err("has no key");
-    }
-    Ok(KeyValue::new(key, value))
-}
-
-/// Percent-decoding without mercy: each `%` is followed by two hex digits, and it all is UTF-8.
-fn decode(text: &str) -> Option<String> {
-    let escape = |rest: &str| match rest.as_bytes() {
-        [high, low, ..] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
-        _ => false,
-    };
-    let well_formed = text.split('%').skip(1).all(escape);
-    let decoded = percent_decode_str(text).decode_utf8().ok()?;
-    well_formed.then(|| decoded.into_owned())
-}
-
-const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const SERVICE_NAME_VARIABLE: &str = "OTEL_SERVICE_NAME";
-const ACCEPTED: &str = "key=value,key=value with `,` `=` `%` inside them as %2C %3D %25";
 
 #[cfg(test)]
 mod tests {

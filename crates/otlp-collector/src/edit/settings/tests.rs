@@ -77,7 +77,7 @@ fn what_is_wrong_with_an_action_is_named_with_its_place() {
         let error = action(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
     }
-    assert!(attributes("actions: []", Signal::Traces).unwrap_err().contains("\"actions\""));
+    assert!(attributes("actions: []", Signal::Traces).unwrap_err().starts_with("actions: "));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::mem::take;
 use otlp_core::wire::WireError;
 use otlp_core::wire::reader::Field;
 use otlp_core::wire::request::{RopeField, count_in_item};
+use otlp_core::wire::writer::{LEN, key, put_len};
 
 use super::{Stays, Walk};
 use crate::edit::attributes::Attributes;
@@ -13,6 +14,7 @@ use crate::edit::fields::each_field;
 use crate::edit::plan::Effect;
 use crate::edit::record::Record;
 use crate::edit::run::run;
+use crate::edit::sampling::Sampled;
 use crate::edit::selector::{Level, Look, Verdict};
 
 impl<'a> Walk<'a> {
@@ -115,18 +117,51 @@ impl<'a> Walk<'a> {
     where
         'a: 'i,
     {
-        let stays = self.apply_to_item(field, content, number, above, attributes)?;
-        if !stays {
+        let sampled = self.apply_to_item(field, content, number, above, attributes)?;
+        if sampled == Sampled::No {
             self.remove(field);
             self.counts.items_dropped += 1;
-        } else if attributes.is_changed() {
+        } else if attributes.is_changed() || sampled != Sampled::Yes {
             self.tape.enter(field);
-            let range = (field.content_start(), field.end());
-            attributes.write(&mut self.tape, range, number, true);
+            let start = match &sampled {
+                Sampled::WithTraceState(text) => {
+                    self.trace_state(field, text, number, attributes)?
+                }
+                _ => field.content_start(),
+            };
+            attributes.write(&mut self.tape, (start, field.end()), number, true);
             self.tape.leave();
             self.counts.items_edited += 1;
         }
-        Ok(stays)
+        Ok(sampled != Sampled::No)
+    }
+
+    /// Writes a span up to the end of its trace state, which is another one; says where that is.
+    fn trace_state(
+        &mut self,
+        span: &RopeField<'a>,
+        text: &str,
+        number: u8,
+        attributes: &Attributes<'_>,
+    ) -> Result<usize, WireError> {
+        let (mut at, mut text) = (span.content_start(), Some(text).filter(|text| !text.is_empty()));
+        let put = |out: &mut Vec<u8>, text: Option<&str>| {
+            if let Some(text) = text {
+                put_len(out, key(3, LEN), text.as_bytes());
+            }
+        };
+        for field in span.fields()? {
+            let field = field?;
+            if field.number() == 3 {
+                attributes.write(&mut self.tape, (at, field.start()), number, false);
+                put(self.tape.replace(field.start(), field.end()), text.take());
+                at = field.end();
+            }
+        }
+        if text.is_some() {
+            put(self.tape.replace(at, at), text);
+        }
+        Ok(at)
     }
 
     fn apply_to_item<'i>(
@@ -136,7 +171,7 @@ impl<'a> Walk<'a> {
         number: u8,
         above: Level,
         attributes: &mut Attributes<'i>,
-    ) -> Result<Stays, WireError>
+    ) -> Result<Sampled, WireError>
     where
         'a: 'i,
     {
@@ -144,15 +179,19 @@ impl<'a> Walk<'a> {
         let mut record = Record::default();
         let start = field.content_start();
         // A point's metric was looked at already.
-        let wanted = match above == Level::Scope && plan.reads(Level::Record) {
+        let mut wanted = match above == Level::Scope && plan.reads(Level::Record) {
             true => Record::wanted(signal),
             false => 0,
         };
+        if plan.samples() {
+            wanted |= Record::identity(signal);
+        }
         let other = |field: &Field<'i>| record.take(signal, field, content);
         match plan.reads(Level::Item) {
             true => attributes.read(content, start, number, wanted, other)?,
             false => each_field(content, number, wanted, |_, _, _| Ok(()), other)?,
         }
+        let mut sampled = Sampled::Yes;
         for (rule, known) in plan.rules().iter().zip(self.known.at(above)) {
             if rule.target.level() != Level::Item {
                 continue;
@@ -164,11 +203,17 @@ impl<'a> Walk<'a> {
             met = rule.selector.narrow(met, Look::Item(attributes))?;
             match (&rule.effect, met.verdict()) {
                 (Effect::Edit(actions), Verdict::Selected) => run(actions, attributes)?,
-                (Effect::Keep, Verdict::Rejected) => return Ok(false),
+                (Effect::Keep, Verdict::Rejected) => return Ok(Sampled::No),
+                (Effect::Sample(sampler), Verdict::Selected) => {
+                    sampled = sampler.decide(signal, &record.identity, attributes)?;
+                    if sampled == Sampled::No {
+                        return Ok(Sampled::No);
+                    }
+                }
                 _ => {}
             }
         }
-        Ok(true)
+        Ok(sampled)
     }
 }
 

@@ -59,7 +59,7 @@ impl Known {
         let is_active = |(rule, known): (&Rule, &Both)| {
             rule.target.level() > level
                 && match rule.effect {
-                    Effect::Edit(_) => known.verdict() != Verdict::Rejected,
+                    Effect::Edit(_) | Effect::Sample(_) => known.verdict() != Verdict::Rejected,
                     Effect::Keep => known.verdict() != Verdict::Selected,
                 }
         };
