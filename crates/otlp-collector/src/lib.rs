@@ -13,6 +13,7 @@ pub mod exporters;
 pub mod extensions;
 pub mod fan_out;
 mod gathering;
+mod pages;
 pub mod pipeline;
 pub mod processors;
 pub mod receivers;

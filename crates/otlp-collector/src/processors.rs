@@ -3,7 +3,6 @@
 mod batch;
 mod edit;
 mod factory;
-mod items;
 mod memory_limiter;
 mod placed;
 mod probabilistic_sampler;

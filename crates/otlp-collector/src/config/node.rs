@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::error::ConfigError;
+
 /// Where a value was written: shown as `collector.yaml:12:5`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -103,6 +105,15 @@ impl Node {
                 entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
             }
             _ => None,
+        }
+    }
+
+    /// That a mapping has no other keys than these, for a section that is read in parts.
+    pub(crate) fn has_only(&self, known: &[&str]) -> Result<(), ConfigError> {
+        let Value::Mapping(entries) = &self.value else { return Ok(()) };
+        match entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
+            Some(entry) => Err(ConfigError::unknown("key", &entry.key, known).at(&entry.origin)),
+            None => Ok(()),
         }
     }
 

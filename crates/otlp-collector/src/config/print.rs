@@ -131,7 +131,7 @@ impl Writer<'_, '_> {
 fn holds_secrets(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let parts = ["password", "secret", "token", "authorization", "credential", "api_key", "apikey"];
-    let whole = ["headers", "inline", "key_pem", "passphrase"];
+    let whole = ["headers", "headers_list", "inline", "key_pem", "passphrase"];
     !is_harmless(&key)
         && (whole.contains(&key.as_str()) || parts.iter().any(|part| key.contains(part)))
 }

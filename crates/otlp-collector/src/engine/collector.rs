@@ -67,6 +67,7 @@ impl Collector {
         self.until_empty(Deadline::after(now(), LAST_ANSWERS)).await;
         self.stop_extensions(deadline).await;
         self.board.enter(Phase::Stopped);
+        self.board.keep_measurements();
         let ledger = self.board.ledger();
         ledger.log();
         ledger

@@ -10,9 +10,8 @@ use crate::component::{BoxError, Host, Node, Processor, Running, Tally};
 use crate::config::ConfigError;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
 use crate::edit::{AttributesSettings, FilterSettings, Plan, ResourceSettings};
-use crate::processors::items::measure_items;
 use crate::processors::placed::Placed;
-use crate::telemetry::{Instrument, Measurements};
+use crate::telemetry::{Instrument, Measurements, processor};
 
 /// Edits requests and hands them on, and drops what its plan does not keep.
 ///
@@ -121,7 +120,7 @@ impl Consumer for EditProcessor {
 impl Running for EditProcessor {
     fn measure(&self, measurements: &mut Measurements) {
         let counts = self.counts();
-        measure_items(measurements, self.plan.signal(), counts.incoming, counts.outgoing());
+        processor::measure(counts.incoming, counts.outgoing(), measurements);
     }
 }
 

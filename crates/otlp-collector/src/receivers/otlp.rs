@@ -74,6 +74,8 @@ mod tls;
 mod unix;
 
 pub use self::auth::{Authenticator, BasicCredentials, BearerTokens, Credentials, Denied};
+pub(crate) use self::auth::{ask, one_of, scheme};
+pub(crate) use self::bind::tcp as bind_tcp;
 pub use self::counters::{ConnectionCounts, CountersSnapshot, SignalCounts, Transport};
 pub use self::settings::{
     AuthSettings, CorsSettings, GrpcSettings, HttpSettings, KeepaliveSettings, LimitSettings,

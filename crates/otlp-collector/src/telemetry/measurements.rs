@@ -1,6 +1,7 @@
 //! Numbers of a moment, with their names: what a page or an export of metrics is made of.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What is measured: the name, unit and meaning of a metric.
 ///
@@ -141,8 +142,34 @@ impl Measurements {
         self.around.pop();
     }
 
+    /// Has somebody write down what they have counted. What they wrote before they panicked stays.
+    pub(crate) fn of(&mut self, write: impl FnOnce(&mut Self)) {
+        let depth = self.around.len();
+        // That they panic is told by the process's panic hook.
+        let _ = catch_unwind(AssertUnwindSafe(|| write(self)));
+        self.around.truncate(depth);
+    }
+
     /// All instruments with their values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Instrument, &[Point])> {
         self.metrics.values().map(|(instrument, points)| (instrument, points.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNT: Instrument = Instrument::counter("count", "{items}", "Items.");
+
+    #[test]
+    fn who_panics_while_it_is_asked_leaves_the_others_numbers_right() {
+        let mut all = Measurements::default();
+        all.within("receiver", "one", |all| {
+            all.of(|all| all.within("transport", "grpc", |_| panic!("boom")));
+            all.set(&COUNT, 1u64);
+        });
+        let (_, points) = all.iter().next().unwrap();
+        assert_eq!(points[0].attributes, [("receiver", "one".to_owned())]);
     }
 }

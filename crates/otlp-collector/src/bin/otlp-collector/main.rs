@@ -13,6 +13,7 @@ use clap::Parser as _;
 use otlp_collector::config::Config;
 use otlp_collector::engine::Blueprint;
 use otlp_collector::registry::Registry;
+use otlp_collector::telemetry::TelemetrySettings;
 
 use self::args::{Args, Command, PrintMode, Reading};
 
@@ -42,16 +43,24 @@ fn main() -> ExitCode {
 /// Why the program ends early: one sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// A configuration in which everything was checked.
+struct Checked {
+    config: Config,
+    blueprint: Blueprint,
+    telemetry: TelemetrySettings,
+}
+
 /// Reads a configuration and checks it as far as that is possible without opening anything.
-fn checked(reading: &Reading) -> Result<(Config, Blueprint), Failure> {
+fn checked(reading: &Reading) -> Result<Checked, Failure> {
     let config = Config::load(&reading.sources()?)?;
     let blueprint = Blueprint::new(&config.settings, &Registry::standard())?;
-    Ok((config, blueprint))
+    let telemetry = TelemetrySettings::read(config.settings.service.telemetry.as_ref())?;
+    Ok(Checked { config, blueprint, telemetry })
 }
 
 fn validate(reading: &Reading) -> Result<(), Failure> {
-    let (config, _) = checked(reading)?;
-    for warning in &config.warnings {
+    let Checked { config, telemetry, .. } = checked(reading)?;
+    for warning in config.warnings.iter().chain(&telemetry.warnings()) {
         say(&format!("Warning: {warning}"));
     }
     Ok(())
@@ -59,7 +68,7 @@ fn validate(reading: &Reading) -> Result<(), Failure> {
 
 fn print_config(reading: &Reading, mode: PrintMode, validate: bool) -> Result<(), Failure> {
     let config = match validate {
-        true => checked(reading)?.0,
+        true => checked(reading)?.config,
         false => Config::load(&reading.sources()?)?,
     };
     print(&config.to_yaml(mode.into()))

@@ -2,16 +2,19 @@
 
 use otlp_collector::admission::Budget;
 use otlp_collector::engine::{Blueprint, Collector};
+use otlp_collector::telemetry::{self, Telemetry, TelemetrySettings, logs};
 use otlp_core::export::Deadline;
 use tokio::runtime::Runtime;
 
 use crate::args::{Reading, Running};
 use crate::signals::Signals;
-use crate::{Failure, checked};
+use crate::{Checked, Failure, checked};
 
 /// Reads the configuration and runs what it says.
 pub(crate) fn run(reading: &Reading, running: &Running) -> Result<(), Failure> {
-    let (config, blueprint) = checked(reading)?;
+    let Checked { config, blueprint, telemetry } = checked(reading)?;
+    // Until the end: what is said last is written too.
+    let _logs = logs::init(&telemetry.logs)?;
     for warning in &config.warnings {
         tracing::warn!(target: "otlp_collector", "{warning}");
     }
@@ -19,23 +22,33 @@ pub(crate) fn run(reading: &Reading, running: &Running) -> Result<(), Failure> {
         tracing::warn!(target: "otlp_collector", "--feature-gates has no effect here");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(&blueprint, running));
+    let ended = runtime.block_on(serve(&blueprint, &telemetry, running));
     end(runtime);
     ended
 }
 
-async fn serve(blueprint: &Blueprint, running: &Running) -> Result<(), Failure> {
+async fn serve(
+    blueprint: &Blueprint,
+    telemetry: &TelemetrySettings,
+    running: &Running,
+) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let collector = tokio::select! {
         started = blueprint.start(budget(running)) => started?,
         signal = signals.next() => return Err(format!("{signal} before everything was started").into()),
     };
-    tell_where(&collector);
+    let telemetry = telemetry::start(telemetry, collector.board()).await?;
+    tell_where(&collector, &telemetry);
     let signal = signals.next().await;
     tracing::info!(target: "otlp_collector", "{signal}: ending within {:?}", running.shutdown_timeout);
     let deadline = Deadline::after(std::time::Instant::now(), running.shutdown_timeout);
     tokio::select! {
-        ledger = collector.stop(deadline) => match ledger.unaccounted() {
+        ledger = async {
+            let ledger = collector.stop(deadline).await;
+            // The numbers that are sent last are those of the end.
+            telemetry.stop(deadline).await;
+            ledger
+        } => match ledger.unaccounted() {
             0 => Ok(()),
             items => Err(format!("{items} items are not accounted for").into()),
         },
@@ -43,7 +56,10 @@ async fn serve(blueprint: &Blueprint, running: &Running) -> Result<(), Failure> 
     }
 }
 
-fn tell_where(collector: &Collector) {
+fn tell_where(collector: &Collector, telemetry: &Telemetry) {
+    for address in telemetry.addresses() {
+        tracing::info!(target: "otlp_collector", "metrics of the collector are at http://{address}/metrics");
+    }
     for (receiver, what, address) in collector.listeners() {
         tracing::info!(target: "otlp_collector", %receiver, "listening for {what} at {address}");
     }

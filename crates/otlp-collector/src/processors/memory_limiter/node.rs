@@ -13,8 +13,7 @@ use super::memory::{Linux, Memory};
 use super::settings::MemoryLimiterSettings;
 use crate::component::{BoxError, Host, Node, Processor, Running};
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
-use crate::processors::items::measure_items;
-use crate::telemetry::{Instrument, Measurements};
+use crate::telemetry::{Instrument, Measurements, processor};
 
 /// The settings, and the one checker of all pipelines that name this processor.
 #[derive(Debug)]
@@ -96,7 +95,7 @@ impl Running for Limited {
         let counts = (count(&self.accepted), count(&self.refused));
         measurements.set(&accepted, counts.0);
         measurements.set(&refused, counts.1);
-        measure_items(measurements, self.signal, counts.0.saturating_add(counts.1), counts.0);
+        processor::measure(counts.0.saturating_add(counts.1), counts.0, measurements);
     }
 }
 

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
 use otlp_core::export::Secret;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::refusal::{Kind, Refusal};
+use crate::component::BoxFuture;
 
 /// Checks who sends. Asked once for each request, before its body is read.
 ///
@@ -24,6 +27,17 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     ///
     /// It may not; see [`Denied`].
     fn authenticate(&self, request: &Credentials<'_>) -> Result<(), Denied>;
+
+    /// Looks again at credentials that [`authenticate`](Self::authenticate) has called unknown, where that takes
+    /// longer than a request may hold a thread, such as comparing a slow hash. What is returned must not block
+    /// either: it waits for work that is done elsewhere, and bounds how much of it there is. Default: nothing.
+    fn look_closer(
+        &self,
+        request: &Credentials<'_>,
+    ) -> Option<BoxFuture<'static, Result<(), Denied>>> {
+        let _ = request;
+        None
+    }
 
     /// What `WWW-Authenticate` says to a client that is not known. Default `Bearer`.
     fn challenge(&self) -> HeaderValue {
@@ -41,6 +55,14 @@ pub struct Credentials<'a> {
     pub peer: SocketAddr,
 }
 
+impl<'a> Credentials<'a> {
+    /// What is known of a request.
+    #[must_use]
+    pub const fn new(headers: &'a HeaderMap, peer: SocketAddr) -> Self {
+        Self { headers, peer }
+    }
+}
+
 /// Why a request is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -51,6 +73,9 @@ pub enum Denied {
     /// The sender is known, and may not: PERMISSION_DENIED, 403.
     #[error("the credentials do not allow this")]
     NotAllowed,
+    /// Too many credentials are being looked at, so these were not: UNAVAILABLE, 503.
+    #[error("too many credentials are being checked")]
+    Busy,
 }
 
 /// One of several tokens, as `Authorization: Bearer <token>`.
@@ -102,25 +127,41 @@ impl Authenticator for BasicCredentials {
 }
 
 /// Asks an authenticator. One that panics lets nobody in.
-pub(super) fn check(
+pub(super) async fn check(
     authenticator: &dyn Authenticator,
     credentials: &Credentials<'_>,
 ) -> Result<(), Refusal> {
-    let asked = catch_unwind(AssertUnwindSafe(|| authenticator.authenticate(credentials)));
-    let denied = match asked {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(denied)) => denied,
-        Err(_) => return Err(Refusal::panicked()),
+    let denied = match ask(authenticator, credentials).await {
+        Some(Ok(())) => return Ok(()),
+        Some(Err(denied)) => denied,
+        None => return Err(Refusal::panicked()),
     };
     let kind = match denied {
         Denied::Unknown => Kind::Unauthenticated,
         Denied::NotAllowed => Kind::Forbidden,
+        Denied::Busy => return Err(Refusal::overloaded(denied.to_string(), BUSY)),
     };
     Err(Refusal::new(kind, denied.to_string()))
 }
 
+/// What an authenticator says; `None` if it panics.
+pub(crate) async fn ask(
+    authenticator: &dyn Authenticator,
+    credentials: &Credentials<'_>,
+) -> Option<Result<(), Denied>> {
+    let asked = catch_unwind(AssertUnwindSafe(|| match authenticator.authenticate(credentials) {
+        Err(Denied::Unknown) => authenticator.look_closer(credentials).ok_or(Err(Denied::Unknown)),
+        answer => Err(answer),
+    }));
+    match asked {
+        Ok(Ok(closer)) => AssertUnwindSafe(closer).catch_unwind().await.ok(),
+        Ok(Err(answer)) => Some(answer),
+        Err(_) => None,
+    }
+}
+
 /// What follows the name of the scheme in the only `Authorization` header.
-fn scheme<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+pub(crate) fn scheme<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().filter(|_| values.next().is_none())?.as_bytes();
     let (scheme, rest) = value.split_at_checked(name.len())?;
@@ -129,11 +170,14 @@ fn scheme<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
 }
 
 /// Whether `given` is one of `known`: all are compared, whichever it is.
-fn one_of<'a>(known: impl Iterator<Item = &'a str>, given: &[u8]) -> Result<(), Denied> {
+pub(crate) fn one_of<'a>(known: impl Iterator<Item = &'a str>, given: &[u8]) -> Result<(), Denied> {
     let none = Choice::from(0);
     let found = known.fold(none, |found, known| found | known.as_bytes().ct_eq(given));
     if bool::from(found) { Ok(()) } else { Err(Denied::Unknown) }
 }
+
+/// When to come again with credentials that were not looked at.
+const BUSY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

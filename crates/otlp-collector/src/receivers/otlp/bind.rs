@@ -24,14 +24,7 @@ impl Listener {
         if transport == SocketKind::Unix {
             return unix(endpoint).await;
         }
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it names no address");
-        for address in addresses(endpoint, transport).await? {
-            match listen(address) {
-                Ok(listener) => return Ok(Self::Tcp(listener)),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        tcp(endpoint, transport).await.map(Self::Tcp)
     }
 
     pub(super) fn addr(&self) -> Option<SocketAddr> {
@@ -68,6 +61,18 @@ async fn unix(endpoint: &str) -> io::Result<Listener> {
 #[cfg(not(unix))]
 async fn unix(_endpoint: &str) -> io::Result<Listener> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
+}
+
+/// Listens at the first address of TCP that can be had.
+pub(crate) async fn tcp(endpoint: &str, transport: SocketKind) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it names no address");
+    for address in addresses(endpoint, transport).await? {
+        match listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 async fn addresses(endpoint: &str, transport: SocketKind) -> io::Result<Vec<SocketAddr>> {

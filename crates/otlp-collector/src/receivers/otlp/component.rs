@@ -6,10 +6,12 @@ use std::time::Duration;
 use otlp_core::export::Deadline;
 use parking_lot::Mutex;
 
+use super::counters::CountersSnapshot;
 use super::start::{OtlpReceiver, RunningReceiver};
 use crate::clock::now;
 use crate::component::{BoxError, BoxFuture, Host, Receiver, Running};
 use crate::consumer::Consumers;
+use crate::telemetry::{Measurements, receiver};
 
 impl Receiver for OtlpReceiver {
     fn start<'a>(
@@ -38,6 +40,8 @@ impl Receiver for OtlpReceiver {
 struct Served {
     listeners: Vec<(&'static str, SocketAddr)>,
     running: Mutex<Option<RunningReceiver>>,
+    /// What was counted when it had ended.
+    last: Mutex<CountersSnapshot>,
 }
 
 impl Served {
@@ -45,19 +49,33 @@ impl Served {
         let listeners = [("grpc", running.grpc_addr()), ("http", running.http_addr())];
         let listeners =
             listeners.into_iter().filter_map(|(name, addr)| Some((name, addr?))).collect();
-        Self { listeners, running: Mutex::new(Some(running)) }
+        Self { listeners, running: Mutex::new(Some(running)), last: Mutex::default() }
     }
 }
 
 impl Running for Served {
     fn stop(&self, deadline: Deadline) -> BoxFuture<'_, ()> {
-        let running = self.running.lock().take();
+        let running = {
+            let mut running = self.running.lock();
+            if let Some(running) = &*running {
+                *self.last.lock() = running.counters();
+            }
+            running.take()
+        };
         Box::pin(async move {
             if let Some(running) = running {
                 let grace = deadline.remaining(now()).unwrap_or(Duration::MAX);
-                running.stop(grace).await;
+                *self.last.lock() = running.stop(grace).await;
             }
         })
+    }
+
+    fn measure(&self, measurements: &mut Measurements) {
+        let counters = match &*self.running.lock() {
+            Some(running) => running.counters(),
+            None => *self.last.lock(),
+        };
+        receiver::measure(&counters, measurements);
     }
 
     fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {

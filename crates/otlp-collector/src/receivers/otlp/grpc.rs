@@ -49,7 +49,7 @@ impl GrpcEnd {
             let _ = respond.send_response(response, true);
             return;
         }
-        let answer = match self.admit(&head, peer) {
+        let answer = match self.admit(&head, peer).await {
             Err(answer) => answer,
             Ok((signal, encoding)) => {
                 let timeout = self.intake.limits.request_timeout;
@@ -76,7 +76,7 @@ impl GrpcEnd {
     }
 
     /// What the headers decide, before the body is read.
-    fn admit(
+    async fn admit(
         &self,
         head: &http::request::Parts,
         peer: SocketAddr,
@@ -86,7 +86,7 @@ impl GrpcEnd {
         let refused = |refusal| self.intake.refuse(Transport::Grpc, signal, refusal);
         if let Some(auth) = &self.auth {
             let credentials = Credentials { headers: &head.headers, peer };
-            super::auth::check(auth.as_ref(), &credentials).map_err(refused)?;
+            super::auth::check(auth.as_ref(), &credentials).await.map_err(refused)?;
         }
         let Some(known) = signal.filter(|signal| self.intake.consumer(*signal).is_some()) else {
             return Err(refused(Refusal::new(Kind::Unknown, "nothing here has this method")));

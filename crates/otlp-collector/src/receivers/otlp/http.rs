@@ -88,7 +88,7 @@ impl HttpEnd {
             return response;
         }
         let form = form(&head.headers);
-        let mut response = match self.admit(head, form, peer) {
+        let mut response = match self.admit(head, form, peer).await {
             Ok((signal, form, encoding)) => {
                 let answer = self.take(head, signal, form, encoding, body).await;
                 self.respond(answer, Some(form), signal)
@@ -105,7 +105,7 @@ impl HttpEnd {
     }
 
     /// What the headers decide, before the body is read.
-    fn admit(
+    async fn admit(
         &self,
         head: &Parts,
         form: Option<Form>,
@@ -116,7 +116,7 @@ impl HttpEnd {
         let refused = |refusal| self.intake.refuse(Transport::Http, signal, refusal);
         if let Some(authenticator) = &self.auth {
             let credentials = Credentials { headers: &head.headers, peer };
-            auth::check(authenticator.as_ref(), &credentials).map_err(refused)?;
+            auth::check(authenticator.as_ref(), &credentials).await.map_err(refused)?;
         }
         let Some(known) = signal.filter(|signal| self.intake.consumer(*signal).is_some()) else {
             return Err(refused(Refusal::new(Kind::Unknown, "nothing is posted here")));
