@@ -3,7 +3,8 @@
 //! A [`Budget`] is a number of bytes that the whole process shares. A receiver takes a [`Ticket`] for a
 //! request before it reads it, grows the ticket while it reads and inflates, and hands it on with what was
 //! read; the bytes come back when the last part of it has left the collector. A full budget is a refusal
-//! that the client may repeat, after a short wait at most.
+//! that the client may repeat, after a short wait at most. Before it is full it slows down those who fill it:
+//! see [`Budget::delay`].
 //!
 //! ```
 //! use otlp_collector::admission::Budget;
@@ -70,6 +71,19 @@ impl Budget {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0.capacity
+    }
+
+    /// How much later than it could a client should have its answer, so that it brings the next request when
+    /// there is less here: nothing up to an eighth of the budget, and from there on more and more, up to
+    /// 80 ms when it is full. Without it, clients that send as fast as they are answered fill every queue
+    /// before they meet a bound.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        let calm = self.0.capacity / 8;
+        let above = self.used().saturating_sub(calm).min(self.0.capacity);
+        let room = self.0.capacity.saturating_sub(calm).max(1);
+        // Shares of a budget; no exact number is asked for.
+        LONGEST_DELAY.mul_f64((above as f64 / room as f64).clamp(0.0, 1.0))
     }
 
     /// A number and nothing that it guards: no other memory is read because of it, so no ordering is needed.
@@ -201,6 +215,9 @@ impl Full {
     }
 }
 
+/// Of an answer where the budget is full.
+const LONGEST_DELAY: Duration = Duration::from_millis(80);
+
 /// A notice that was missed costs no more than this.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -242,6 +259,19 @@ mod tests {
         drop(ticket);
         assert_eq!(budget.used(), 0);
         assert!(budget.take(0).is_ok() && budget.take(100).is_ok());
+    }
+
+    #[test]
+    fn a_budget_that_fills_slows_down_who_fills_it() {
+        let budget = Budget::new(1000);
+        let delay = |bytes| {
+            let ticket = budget.take(bytes).unwrap();
+            let delay = budget.delay().as_millis();
+            drop(ticket);
+            delay
+        };
+        assert_eq!([0, 125, 475, 1000].map(delay), [0, 0, 32, 80]);
+        assert_eq!(Budget::new(0).delay(), Duration::ZERO);
     }
 
     #[test]

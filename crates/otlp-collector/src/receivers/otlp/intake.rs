@@ -96,10 +96,21 @@ impl Intake {
             }
         };
         account.close(&answer, items);
-        if let Answer::Refused(refusal) = &answer {
-            say(transport, Some(signal), refusal);
+        match &answer {
+            Answer::Taken(_) => self.slow_down().await,
+            // What was refused is told at once.
+            Answer::Refused(refusal) => say(transport, Some(signal), refusal),
         }
         answer
+    }
+
+    /// Keeps back an answer where much is under way.
+    async fn slow_down(&self) {
+        let delay = self.budget.delay();
+        // The clock has milliseconds.
+        if delay >= Duration::from_millis(1) {
+            tokio::time::sleep(delay).await;
+        }
     }
 
     async fn try_take<B>(
