@@ -13,14 +13,9 @@ for tool in node npm; do
     fi
 done
 
-# Absolute, since Node takes it for a place of its modules.
-target=$(mkdir -p "${CARGO_TARGET_DIR:-target}/interop-js" && cd "${CARGO_TARGET_DIR:-target}/interop-js" && pwd)
-lock=package-lock.json
-if ! cmp -s "interop/js/$lock" "$target/node_modules/installed-lock.json"; then
-    cp interop/js/package.json "interop/js/$lock" "$target/"
-    npm ci --prefix "$target" --ignore-scripts --no-audit --no-fund --loglevel error
-    cp "interop/js/$lock" "$target/node_modules/installed-lock.json"
-fi
+# shellcheck source=scripts/node-modules.sh
+. scripts/node-modules.sh
+modules=$(node_modules interop/js interop-js)
 
 # The official .proto files are in the sources of the crate that the tests use as their oracle.
 protos=$(cargo metadata --locked --format-version 1 | python3 -c '
@@ -34,4 +29,4 @@ for package in json.load(sys.stdin)["packages"]:
 # shellcheck source=scripts/example-path.sh
 . scripts/example-path.sh
 client=$(example_path interop_json)
-NODE_PATH="$target/node_modules" node interop/js/check.js "$client" "$protos"
+NODE_PATH="$modules" node interop/js/check.js "$client" "$protos"

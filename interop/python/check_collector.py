@@ -10,12 +10,8 @@ that is its own. That is read with the official protobuf classes, and each field
 Exit code 0 when all scenarios hold. Listens on loopback, on ports that were free.
 """
 
-import contextlib
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,16 +20,13 @@ import urllib.request
 import check
 import check_signals
 import otlp_json
+from collector_process import CollectorProcess
+from otlp_fields import with_bodies_unset
 from otlp_servers import SIGNALS, Received, Scenario, check_all, run_client, run_file_client
 
-# Ports can be taken between finding and using them.
-START_ATTEMPTS = 3
-START_TIMEOUT_SECONDS = 30
-STOP_TIMEOUT_SECONDS = 10
 POST_TIMEOUT_SECONDS = 30
 # From the client's end until everything is in the file.
 WRITE_TIMEOUT_SECONDS = 15
-LOG_LINES_SHOWN = 20
 LARGEST_REQUEST_MIB = 16
 
 CONFIG = """
@@ -79,54 +72,20 @@ class Collector:
     """A running Collector that writes each signal to a file of its own."""
 
     def __init__(self, binary, folder):
-        self.binary, self.folder = binary, folder
         self.files = {signal: os.path.join(folder, f"{signal}.jsonl") for signal in SIGNALS}
         self.read = dict.fromkeys(SIGNALS, 0)
-        self.log = os.path.join(folder, "collector.log")
-        for _ in range(START_ATTEMPTS):
-            if self.start():
-                return
-        sys.exit(f"interop collector: it does not start; its last words:\n{self.last_words()}")
+        self.process = CollectorProcess(binary, folder, 2, self.config)
+        grpc, http = (f"http://127.0.0.1:{port}" for port in self.process.ports)
+        self.endpoints = {"grpc": grpc, "http": http, "json": http}
 
-    def start(self):
-        """Whether it listens."""
-        ports = free_ports(2)
-        config = os.path.join(self.folder, "config.yaml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(
-                CONFIG.format(
-                    grpc=ports[0],
-                    http=ports[1],
-                    largest=LARGEST_REQUEST_MIB,
-                    exporters="".join(EXPORTER.format(signal=it, path=self.files[it]) for it in SIGNALS),
-                    pipelines="".join(PIPELINE.format(signal=it) for it in SIGNALS),
-                )
-            )
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [self.binary, "--config", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        self.endpoints = {
-            "grpc": f"http://127.0.0.1:{ports[0]}",
-            "http": f"http://127.0.0.1:{ports[1]}",
-            "json": f"http://127.0.0.1:{ports[1]}",
-        }
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if all(listens(port) for port in ports) and self.process.poll() is None:
-                return True
-            time.sleep(0.05)
-        self.stop()
-        return False
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+    def config(self, ports):
+        return CONFIG.format(
+            grpc=ports[0],
+            http=ports[1],
+            largest=LARGEST_REQUEST_MIB,
+            exporters="".join(EXPORTER.format(signal=it, path=self.files[it]) for it in SIGNALS),
+            pipelines="".join(PIPELINE.format(signal=it) for it in SIGNALS),
+        )
 
     def run(self, client, scenario):
         """What the client says that it sent, and what the Collector has written since."""
@@ -144,8 +103,8 @@ class Collector:
                 received.requests.append(request)
                 missing -= items(request)
             time.sleep(0.02)
-        if self.process.poll() is not None:
-            received.complain(f"the Collector has ended; its last words:\n{self.last_words()}")
+        if not self.process.is_running():
+            received.complain(f"the Collector has ended; its last words:\n{self.process.last_words()}")
         return sent, received
 
     def written(self, signal):
@@ -156,20 +115,6 @@ class Collector:
         self.read[signal] += len(whole) + len(newline)
         for line in whole.splitlines():
             yield with_bodies_unset(otlp_json.parse(line, SIGNALS[signal].request))
-
-    def last_words(self):
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return "".join(log.readlines()[-LOG_LINES_SHOWN:])
-
-
-def with_bodies_unset(request):
-    """The Collector does not tell a record without a body from one whose body is an empty value."""
-    for of_resource in getattr(request, "resource_logs", ()):
-        for of_scope in of_resource.scope_logs:
-            for record in of_scope.log_records:
-                if record.body.WhichOneof("value") is None:
-                    record.ClearField("body")
-    return request
 
 
 def items(request):
@@ -191,22 +136,6 @@ def post(url, line):
         raise ValueError(f"the answer to a line is {answer}")
 
 
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for it in sockets:
-            it.bind(("127.0.0.1", 0))
-        return [it.getsockname()[1] for it in sockets]
-
-
-def listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    except OSError:
-        return False
-
-
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
@@ -223,7 +152,7 @@ def main():
         try:
             check_all("interop collector", list(scenarios()), run)
         finally:
-            collector.stop()
+            collector.process.stop()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reads OTLP/JSON with the official protobuf classes.
+"""Reads OTLP/JSON with the official protobuf classes: strictly, or as a server must take it.
 
 OTLP/JSON is the JSON mapping of protobuf with rules of its own. Where they differ from the mapping the text
 is brought into its form here, explicitly; where they are stricter than the reader they are checked here.
@@ -31,6 +31,13 @@ def parse(text, message_class):
     return json_format.ParseDict(converted(parsed, message_class.DESCRIPTOR), message_class())
 
 
+def parse_leniently(text, message_class):
+    """The message that `text` is, also with fields that are not known and 64-bit integers as numbers."""
+    parsed = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_int=integer)
+    known = converted(parsed, message_class.DESCRIPTOR, is_strict=False)
+    return json_format.ParseDict(known, message_class())
+
+
 def unique(pairs):
     result = dict(pairs)
     if len(result) != len(pairs):
@@ -43,7 +50,7 @@ def integer(text):
     return -0.0 if text == "-0" else int(text)
 
 
-def converted(value, descriptor):
+def converted(value, descriptor, is_strict=True):
     """A message in the mapping of protobuf: ids in base64."""
     if not isinstance(value, dict):
         raise ValueError(f"{descriptor.name} is {value!r}")
@@ -52,12 +59,14 @@ def converted(value, descriptor):
     for name, content in value.items():
         # Only lowerCamelCase is allowed; the reader takes the original names as well.
         if name not in fields:
+            if not is_strict:
+                continue
             raise ValueError(f"{descriptor.name} has no {name!r}")
         field = fields[name]
         if is_repeated(field):
-            result[name] = [converted_value(member, field) for member in content]
+            result[name] = [converted_value(member, field, is_strict) for member in content]
         else:
-            result[name] = converted_value(content, field)
+            result[name] = converted_value(content, field, is_strict)
     return result
 
 
@@ -66,14 +75,14 @@ def is_repeated(field):
     return field.is_repeated if hasattr(field, "is_repeated") else field.label == Field.LABEL_REPEATED
 
 
-def converted_value(value, field):
+def converted_value(value, field, is_strict):
     if field.type == Field.TYPE_MESSAGE:
-        return converted(value, field.message_type)
+        return converted(value, field.message_type, is_strict)
     if field.json_name in IDS:
         if not HEX.fullmatch(value):
             raise ValueError(f"{field.name} is {value!r}, not lower-case hexadecimal digits")
         return base64.b64encode(bytes.fromhex(value)).decode()
-    if field.type in INTEGERS_64 and not isinstance(value, str):
+    if is_strict and field.type in INTEGERS_64 and not isinstance(value, str):
         raise ValueError(f"{field.name} is {value!r}, not a decimal string")
     # Enums stand by their number; a bool is an int in Python.
     if field.type in INTEGERS_32 and type(value) is not int:
