@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::memory::{Linux, Memory as _};
+
 /// Bytes that may be here at once. Clones share them.
 #[derive(Clone)]
 pub struct Budget(Arc<Count>);
@@ -48,6 +50,15 @@ impl Budget {
     pub fn new(capacity: usize) -> Self {
         let [used, waiting] = [const { AtomicUsize::new(0) }; 2];
         Self(Arc::new(Count { capacity, used, waiting, left: Notify::new() }))
+    }
+
+    /// A budget for this process: [`DEFAULT_CAPACITY`](Self::DEFAULT_CAPACITY), or 40 % of the memory that it may
+    /// use if that is less. Reads a few files of the system.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let memory = Linux::default().total().unwrap_or(u64::MAX);
+        let share = usize::try_from(memory / 10 * 4).unwrap_or(usize::MAX);
+        Self::new(share.min(Self::DEFAULT_CAPACITY))
     }
 
     /// Takes bytes, all or none. Costs one atomic operation.

@@ -13,6 +13,7 @@ pub mod exporters;
 pub mod extensions;
 pub mod fan_out;
 mod gathering;
+mod memory;
 mod pages;
 pub mod pipeline;
 pub mod processors;

@@ -66,7 +66,7 @@ impl Default for PipelineBuilder {
     fn default() -> Self {
         Self {
             signals: Signal::ALL.to_vec(),
-            budget: Budget::new(Budget::DEFAULT_CAPACITY),
+            budget: Budget::of_this_process(),
             receivers: Vec::new(),
             processors: Vec::new(),
             exporters: Vec::new(),
@@ -87,7 +87,7 @@ impl PipelineBuilder {
         self
     }
 
-    /// How many bytes may be in it at once. Default [`Budget::DEFAULT_CAPACITY`].
+    /// How many bytes may be in it at once. Default [`Budget::of_this_process`].
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self

@@ -1,7 +1,6 @@
 //! The processor `memory_limiter`: what comes is refused while this process has too much memory.
 
 mod checker;
-mod memory;
 mod node;
 mod settings;
 

@@ -54,6 +54,22 @@ const PANICS: Instrument = Instrument::counter(
     "Number of panics that were caught.",
 );
 
+const OPEN: Instrument = Instrument::gauge(
+    "otelcol_receiver_open_connections",
+    "{connections}",
+    "Number of connections that are there now.",
+);
+const FAILED_RELOADS: Instrument = Instrument::counter(
+    "otelcol_receiver_failed_certificate_reloads",
+    "{reloads}",
+    "Number of times that certificates were read again and could not be used.",
+);
+const UNKNOWN: Instrument = Instrument::counter(
+    "otelcol_receiver_unknown_requests",
+    "{requests}",
+    "Number of requests that name no signal.",
+);
+
 /// Writes down what a receiver has counted: of each signal, once something of it has come.
 pub(crate) fn measure(counters: &CountersSnapshot, all: &mut Measurements) {
     for (transport, name) in [(Transport::Grpc, "grpc"), (Transport::Http, "http")] {
@@ -67,6 +83,7 @@ pub(crate) fn measure(counters: &CountersSnapshot, all: &mut Measurements) {
         });
     }
     of_connections(&counters.connections, all);
+    all.set(&UNKNOWN, counters.unknown_requests);
 }
 
 fn of_signal(signal: Signal, counts: &SignalCounts, all: &mut Measurements) {
@@ -100,5 +117,7 @@ fn of_connections(counts: &ConnectionCounts, all: &mut Measurements) {
     ] {
         all.within("outcome", outcome, |all| all.set(&CONNECTIONS, connections));
     }
+    all.set(&OPEN, counts.open);
+    all.set(&FAILED_RELOADS, counts.failed_reloads);
     all.set(&PANICS, counts.panics);
 }

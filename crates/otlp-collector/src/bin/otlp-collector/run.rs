@@ -68,7 +68,7 @@ fn tell_where(collector: &Collector, telemetry: &Telemetry) {
 
 fn budget(running: &Running) -> Budget {
     let bytes = running.memory_budget_mib.map(|mib| (mib as usize).saturating_mul(1 << 20));
-    Budget::new(bytes.unwrap_or(Budget::DEFAULT_CAPACITY))
+    bytes.map_or_else(Budget::of_this_process, Budget::new)
 }
 
 /// Ends the runtime. What still blocks a thread then, such as the lookup of a name, is not waited for.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::memory::Memory;
 use super::settings::{Limits, MemoryLimiterSettings};
 use crate::component::BoxError;
 use crate::config::ComponentId;
+use crate::memory::Memory;
 
 /// Knows whether to refuse. Its task ends with it.
 #[derive(Debug)]

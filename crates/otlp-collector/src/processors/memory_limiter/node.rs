@@ -9,10 +9,10 @@ use otlp_core::export::{Deadline, ErrorKind, ExportError, Outcome};
 use parking_lot::Mutex;
 
 use super::checker::Checker;
-use super::memory::{Linux, Memory};
 use super::settings::MemoryLimiterSettings;
 use crate::component::{BoxError, Host, Node, Processor, Running};
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
+use crate::memory::{Linux, Memory};
 use crate::telemetry::{Instrument, Measurements, processor};
 
 /// The settings, and the one checker of all pipelines that name this processor.

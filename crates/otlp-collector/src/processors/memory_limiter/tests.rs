@@ -9,13 +9,13 @@ use otlp_core::Signal;
 use otlp_core::export::{Deadline, Outcome};
 use tokio::time::sleep;
 
-use super::memory::Memory;
 use super::*;
 use crate::admission::Budget;
 use crate::component::{Host, Node, Processor as _};
 use crate::config::ConfigError;
 use crate::consumer::{Answer, Batch, Consumer};
 use crate::gathering::tests::payload;
+use crate::memory::Memory;
 use crate::telemetry::{Measurements, Value};
 
 #[derive(Debug, Default)]

@@ -43,7 +43,7 @@ impl Memory for Linux {
 
 impl Linux {
     #[cfg(test)]
-    pub(super) fn at(root: &Path) -> Self {
+    pub(crate) fn at(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
