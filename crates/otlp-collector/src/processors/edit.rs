@@ -10,7 +10,6 @@ use crate::component::{BoxError, Host, Node, Processor, Running, Tally};
 use crate::config::ConfigError;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
 use crate::edit::{AttributesSettings, FilterSettings, Plan, ResourceSettings};
-use crate::processors::placed::Placed;
 use crate::telemetry::{Instrument, Measurements, processor};
 
 /// Edits requests and hands them on, and drops what its plan does not keep.
@@ -130,21 +129,6 @@ impl Node for EditProcessor {
     }
 }
 
-impl Processor for Placed<AttributesSettings> {
-    fn check(&self, signal: Signal) -> Result<(), ConfigError> {
-        self.settings.check(signal).map_err(|error| self.at(error))
-    }
-
-    fn start(
-        &self,
-        host: &Host,
-        signal: Signal,
-        next: SharedConsumer,
-    ) -> Result<Arc<dyn Node>, BoxError> {
-        self.settings.start(host, signal, next)
-    }
-}
-
 impl Processor for AttributesSettings {
     fn check(&self, signal: Signal) -> Result<(), ConfigError> {
         Plan::attributes(self, signal).map(drop)
@@ -157,21 +141,6 @@ impl Processor for AttributesSettings {
         next: SharedConsumer,
     ) -> Result<Arc<dyn Node>, BoxError> {
         Ok(Arc::new(EditProcessor::new(Plan::attributes(self, signal)?, next)))
-    }
-}
-
-impl Processor for Placed<ResourceSettings> {
-    fn check(&self, signal: Signal) -> Result<(), ConfigError> {
-        self.settings.check(signal).map_err(|error| self.at(error))
-    }
-
-    fn start(
-        &self,
-        host: &Host,
-        signal: Signal,
-        next: SharedConsumer,
-    ) -> Result<Arc<dyn Node>, BoxError> {
-        self.settings.start(host, signal, next)
     }
 }
 

@@ -1,13 +1,18 @@
 //! Settings that know where they were written, for what can only be said once the signal is known.
 
+use std::sync::Arc;
+
+use otlp_core::Signal;
 use serde::de::DeserializeOwned;
 
+use crate::component::{self, BoxError, Host, Processor};
 use crate::config::{ConfigError, Node};
+use crate::consumer::SharedConsumer;
 
 /// Settings, and where their keys stand.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed<S> {
-    pub(super) settings: S,
+    settings: S,
     node: Node,
 }
 
@@ -19,10 +24,25 @@ impl<S: DeserializeOwned> Placed<S> {
 
 impl<S> Placed<S> {
     /// An error of a setting, at the place of its key.
-    pub(super) fn at(&self, error: ConfigError) -> ConfigError {
+    fn at(&self, error: ConfigError) -> ConfigError {
         let path = error.path();
         let key = path.split("::").next().unwrap_or_default();
         let origin = self.node.get(key).unwrap_or(&self.node).origin().clone();
         error.at(&origin)
+    }
+}
+
+impl<S: Processor> Processor for Placed<S> {
+    fn check(&self, signal: Signal) -> Result<(), ConfigError> {
+        self.settings.check(signal).map_err(|error| self.at(error))
+    }
+
+    fn start(
+        &self,
+        host: &Host,
+        signal: Signal,
+        next: SharedConsumer,
+    ) -> Result<Arc<dyn component::Node>, BoxError> {
+        self.settings.start(host, signal, next)
     }
 }
