@@ -40,6 +40,7 @@ mod progress;
 mod queue;
 mod sender;
 mod settings;
+mod storage;
 
 pub use self::account::Account;
 pub use self::progress::ProgressSnapshot;
@@ -48,6 +49,7 @@ pub use self::settings::{
     BatchSettings, BatchSizer, QueueSettings, QueueSizer, RetrySettings, SendingSettings,
     SettingsError,
 };
+pub use self::storage::{Kept, MemoryStorage, Storage, StorageFuture};
 
 #[cfg(test)]
 mod tests;

@@ -234,6 +234,7 @@ mod tests {
     use crate::admission::Budget;
     use crate::config::{Config, Source};
     use crate::edit::FilterSettings;
+    use crate::processors::placed::Placed;
     use crate::telemetry::Value;
 
     /// Takes everything, and keeps it.

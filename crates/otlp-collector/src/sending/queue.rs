@@ -1,4 +1,4 @@
-//! What waits to be sent, in memory and within a bound.
+//! What waits to be sent, in order and within a bound.
 
 use std::collections::VecDeque;
 
@@ -9,40 +9,49 @@ use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
 use super::account::{Counters, Owed};
-use super::settings::{BatchSettings, QueueSizer};
-use crate::consumer::Batch;
-use crate::gathering::{Gathered, is_taken};
+use super::settings::QueueSizer;
+use super::storage::Kept;
+use crate::gathering::is_taken;
 
 /// A batch that waits, and whoever waits for it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) batch: Batch,
-    /// `None` before the queue has taken it.
-    pub(super) owed: Option<Owed>,
-    pub(super) reply: Option<oneshot::Sender<Outcome>>,
+    pub(super) kept: Box<dyn Kept>,
+    /// To be paid by whoever delivers it.
+    pub(super) owed: Owed,
+    pub(super) reply: Reply,
+    size: usize,
 }
 
-impl Entry {
+/// Whoever waits for what becomes of a batch, if anybody does.
+#[derive(Debug)]
+pub(super) struct Reply(pub(super) Option<oneshot::Sender<Outcome>>);
+
+impl Reply {
     /// Says what became of it, of which `settled` items were delivered. Nobody may be waiting any more.
-    pub(super) fn answer(self, outcome: &Outcome, settled: usize, counters: &Counters) {
-        let Some(reply) = self.reply else { return };
+    pub(super) fn send(self, outcome: &Outcome, settled: usize, counters: &Counters) {
+        let Some(reply) = self.0 else { return };
         let is_heard = reply.send(outcome.clone()).is_ok();
         if !is_heard || !is_taken(outcome) {
             counters.repeatable(settled);
         }
     }
+}
 
-    /// Puts it together with others, and says whether that is enough.
-    pub(super) fn join(mut self, gathered: &mut Gathered<Owed>, settings: &BatchSettings) -> bool {
-        if let Some(owed) = self.take_owed() {
-            gathered.add(self.batch, owed, self.reply);
+/// Room that nobody else gets, until it is dropped.
+#[derive(Debug)]
+#[must_use = "dropped, the room is free again"]
+pub(super) struct Room<'q> {
+    queue: &'q Queue,
+    size: usize,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if self.size > 0 {
+            self.queue.state.lock().size -= self.size;
+            self.queue.left.notify_waiters();
         }
-        settings.is_enough(gathered.items(), gathered.bytes())
-    }
-
-    /// The debt, to be paid by whoever delivers it.
-    pub(super) fn take_owed(&mut self) -> Option<Owed> {
-        self.owed.take()
     }
 }
 
@@ -71,10 +80,10 @@ enum Look {
 }
 
 /// Why a batch was not taken.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// There is no room now. It comes back, to wait for some.
-    Full(Entry),
+    /// There is no room now.
+    Full,
     /// It is larger than the whole queue.
     TooLarge,
     Closed,
@@ -86,13 +95,9 @@ impl Queue {
         Self { sizer, capacity, state: Mutex::default(), arrived, left }
     }
 
-    /// Takes a batch if there is room. `take_on` runs before anybody else can see it.
-    pub(super) fn push(
-        &self,
-        mut entry: Entry,
-        take_on: impl FnOnce() -> Owed,
-    ) -> Result<(), Refused> {
-        let size = self.size_of(entry.batch.payload());
+    /// Room for a request, if there is some.
+    pub(super) fn reserve(&self, payload: &Payload) -> Result<Room<'_>, Refused> {
+        let size = self.size_of(payload);
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(Refused::Closed);
@@ -102,10 +107,26 @@ impl Queue {
         }
         match state.size.checked_add(size).filter(|all| *all <= self.capacity) {
             Some(all) => state.size = all,
-            None => return Err(Refused::Full(entry)),
+            None => return Err(Refused::Full),
         }
-        entry.owed = Some(take_on());
-        state.entries.push_back(entry);
+        Ok(Room { queue: self, size })
+    }
+
+    /// Takes a batch, in the room that was reserved for it. `take_on` runs before anybody else can see it.
+    pub(super) fn push(
+        &self,
+        mut room: Room<'_>,
+        kept: Box<dyn Kept>,
+        reply: Reply,
+        take_on: impl FnOnce() -> Owed,
+    ) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            drop(state);
+            return Err(Refused::Closed);
+        }
+        let size = std::mem::take(&mut room.size);
+        state.entries.push_back(Entry { kept, owed: take_on(), reply, size });
         drop(state);
         self.arrived.notify_one();
         Ok(())
@@ -142,7 +163,7 @@ impl Queue {
             return if is_closed { Look::Closed } else { Look::Nothing };
         };
         let more = !state.entries.is_empty();
-        state.size -= self.size_of(entry.batch.payload());
+        state.size -= entry.size;
         drop(state);
         // A notice may have been meant for several.
         if more {

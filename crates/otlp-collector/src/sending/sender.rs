@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use otlp_core::Payload;
 use otlp_core::export::{BoxedExporter, Deadline, ErrorKind, ExportError, Exporter as _, Outcome};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -12,8 +13,9 @@ use tokio::time::Instant;
 use super::account::{Account, Counters, Owed};
 use super::delivery::Deliveries;
 use super::progress::{Progress, ProgressSnapshot};
-use super::queue::{Entry, Queue, Refused};
+use super::queue::{Entry, Queue, Refused, Reply, Room};
 use super::settings::{BatchSettings, QueueSettings, SendingSettings, SettingsError};
+use super::storage::{Kept, MemoryStorage, Storage};
 use crate::consumer::{Answer, Batch, Consumer};
 use crate::gathering::{Gathered, Part, in_time, is_taken};
 
@@ -30,11 +32,13 @@ struct Shared {
     deliveries: Deliveries,
     /// `None` where each batch is delivered before it is answered for.
     queue: Option<Queue>,
+    /// Where the queue keeps what waits.
+    storage: Arc<dyn Storage>,
 }
 
 impl Sender {
     /// Starts the tasks that send, on the current Tokio runtime, which needs time and whatever the exporter
-    /// needs.
+    /// needs. What waits is in memory.
     ///
     /// # Errors
     ///
@@ -47,10 +51,28 @@ impl Sender {
         exporter: BoxedExporter,
         settings: SendingSettings,
     ) -> Result<Self, SettingsError> {
+        Self::start_with(exporter, settings, Arc::new(MemoryStorage))
+    }
+
+    /// Starts with another place for what waits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub fn start_with(
+        exporter: BoxedExporter,
+        settings: SendingSettings,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self, SettingsError> {
         settings.check()?;
         let QueueSettings { enabled, num_consumers, queue_size, sizer, .. } = settings.queue;
         let batch = settings.queue.batch.clone();
         let shared = Arc::new(Shared {
+            storage,
             queue: enabled.then(|| Queue::new(sizer, queue_size.get())),
             deliveries: Deliveries {
                 exporter,
@@ -151,9 +173,7 @@ impl Shared {
             true => Some(oneshot::channel()).unzip(),
             false => (None, None),
         };
-        if let Err(refusal) =
-            self.enqueue(queue, Entry { batch, owed: None, reply }, deadline).await
-        {
+        if let Err(refusal) = self.enqueue(queue, batch, Reply(reply), deadline).await {
             counters.refused(items);
             return refusal;
         }
@@ -166,25 +186,34 @@ impl Shared {
     async fn enqueue(
         &self,
         queue: &Queue,
-        mut entry: Entry,
+        batch: Batch,
+        reply: Reply,
         deadline: Deadline,
     ) -> Result<(), Outcome> {
-        let items = entry.batch.payload().items();
-        let is_answered = entry.reply.is_none();
+        let items = batch.payload().items();
+        let is_answered = reply.0.is_none();
+        let room = self.room(queue, batch.payload(), deadline).await?;
+        let kept = self.storage.keep(batch).await.map_err(Outcome::retryable)?;
         let take_on = || self.deliveries.counters.received(items, is_answered);
+        queue.push(room, kept, reply, take_on).map_err(refusal)
+    }
+
+    /// Room in the queue; waits for it if that is what is to be done.
+    async fn room<'q>(
+        &self,
+        queue: &'q Queue,
+        payload: &Payload,
+        deadline: Deadline,
+    ) -> Result<Room<'q>, Outcome> {
         loop {
             let room = queue.room();
             tokio::pin!(room);
             // From here on it hears of room.
             room.as_mut().enable();
-            entry = match queue.push(entry, take_on) {
-                Ok(()) => return Ok(()),
-                Err(Refused::Closed) => return Err(ended()),
-                Err(Refused::TooLarge) => return Err(larger_than_the_queue()),
-                Err(Refused::Full(entry)) => entry,
-            };
-            if !self.deliveries.settings.queue.block_on_overflow {
-                return Err(full());
+            match queue.reserve(payload) {
+                Ok(room) => return Ok(room),
+                Err(Refused::Full) if self.deliveries.settings.queue.block_on_overflow => {}
+                Err(refused) => return Err(refusal(refused)),
             }
             match deadline.instant() {
                 None => room.await,
@@ -197,14 +226,27 @@ impl Shared {
         }
     }
 
+    /// What waited, to be sent. What the storage has lost is given up.
+    async fn bring(&self, kept: Box<dyn Kept>) -> Result<Batch, Outcome> {
+        kept.bring().await.map_err(|error| {
+            tracing::error!(target: "otlp_collector", "sending_queue: what waited is lost: {error}");
+            Outcome::permanent(error)
+        })
+    }
+
     /// Sends one request after the other.
     async fn send_each(&self) {
         let Some(queue) = &self.queue else { return };
-        while let Some(mut entry) = queue.pop().await {
-            let Some(owed) = entry.take_owed() else { continue };
-            let payload = entry.batch.payload();
-            let delivery = self.deliveries.deliver(payload, owed, Deadline::NEVER).await;
-            entry.answer(&delivery.outcome, delivery.settled, &self.deliveries.counters);
+        let counters = &self.deliveries.counters;
+        while let Some(Entry { kept, owed, reply, .. }) = queue.pop().await {
+            match self.bring(kept).await {
+                Ok(batch) => {
+                    let payload = batch.payload();
+                    let delivery = self.deliveries.deliver(payload, owed, Deadline::NEVER).await;
+                    reply.send(&delivery.outcome, delivery.settled, counters);
+                }
+                Err(outcome) => reply.send(&outcome, 0, counters),
+            }
         }
     }
 
@@ -223,7 +265,7 @@ impl Shared {
             };
             let (enough, ended) = tokio::select! {
                 entry = queue.pop() => match entry {
-                    Some(entry) => (entry.join(&mut gathered, settings), false),
+                    Some(entry) => (self.gather(entry, &mut gathered, settings).await, false),
                     None => (true, true),
                 },
                 () = overdue => (true, false),
@@ -250,11 +292,33 @@ impl Shared {
         while sending.join_next().await.is_some() {}
     }
 
+    /// Puts a batch together with others, and says whether that is enough.
+    async fn gather(
+        &self,
+        Entry { kept, owed, reply, .. }: Entry,
+        gathered: &mut Gathered<Owed>,
+        settings: &BatchSettings,
+    ) -> bool {
+        match self.bring(kept).await {
+            Ok(batch) => gathered.add(batch, owed, reply.0),
+            Err(outcome) => reply.send(&outcome, 0, &self.deliveries.counters),
+        }
+        settings.is_enough(gathered.items(), gathered.bytes())
+    }
+
     async fn send_part(&self, mut part: Part<Owed>) {
         let Some(owed) = part.take_debt() else { return };
         let delivery = self.deliveries.deliver(part.payload(), owed, Deadline::NEVER).await;
         let repeatable = part.end(&delivery.outcome, delivery.settled);
         self.deliveries.counters.repeatable(repeatable);
+    }
+}
+
+fn refusal(refused: Refused) -> Outcome {
+    match refused {
+        Refused::Full => full(),
+        Refused::TooLarge => larger_than_the_queue(),
+        Refused::Closed => ended(),
     }
 }
 

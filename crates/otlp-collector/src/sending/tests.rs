@@ -1,5 +1,7 @@
 //! A sender with a scripted exporter, on a clock that the tests turn.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -7,6 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Exporter as _, Outcome};
 use otlp_core::{Payload, Signal};
 use otlp_testing::{Gate, ScriptedExporter, Step};
+use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::time::{Instant as Clock, sleep, timeout};
 
@@ -387,4 +390,67 @@ fn the_keys_and_defaults_are_those_of_the_go_collector() {
     assert!(error.contains("queue_size"), "{error}");
     let error = read("{sizer: request}").read::<QueueSettings>().unwrap_err().to_string();
     assert!(error.contains("did you mean \"requests\"?"), "{error}");
+}
+
+/// Keeps what waits as bytes, as a disk would, and may be full, or lose it.
+#[derive(Debug)]
+struct Shelf {
+    room: Mutex<usize>,
+    loses: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct OnShelf(Vec<u8>, Arc<AtomicBool>);
+
+impl Storage for Shelf {
+    fn keep(&self, batch: Batch) -> StorageFuture<'_, Result<Box<dyn Kept>, ExportError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let mut room = self.room.lock();
+            *room = room
+                .checked_sub(1)
+                .ok_or(ExportError::new(ErrorKind::Other, "the disk is full"))?;
+            let bytes = batch.payload().rope().to_bytes().to_vec();
+            Ok(Box::new(OnShelf(bytes, Arc::clone(&self.loses))) as Box<dyn Kept>)
+        })
+    }
+}
+
+impl Kept for OnShelf {
+    fn bring(self: Box<Self>) -> StorageFuture<'static, Result<Batch, ExportError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            if self.1.load(Ordering::Relaxed) {
+                return Err(ExportError::new(ErrorKind::Other, "the disk is gone"));
+            }
+            let payload = Payload::from_request(Signal::Traces, self.0).unwrap();
+            Ok(Batch::without_ticket(payload))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_may_be_kept_elsewhere_which_may_be_full_or_lose_it() {
+    for batch_settings in [None, Some(BatchSettings::default())] {
+        let queue = QueueSettings { batch: batch_settings, ..QueueSettings::default() };
+        let loses = Arc::new(AtomicBool::new(false));
+        let shelf = Shelf { room: Mutex::new(3), loses: Arc::clone(&loses) };
+        let exporter = ScriptedExporter::new();
+        let sender =
+            Sender::start_with(exporter.clone().boxed(), settings(queue), Arc::new(shelf)).unwrap();
+        assert!(
+            is_delivered(&consume(&sender, 2).await) && is_delivered(&consume(&sender, 3).await)
+        );
+        exporter.exports_reach(1).await;
+        sleep(SECOND).await;
+        assert_eq!((exporter.delivered(), sender.queue_size().0), (5, 0));
+        loses.store(true, Ordering::Relaxed);
+        assert!(is_delivered(&consume(&sender, 4).await));
+        let full = consume(&sender, 1).await;
+        assert!(is_retryable(&full) && full.error().unwrap().to_string().contains("disk is full"));
+        sender.shutdown(within(SECOND)).await;
+        let account = sender.account();
+        assert_eq!((account.sent, account.failed, account.refused), (5, 4, 1), "{account}");
+        assert_eq!((account.unaccounted(), sender.queue_size().0), (0, 0));
+    }
 }
