@@ -188,6 +188,15 @@ impl Ticket {
         }
     }
 
+    /// A ticket of the same budget.
+    ///
+    /// # Errors
+    ///
+    /// So many bytes are not free.
+    pub fn another(&self, bytes: usize) -> Result<Self, Full> {
+        self.budget.take(bytes)
+    }
+
     /// Gives back what is above `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         let spare = self.bytes.saturating_sub(bytes);

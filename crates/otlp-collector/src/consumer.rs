@@ -8,7 +8,7 @@ use std::sync::Arc;
 use otlp_core::export::{Deadline, Outcome};
 use otlp_core::{Payload, Signal};
 
-use crate::admission::Ticket;
+use crate::admission::{Full, Ticket};
 
 /// Takes telemetry and says what became of it: the next node of a pipeline.
 ///
@@ -92,19 +92,21 @@ pub struct Batch {
     payload: Payload,
     /// Given back with the last clone.
     tickets: Vec<Arc<Ticket>>,
+    /// Whether those whom it is offered to have refused it before.
+    is_repeated: bool,
 }
 
 impl Batch {
     /// What a receiver has read, with the ticket that it read it on.
     #[must_use]
     pub fn new(payload: Payload, ticket: Ticket) -> Self {
-        Self { payload, tickets: vec![Arc::new(ticket)] }
+        Self { payload, tickets: vec![Arc::new(ticket)], is_repeated: false }
     }
 
     /// What takes up no budget: what an application hands over itself, a test.
     #[must_use]
     pub const fn without_ticket(payload: Payload) -> Self {
-        Self { payload, tickets: Vec::new() }
+        Self { payload, tickets: Vec::new(), is_repeated: false }
     }
 
     /// The request.
@@ -128,7 +130,31 @@ impl Batch {
     /// A request with the tickets of everything that went into it.
     #[must_use]
     pub const fn from_parts(payload: Payload, tickets: Vec<Arc<Ticket>>) -> Self {
-        Self { payload, tickets }
+        Self { payload, tickets, is_repeated: false }
+    }
+
+    /// The same batch, offered again by a node to one that has refused it: in the books it comes once.
+    #[must_use]
+    pub fn repeated(self) -> Self {
+        Self { is_repeated: true, ..self }
+    }
+
+    /// Whether it was offered before, and refused.
+    #[must_use]
+    pub const fn is_repeated(&self) -> bool {
+        self.is_repeated
+    }
+
+    /// Pays for bytes that an edit has added, out of the budget that the batch was read on.
+    ///
+    /// # Errors
+    ///
+    /// So many are not free.
+    pub fn pay_for(&mut self, bytes: usize) -> Result<(), Full> {
+        let Some(first) = self.tickets.first().filter(|_| bytes > 0) else { return Ok(()) };
+        let ticket = first.another(bytes)?;
+        self.tickets.push(Arc::new(ticket));
+        Ok(())
     }
 }
 

@@ -2,24 +2,27 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use otlp_core::export::retry::{RetryPolicy, Throttle};
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Outcome};
+use tokio::sync::watch;
 
 use crate::clock::now;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
+use crate::seldom::Seldom;
 
 /// Hands each batch to several nodes at the same time. They share its bytes.
 ///
 /// What none of them takes is answered for as they answer, so that the client may repeat it. What some take
 /// and others could take later is theirs only: the batch is tried again with those others, until the deadline
 /// or [`PATIENCE`](Self::PATIENCE), whichever comes first, and a healthy branch never sees it twice. What a
-/// branch has not taken by then is counted as its [loss](Self::lost), and the answer is a success with a warning
-/// that says so: the others have it, and a repetition would give it to them again.
+/// branch has not taken by then is counted as its [loss](Self::lost) and said in the log, and the answer is a success
+/// with a warning: the others have it, and a repetition would give it to them again. A branch that was waited for in
+/// vain is asked once for each batch until it takes one again, so that it holds up nobody for longer than once.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -33,6 +36,8 @@ use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
 /// ```
 pub struct FanOut {
     branches: Vec<Branch>,
+    /// Whether the nodes finish what they have begun when nobody waits for their answer.
+    finishes: bool,
 }
 
 #[derive(Debug)]
@@ -40,7 +45,13 @@ struct Branch {
     name: String,
     consumer: SharedConsumer,
     lost: AtomicU64,
+    /// Whether it was waited for in vain, and has taken nothing since.
+    is_away: AtomicBool,
+    said: Seldom,
 }
+
+/// When a branch has taken a batch, and until when the others are waited for.
+type Until = watch::Sender<Option<Instant>>;
 
 impl FanOut {
     /// How long a batch that some branches have is tried with the others.
@@ -49,8 +60,21 @@ impl FanOut {
     /// A node in front of these, each with a name for messages.
     #[must_use]
     pub fn new(branches: impl IntoIterator<Item = (String, SharedConsumer)>) -> Self {
-        let branch = |(name, consumer)| Branch { name, consumer, lost: AtomicU64::new(0) };
-        Self { branches: branches.into_iter().map(branch).collect() }
+        let branch = |(name, consumer)| Branch {
+            name,
+            consumer,
+            lost: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
+            said: Seldom::new(),
+        };
+        Self { branches: branches.into_iter().map(branch).collect(), finishes: false }
+    }
+
+    /// In front of nodes that finish what they have begun when nobody waits for their answer, and count it.
+    pub(crate) fn of_entrances(
+        branches: impl IntoIterator<Item = (String, SharedConsumer)>,
+    ) -> Self {
+        Self { finishes: true, ..Self::new(branches) }
     }
 
     /// Items that a branch has lost while another has them, by the names of the branches.
@@ -60,26 +84,53 @@ impl FanOut {
     }
 
     async fn hand_out(&self, batch: Batch, deadline: Deadline) -> Outcome {
-        let answers =
-            join_all(self.branches.iter().map(|it| it.take(batch.clone(), deadline))).await;
-        if !answers.iter().any(is_taken) {
-            return answers.into_iter().reduce(worse).unwrap_or_else(Outcome::delivered);
-        }
-        let until = deadline.within(now(), Some(Self::PATIENCE));
-        let settled = self.branches.iter().zip(answers).map(|(branch, answer)| {
-            let batch = batch.clone();
-            async move { (branch, branch.insist(answer, batch, until).await) }
+        let until = Until::new(None);
+        let first = self.branches.iter().map(|it| it.first(batch.clone(), deadline, &until));
+        let answers = join_all(first).await;
+        let Some(until) = *until.borrow() else {
+            // None has taken it, so that none was cut short.
+            let answers = answers.into_iter().flatten();
+            return answers.reduce(worse).unwrap_or_else(Outcome::delivered);
+        };
+        let until = deadline.min(Deadline::at(until));
+        let settled = self.branches.iter().zip(answers);
+        let settled = settled.map(|(branch, answer)| async {
+            match answer {
+                None if self.finishes => Settled::late(),
+                answer => branch.settle(answer, &batch, until).await,
+            }
         });
-        let settled = join_all(settled).await;
-        let items = batch.payload().items();
-        let warnings: Vec<_> = settled
-            .into_iter()
-            .filter_map(|(branch, answer)| branch.note(&answer, items))
-            .collect();
-        match warnings.is_empty() {
-            true => Outcome::delivered(),
-            false => Outcome::warned(warnings.join("; ")),
-        }
+        whole(&join_all(settled).await)
+    }
+}
+
+/// What became of a batch at a branch, in the end.
+struct Settled {
+    /// Items that the branch does not have.
+    missing: u64,
+    warning: Option<String>,
+}
+
+impl Settled {
+    /// It is under way, and whoever has it counts it.
+    fn late() -> Self {
+        Self { missing: 0, warning: Some("not every destination has answered in time".to_owned()) }
+    }
+}
+
+/// What a client is told: of rejections as many as there are at every branch, since of the others somebody has the
+/// items; names and addresses behind the collector stay in its log.
+fn whole(settled: &[Settled]) -> Outcome {
+    let missing = settled.iter().map(|it| it.missing).min().unwrap_or(0);
+    let mut warnings = settled.iter().filter_map(|it| it.warning.clone());
+    let Some(first) = warnings.next() else { return Outcome::delivered() };
+    let message = match warnings.next() {
+        None => first,
+        Some(_) => format!("{first}, and others"),
+    };
+    match missing {
+        0 => Outcome::warned(message),
+        missing => Outcome::partly_rejected(missing, message),
     }
 }
 
@@ -105,40 +156,83 @@ impl Branch {
         })
     }
 
+    /// Its first answer, which is not waited for much longer than that of another branch that has taken the batch.
+    /// `None` if it was not waited for any longer.
+    async fn first(&self, batch: Batch, deadline: Deadline, until: &Until) -> Option<Outcome> {
+        let mut others = until.subscribe();
+        let over = async {
+            let at = others.wait_for(Option::is_some).await.ok().and_then(|at| *at);
+            match at {
+                // Who has kept others waiting in vain does so no more.
+                Some(_) if self.is_away.load(Ordering::Relaxed) => tokio::time::sleep(SHORT).await,
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let answer = tokio::select! {
+            answer = self.take(batch, deadline) => answer,
+            () = over => return None,
+        };
+        if is_taken(&answer) {
+            let at = now().checked_add(FanOut::PATIENCE).unwrap_or_else(now);
+            until.send_if_modified(|until| {
+                let is_first = until.is_none();
+                until.get_or_insert(at);
+                is_first
+            });
+        }
+        Some(answer)
+    }
+
+    /// What became of the batch here, while another branch has it.
+    async fn settle(&self, answer: Option<Outcome>, batch: &Batch, until: Deadline) -> Settled {
+        let answer = match answer {
+            Some(answer) => self.insist(answer, batch, until).await,
+            None => silent(),
+        };
+        self.is_away.store(matches!(answer, Outcome::Retryable { .. }), Ordering::Relaxed);
+        self.note(&answer, batch.payload().items())
+    }
+
     /// Tries again what may be taken later, until the time is over.
-    async fn insist(&self, mut answer: Outcome, batch: Batch, until: Deadline) -> Outcome {
+    async fn insist(&self, mut answer: Outcome, batch: &Batch, until: Deadline) -> Outcome {
         let mut throttle = Throttle::new(policy());
         while let Outcome::Retryable { retry_after, .. } = &answer {
             let now = now();
             let next = throttle.on_failure(now, now, *retry_after, rand::random());
-            if until.has_passed(next) {
+            if until.has_passed(next) || self.is_away.load(Ordering::Relaxed) {
                 break;
             }
             tokio::time::sleep_until(next.into()).await;
-            answer = self.take(batch.clone(), until).await;
+            answer = self.take(batch.clone().repeated(), until).await;
         }
         answer
     }
 
     /// Counts what this branch has not taken, and says it.
-    fn note(&self, answer: &Outcome, items: usize) -> Option<String> {
-        let (lost, why) = match answer {
-            Outcome::Delivered { warning, .. } => return warning.clone(),
+    fn note(&self, answer: &Outcome, items: usize) -> Settled {
+        match answer {
+            Outcome::Delivered { warning, .. } => Settled { missing: 0, warning: warning.clone() },
             // The destination took it and counts what it rejects.
             Outcome::PartlyRejected { rejected, message, .. } => {
-                return Some(format!(
-                    "{} has rejected {rejected} of {items} items: {message}",
-                    self.name
-                ));
+                Settled { missing: *rejected, warning: Some(message.clone()) }
             }
             refused => {
-                let why = refused.error().map(ToString::to_string).unwrap_or_default();
-                (items as u64, why)
+                let lost = items as u64;
+                self.lost.fetch_add(lost, Ordering::Relaxed);
+                self.said.warn(|| {
+                    let why = refused.error().map(ToString::to_string).unwrap_or_default();
+                    format!("{} has not taken {lost} items that others have: {why}", self.name)
+                });
+                let warning = "not every destination has taken it".to_owned();
+                Settled { missing: lost, warning: Some(warning) }
             }
-        };
-        self.lost.fetch_add(lost, Ordering::Relaxed);
-        Some(format!("{} has not taken {lost} of {items} items: {why}", self.name))
+        }
     }
+}
+
+fn silent() -> Outcome {
+    Outcome::retryable(ExportError::new(ErrorKind::Timeout, "it has not answered in time"))
 }
 
 fn is_taken(outcome: &Outcome) -> bool {
@@ -174,6 +268,8 @@ impl fmt::Debug for FanOut {
     }
 }
 
+/// For the answer of a branch that was waited for in vain before.
+const SHORT: Duration = Duration::from_millis(100);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -287,17 +383,85 @@ mod tests {
             let answer = node.consume(batch(), deadline).await;
             assert!(begun.elapsed() <= most, "{:?}", begun.elapsed());
             let Outcome::Delivered { warning: Some(warning), .. } = answer else { panic!() };
-            assert_eq!(warning, "other has not taken 1 of 1 items: the queue is full");
+            assert_eq!(warning, "not every destination has taken it", "names stay in the log");
         }
         assert_eq!((healthy.calls(), lost(&node)), (2, vec![0, 2]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_branch_that_was_waited_for_in_vain_holds_up_nobody_until_it_takes_again() {
+        let (healthy, sick) = (Scripted::new([]), Scripted::new([]));
+        *sick.answers.lock() = std::iter::repeat_n(Some(busy()), 100).collect();
+        let node = both(&healthy, &sick);
+        let took = |begun: Clock| begun.elapsed();
+        let begun = Clock::now();
+        consume(&node).await.error().map_or((), |error| panic!("{error}"));
+        assert!(took(begun) > FanOut::PATIENCE / 2);
+        let (begun, asked) = (Clock::now(), sick.calls());
+        for _ in 0..10 {
+            assert!(is_taken(&consume(&node).await));
+        }
+        assert_eq!((took(begun), sick.calls()), (Duration::ZERO, asked + 10));
+        sick.answers.lock().clear();
+        assert!(is_taken(&consume(&node).await));
+        *sick.answers.lock() = [Some(busy())].into();
+        assert!(matches!(consume(&node).await, Outcome::Delivered { warning: None, .. }));
+        assert_eq!(lost(&node), [0, 11], "it is waited for again");
+    }
+
+    /// Never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Consumer for Silent {
+        fn consume(&self, _batch: Batch, _deadline: Deadline) -> Answer<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_branch_that_does_not_answer_keeps_the_clients_of_others_for_a_while_and_then_no_more()
+     {
+        let branches = || -> [(String, SharedConsumer); 2] {
+            [("one".into(), Scripted::new([])), ("other".into(), Arc::new(Silent))]
+        };
+        let node = FanOut::new(branches());
+        let begun = Clock::now();
+        assert!(is_taken(&consume(&node).await));
+        assert_eq!((begun.elapsed(), lost(&node)), (FanOut::PATIENCE, vec![0, 1]));
+        assert!(is_taken(&consume(&node).await));
+        assert_eq!(begun.elapsed(), FanOut::PATIENCE + SHORT);
+        // Who finishes what it has begun counts it, too.
+        let node = FanOut::of_entrances(branches());
+        assert!(is_taken(&consume(&node).await));
+        assert_eq!(lost(&node), [0, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_every_branch_rejects_is_rejected() {
+        let reject =
+            |items| Scripted::new([Some(Outcome::partly_rejected(items, "old".to_owned()))]);
+        for (one, other, told) in [
+            (reject(3), reject(2), Some(2)),
+            (reject(3), Scripted::new([]), None),
+            // The batch has one item, and that branch has none of it.
+            (reject(3), Scripted::new([Some(bad())]), Some(1)),
+        ] {
+            let answer = consume(&both(&one, &other)).await;
+            let rejected = match answer {
+                Outcome::PartlyRejected { rejected, .. } => Some(rejected),
+                _ => None,
+            };
+            assert_eq!(rejected, told);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_a_branch_refuses_for_good_or_panics_at_is_counted_at_once() {
         let rejects = Outcome::partly_rejected(1, "too old".to_owned());
         for (answer, said, lost_by_it) in [
-            (Some(bad()), "bad data", 1),
-            (None, "the node panicked", 1),
+            (Some(bad()), "not every destination has taken it", 1),
+            (None, "not every destination has taken it", 1),
             // It took the batch, and counts what it rejects itself.
             (Some(rejects), "too old", 0),
         ] {

@@ -19,5 +19,6 @@ pub mod pipeline;
 pub mod processors;
 pub mod receivers;
 pub mod registry;
+mod seldom;
 pub mod sending;
 pub mod telemetry;

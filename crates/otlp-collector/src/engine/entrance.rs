@@ -104,11 +104,16 @@ impl Gate {
         }
     }
 
-    fn enter(self: &Arc<Self>, items: usize) -> Visit {
+    /// A batch comes, or comes again: then it is no longer one of those that were refused.
+    fn enter(self: &Arc<Self>, items: usize, is_repeated: bool) -> Visit {
         let items = items as u64;
-        self.batches.fetch_add(1, Ordering::Relaxed);
         self.held.fetch_add(items, Ordering::Relaxed);
-        self.received.fetch_add(items, Ordering::Release);
+        if is_repeated {
+            self.refused.fetch_sub(items, Ordering::Release);
+        } else {
+            self.batches.fetch_add(1, Ordering::Relaxed);
+            self.received.fetch_add(items, Ordering::Release);
+        }
         if self.inside.fetch_add(1, Ordering::AcqRel) == 0 {
             self.moments.lock().busy_since = Some(now());
         }
@@ -208,7 +213,7 @@ impl Consumer for Entrance {
     }
 
     fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
-        let visit = self.gate.enter(batch.payload().items());
+        let visit = self.gate.enter(batch.payload().items(), batch.is_repeated());
         let next = Arc::clone(&self.next);
         Box::pin(Shielded::new(async move {
             let consumed = AssertUnwindSafe(async { next.consume(batch, deadline).await });

@@ -190,7 +190,7 @@ impl Assembly<'_> {
                 branches.push((pipeline.id.to_string(), self.entrance(origin, pipeline)?));
             }
             if !branches.is_empty() {
-                let junction = Arc::new(FanOut::new(branches));
+                let junction = Arc::new(FanOut::of_entrances(branches));
                 consumers = consumers.with(signal, Arc::clone(&junction) as SharedConsumer);
                 junctions.push(junction);
             }

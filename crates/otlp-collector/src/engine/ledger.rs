@@ -160,8 +160,11 @@ impl Ledger {
             total.held += account.held;
             total.repeatable += account.repeatable;
         }
-        total.lost =
-            self.lost.iter().filter(|it| !is_receiver(parts, &it.from)).map(|it| it.items).sum();
+        total.lost = self.lost.iter().map(|it| it.items).sum();
+        // What one pipeline has refused for good and another has taken, nobody was told to bring again.
+        let behind_receivers = self.lost.iter().filter(|it| is_receiver(parts, &it.from));
+        total.refused =
+            total.refused.saturating_sub(behind_receivers.map(|it| it.items).sum::<u64>());
         total
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use otlp_core::Signal;
 use otlp_core::export::{Deadline, ErrorKind, ExportError, Outcome};
 
+use crate::admission::Full;
 use crate::component::{BoxError, Host, Node, Processor, Running, Tally};
 use crate::config::ConfigError;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
@@ -96,7 +97,13 @@ impl EditProcessor {
             add(&self.dropped, dropped);
             return Outcome::delivered();
         }
-        let outcome = self.next.consume(batch.with_payload(edited.payload), deadline).await;
+        let added = edited.payload.len().saturating_sub(batch.payload().len());
+        let mut batch = batch.with_payload(edited.payload);
+        if let Err(full) = batch.pay_for(added) {
+            add(&self.refused, items);
+            return too_much(&full);
+        }
+        let outcome = self.next.consume(batch, deadline).await;
         match outcome.error() {
             None => add(&self.dropped, dropped),
             // The whole of it may come again, and what was not kept would be dropped again.
@@ -217,6 +224,17 @@ const POINTS_FILTERED: Instrument = Instrument::counter(
     "1",
     "Number of metric data points that the filter has dropped.",
 );
+
+/// What an edit adds has to fit into the budget like what came. What fits into none comes in smaller requests.
+fn too_much(full: &Full) -> Outcome {
+    let text = "what the edit adds does not fit into the bytes that may be here at once";
+    match full.is_hopeless() {
+        true => Outcome::TooLarge {
+            error: ExportError::new(ErrorKind::RequestTooLarge, text).with_source(*full),
+        },
+        false => Outcome::retryable(ExportError::new(ErrorKind::Other, text).with_source(*full)),
+    }
+}
 
 fn add(count: &AtomicU64, items: usize) {
     count.fetch_add(items as u64, Ordering::Release);

@@ -61,7 +61,6 @@ mod listener;
 mod prepare;
 mod pulse;
 mod refusal;
-mod seldom;
 mod settings;
 mod shrink;
 mod single;

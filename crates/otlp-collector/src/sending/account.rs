@@ -76,6 +76,17 @@ impl Counters {
         Owed { counters: self.clone(), items, is_answered }
     }
 
+    /// Takes on what was refused or returned before: in the books it comes once.
+    pub(super) fn comes_again(&self, items: usize) {
+        let mut account = self.0.lock();
+        let items = items as u64;
+        let refused = items.min(account.refused);
+        account.refused -= refused;
+        let returned = (items - refused).min(account.returned);
+        account.returned -= returned;
+        account.received -= returned;
+    }
+
     /// Of what was delivered, so much was not answered for as taken.
     pub(super) fn repeatable(&self, items: usize) {
         if items > 0 {

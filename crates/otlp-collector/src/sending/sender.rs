@@ -157,6 +157,9 @@ impl Shared {
     async fn take(&self, batch: Batch, deadline: Deadline) -> Outcome {
         let items = batch.payload().items();
         let counters = &self.deliveries.counters;
+        if batch.is_repeated() {
+            counters.comes_again(items);
+        }
         let Some(queue) = &self.queue else {
             if self.deliveries.stop.borrow().is_some() {
                 counters.refused(items);

@@ -146,3 +146,74 @@ async fn the_status_says_what_goes_wrong_and_where() {
     assert_eq!(status.pipelines[0].counts.refused, 2);
     drop(collector);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_receiver_brings_to_two_pipelines_comes_once_however_often_it_is_offered() {
+    let bench = Bench::of(
+        "
+        receivers: {otlp: }
+        exporters: {nop/alive: , nop/dead: }
+        service:
+          pipelines:
+            traces/a: {receivers: [otlp], exporters: [nop/alive]}
+            traces/b: {receivers: [otlp], exporters: [nop/dead]}
+        ",
+    );
+    let collector = bench.start().await;
+    bench.exporter("nop/dead").respond_with([busy().into(), busy().into(), busy().into()]);
+    assert!(is_delivered(&bench.inlet.bring(&["late"]).await));
+    bench.exporter("nop/dead").respond_by(|_| busy().into());
+    assert!(is_delivered(&bench.inlet.bring(&["lost"]).await));
+    let ledger = collector.stop(within(SECOND)).await;
+    let text = "all: received 4 = sent 3 + refused 0 + dropped 0 + lost 1 + held 0; unaccounted=0";
+    assert_eq!(total(&ledger), text, "{ledger}");
+    let dead = ledger.exporters.iter().find(|it| it.id.to_string() == "nop/dead").unwrap();
+    assert_eq!((dead.account.received, dead.account.returned), (2, 1), "{ledger}");
+}
+
+/// Takes everything for good, hands it on, and keeps no books.
+#[derive(Debug)]
+struct Leak(SharedConsumer);
+
+impl crate::consumer::Consumer for Leak {
+    fn consume(&self, batch: Batch, deadline: Deadline) -> crate::consumer::Answer<'_> {
+        Box::pin(async move {
+            if batch.payload().items() > 1 {
+                return Outcome::delivered();
+            }
+            self.0.consume(batch, deadline).await
+        })
+    }
+}
+
+impl Running for Leak {}
+
+impl crate::component::Node for Leak {}
+
+/// A processor that loses things.
+#[derive(Debug)]
+struct Leaky;
+
+impl crate::component::Processor for Leaky {
+    fn start(
+        &self,
+        _host: &Host,
+        _signal: Signal,
+        next: SharedConsumer,
+    ) -> Result<Arc<dyn crate::component::Node>, BoxError> {
+        Ok(Arc::new(Leak(next)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_component_that_loses_items_is_found_out() {
+    let mut bench = Bench::of(FILTERED);
+    for it in &mut bench.blueprint.processors {
+        it.component = Box::new(Leaky);
+    }
+    let collector = bench.start().await;
+    assert!(is_delivered(&bench.inlet.bring(&["buy"]).await));
+    assert!(is_delivered(&bench.inlet.bring(&["sell", "sell"]).await));
+    let ledger = collector.stop(within(SECOND)).await;
+    assert_eq!(ledger.unaccounted(), 2, "{ledger}");
+}

@@ -314,6 +314,7 @@ impl Shared {
         Box::pin(async move {
             let mut end = self.end.subscribe();
             let mut throttle = Throttle::new(patience());
+            let mut batch = batch;
             loop {
                 let by = end.borrow_and_update().unwrap_or(Deadline::NEVER);
                 let started = now();
@@ -324,6 +325,7 @@ impl Shared {
                 };
                 let next = throttle.on_failure(started, now(), *retry_after, rand::random());
                 self.state.lock().refusal = Some(outcome);
+                batch = batch.repeated();
                 if by.has_passed(next) {
                     return;
                 }

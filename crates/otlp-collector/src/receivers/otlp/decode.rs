@@ -7,9 +7,9 @@ use otlp_core::{Payload, Rope, Signal};
 
 use super::body::BodyRules;
 use super::refusal::Refusal;
-use super::seldom::Seldom;
 use super::settings::LimitSettings;
 use crate::admission::Ticket;
+use crate::seldom::Seldom;
 
 /// Checks a request in protobuf: well-formed to the last attribute, within the limits.
 pub(super) fn protobuf(

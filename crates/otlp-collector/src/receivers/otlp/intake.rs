@@ -20,10 +20,10 @@ use super::inflate::Encoding;
 use super::lifetime::by;
 use super::prepare::{Raw, prepare};
 use super::refusal::{Kind, Refusal};
-use super::seldom::Seldom;
 use super::settings::LimitSettings;
 use crate::admission::{Budget, Ticket};
 use crate::consumer::{Batch, SharedConsumer};
+use crate::seldom::Seldom;
 
 /// What all connections share.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use super::bind::Listener;
 use super::connection::{Door, open};
 use super::lifetime::Phase;
 use super::pulse::Pulse;
-use super::seldom::Seldom;
 use super::stream::Stream;
+use crate::seldom::Seldom;
 
 /// Accepts until the receiver drains, then waits for the connections.
 pub(super) async fn run(listener: Listener, door: Arc<Door>, mut phase: watch::Receiver<Phase>) {

@@ -18,8 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::Door;
 use super::lifetime::Phase;
-use super::seldom::Seldom;
 use super::settings::{TlsServerSettings, TlsVersion};
+use crate::seldom::Seldom;
 
 /// What handshakes are made with: the last certificates that were good.
 pub(super) struct Tls {

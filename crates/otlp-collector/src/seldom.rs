@@ -1,12 +1,12 @@
-//! Messages that a client could make us repeat are said at most every ten seconds, with how many were not.
+//! Messages that others could make us repeat are said at most every ten seconds, with how many were not.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// When a kind of message was said last.
-#[derive(Debug)]
-pub(super) struct Seldom {
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
     started: OnceLock<Instant>,
     /// From when it may be said again, in seconds from the first time.
     next: AtomicU64,
@@ -15,11 +15,11 @@ pub(super) struct Seldom {
 }
 
 impl Seldom {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { started: OnceLock::new(), next: AtomicU64::new(0), unsaid: AtomicU64::new(0) }
     }
 
-    pub(super) fn warn(&self, message: impl FnOnce() -> String) {
+    pub(crate) fn warn(&self, message: impl FnOnce() -> String) {
         let now = self.started.get_or_init(Instant::now).elapsed().as_secs();
         let next = self.next.load(Ordering::Relaxed);
         let later = now.saturating_add(EVERY);
@@ -37,6 +37,6 @@ impl Seldom {
     }
 }
 
-const TARGET: &str = "otlp_collector::receivers::otlp";
+const TARGET: &str = "otlp_collector";
 
 const EVERY: u64 = 10;
