@@ -20,6 +20,23 @@ impl Seldom {
     }
 
     pub(crate) fn warn(&self, message: impl FnOnce() -> String) {
+        match self.turn() {
+            None => {}
+            Some(0) => tracing::warn!(target: TARGET, "{}", message()),
+            Some(unsaid) => tracing::warn!(target: TARGET, unsaid, "{}", message()),
+        }
+    }
+
+    pub(crate) fn error(&self, message: impl FnOnce() -> String) {
+        match self.turn() {
+            None => {}
+            Some(0) => tracing::error!(target: TARGET, "{}", message()),
+            Some(unsaid) => tracing::error!(target: TARGET, unsaid, "{}", message()),
+        }
+    }
+
+    /// Whether it may be said now, and how often it was not since the last time.
+    fn turn(&self) -> Option<u64> {
         let now = self.started.get_or_init(Instant::now).elapsed().as_secs();
         let next = self.next.load(Ordering::Relaxed);
         let later = now.saturating_add(EVERY);
@@ -27,13 +44,9 @@ impl Seldom {
             |next| self.next.compare_exchange(next, later, Ordering::Relaxed, Ordering::Relaxed);
         if now < next || claimed(next).is_err() {
             self.unsaid.fetch_add(1, Ordering::Relaxed);
-            return;
+            return None;
         }
-        let message = message();
-        match self.unsaid.swap(0, Ordering::Relaxed) {
-            0 => tracing::warn!(target: TARGET, "{message}"),
-            unsaid => tracing::warn!(target: TARGET, unsaid, "{message}"),
-        }
+        Some(self.unsaid.swap(0, Ordering::Relaxed))
     }
 }
 

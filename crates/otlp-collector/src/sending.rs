@@ -41,6 +41,8 @@ mod queue;
 mod sender;
 mod settings;
 mod storage;
+mod under_way;
+mod voice;
 
 pub use self::account::Account;
 pub use self::progress::ProgressSnapshot;

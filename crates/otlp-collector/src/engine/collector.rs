@@ -60,7 +60,9 @@ impl Collector {
     /// which also goes to the log.
     pub async fn stop(self, deadline: Deadline) -> Ledger {
         self.board.enter(Phase::Stopping);
-        self.stop_receivers(part_of(deadline)).await;
+        let of_receivers = part_of(deadline);
+        self.answer_by(most_of(of_receivers));
+        self.stop_receivers(of_receivers).await;
         self.empty_pipelines(part_of(deadline)).await;
         self.stop_senders(deadline).await;
         // What was under way has ended with the senders, and its answers are on their way back.
@@ -111,6 +113,11 @@ impl Collector {
         for connector in connectors {
             connector.stop(deadline).await;
         }
+    }
+
+    /// Who waits for a delivery is answered before his connection is cut.
+    fn answer_by(&self, deadline: Deadline) {
+        self.board.read(|parts| parts.senders.iter().for_each(|it| it.sender.answer_by(deadline)));
     }
 
     async fn stop_senders(&self, deadline: Deadline) {
@@ -164,6 +171,15 @@ fn part_of(deadline: Deadline) -> Deadline {
     let now = now();
     match deadline.remaining(now) {
         Some(left) => Deadline::after(now, left / 2),
+        None => deadline,
+    }
+}
+
+/// All but the time that answers need on their way.
+fn most_of(deadline: Deadline) -> Deadline {
+    let now = now();
+    match deadline.remaining(now) {
+        Some(left) => Deadline::after(now, left.mul_f64(0.9)),
         None => deadline,
     }
 }

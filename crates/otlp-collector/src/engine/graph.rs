@@ -17,7 +17,7 @@ use crate::component::{Destination, Host, Provided};
 use crate::config::{ComponentId, PipelineId, PipelineSettings};
 use crate::consumer::{Consumers, SharedConsumer};
 use crate::fan_out::FanOut;
-use crate::sending::Sender;
+use crate::sending::{MemoryStorage, Sender};
 
 /// Starts everything, or nothing.
 pub(super) async fn start(blueprint: &Blueprint, budget: Budget) -> Result<Collector, StartError> {
@@ -147,7 +147,9 @@ impl Assembly<'_> {
     ) -> Result<SharedConsumer, StartError> {
         let failed = || StartError::of("exporter", id);
         let exporter = destination.open(&self.host(id), signal).map_err(failed())?;
-        let sender = Sender::start(exporter, destination.sending());
+        let storage = Arc::new(MemoryStorage);
+        let name = id.to_string();
+        let sender = Sender::start_with(&name, exporter, destination.sending(), storage);
         let sender = Arc::new(sender.map_err(|error| failed()(error.into()))?);
         let part = SenderPart { id: id.clone(), signal, sender: Arc::clone(&sender) };
         self.board.edit(|parts| parts.senders.push(part));

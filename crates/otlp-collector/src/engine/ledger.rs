@@ -127,8 +127,13 @@ impl Ledger {
 
     /// Writes it to the log, a line for each part.
     pub(super) fn log(&self) {
+        let Total { failed, lost, .. } = self.total;
+        let is_bad = failed > 0 || lost > 0 || self.unaccounted > 0;
         for line in self.to_string().lines() {
-            tracing::info!(target: "otlp_collector", "{line}");
+            match is_bad {
+                true => tracing::warn!(target: "otlp_collector", "{line}"),
+                false => tracing::info!(target: "otlp_collector", "{line}"),
+            }
         }
     }
 

@@ -141,6 +141,13 @@ impl Debt for Owed {
     }
 }
 
+impl Owed {
+    /// Whether nobody will bring the items again if they are given up.
+    pub(super) const fn is_lost_when_dropped(&self) -> bool {
+        self.is_answered
+    }
+}
+
 impl Drop for Owed {
     fn drop(&mut self) {
         if self.items > 0 {

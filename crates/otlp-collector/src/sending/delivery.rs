@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::account::{Counters, Owed};
 use super::progress::Progress;
 use super::settings::SendingSettings;
+use super::voice::Voice;
 use crate::clock::now;
 use crate::gathering::Debt as _;
 use crate::gathering::worse;
@@ -23,6 +24,7 @@ pub(super) struct Deliveries {
     pub(super) settings: SendingSettings,
     pub(super) counters: Counters,
     pub(super) progress: Progress,
+    pub(super) voice: Voice,
     /// By when everything has to be over; `None` before the shutdown.
     pub(super) stop: watch::Sender<Option<Deadline>>,
 }
@@ -61,13 +63,14 @@ impl Deliveries {
                 Outcome::TooLarge { error } => {
                     return self.in_halves(payload, owed, deadline, error).await;
                 }
-                settled => return settle(payload, owed, settled),
+                settled => return self.settle(payload, owed, settled),
             };
             let next = throttle.on_failure(started, now(), retry_after, rand::random());
             let until = (*stop.borrow()).map_or(deadline, |end| end.min(deadline));
             if policy.gives_up(first, next) || until.has_passed(next) {
-                return settle(payload, owed, Outcome::Retryable { error, retry_after });
+                return self.settle(payload, owed, Outcome::Retryable { error, retry_after });
             }
+            self.voice.tries_again(&Outcome::Retryable { error, retry_after });
             tokio::select! {
                 () = tokio::time::sleep_until(next.into()) => {}
                 // The shutdown does not wait for a better time.
@@ -96,6 +99,12 @@ impl Deliveries {
         }
     }
 
+    /// Pays for a request by what became of it, and says it.
+    fn settle(&self, payload: &Payload, owed: Owed, outcome: Outcome) -> Delivery {
+        self.voice.ended(&outcome, payload.items(), owed.is_lost_when_dropped());
+        settle(payload, owed, outcome)
+    }
+
     /// A destination that finds a request too large may take its halves.
     fn in_halves<'a>(
         &'a self,
@@ -106,7 +115,7 @@ impl Deliveries {
     ) -> Pin<Box<dyn Future<Output = Delivery> + Send + 'a>> {
         Box::pin(async move {
             let Ok(Some((first, second))) = payload.halve() else {
-                return settle(payload, owed, Outcome::TooLarge { error });
+                return self.settle(payload, owed, Outcome::TooLarge { error });
             };
             let of_first = owed.split(first.items());
             let first = self.deliver(&first, of_first, deadline).await;

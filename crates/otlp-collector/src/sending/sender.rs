@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use otlp_core::Payload;
 use otlp_core::export::{BoxedExporter, Deadline, ErrorKind, ExportError, Exporter as _, Outcome};
@@ -16,6 +17,8 @@ use super::progress::{Progress, ProgressSnapshot};
 use super::queue::{Entry, Queue, Refused, Reply, Room};
 use super::settings::{BatchSettings, QueueSettings, SendingSettings, SettingsError};
 use super::storage::{Kept, MemoryStorage, Storage};
+use super::under_way::UnderWay;
+use super::voice::Voice;
 use crate::consumer::{Answer, Batch, Consumer};
 use crate::gathering::{Gathered, Part, in_time, is_taken};
 
@@ -34,6 +37,10 @@ struct Shared {
     queue: Option<Queue>,
     /// Where the queue keeps what waits.
     storage: Arc<dyn Storage>,
+    /// Nothing more is taken.
+    is_closed: AtomicBool,
+    /// Deliveries in the tasks of those who wait for them.
+    under_way: UnderWay,
 }
 
 impl Sender {
@@ -51,10 +58,11 @@ impl Sender {
         exporter: BoxedExporter,
         settings: SendingSettings,
     ) -> Result<Self, SettingsError> {
-        Self::start_with(exporter, settings, Arc::new(MemoryStorage))
+        let name = exporter.component_type();
+        Self::start_with(name, exporter, settings, Arc::new(MemoryStorage))
     }
 
-    /// Starts with another place for what waits.
+    /// Starts by a name for messages, and with another place for what waits.
     ///
     /// # Errors
     ///
@@ -64,6 +72,7 @@ impl Sender {
     ///
     /// Outside a Tokio runtime.
     pub fn start_with(
+        name: &str,
         exporter: BoxedExporter,
         settings: SendingSettings,
         storage: Arc<dyn Storage>,
@@ -74,7 +83,10 @@ impl Sender {
         let shared = Arc::new(Shared {
             storage,
             queue: enabled.then(|| Queue::new(sizer, queue_size.get())),
+            is_closed: AtomicBool::new(false),
+            under_way: UnderWay::default(),
             deliveries: Deliveries {
+                voice: Voice::new(name, &exporter.destination()),
                 exporter,
                 settings,
                 counters: Counters::default(),
@@ -129,9 +141,18 @@ impl Sender {
         self.shared.queue.as_ref().map_or((0, 0), Queue::size)
     }
 
+    /// Whoever waits for the delivery of a batch has his answer by then: before the end, while his connection is still
+    /// there. What waits in a queue that has answered has more time.
+    pub(crate) fn answer_by(&self, deadline: Deadline) {
+        if !self.holds() {
+            self.shared.deliveries.stop.send_replace(Some(deadline));
+        }
+    }
+
     /// Takes nothing more, sends what waits, and ends. What is not delivered by `deadline` is given up and
     /// counted as failed. A second call waits for nothing.
     pub async fn shutdown(&self, deadline: Deadline) {
+        self.shared.is_closed.store(true, Ordering::Release);
         self.shared.deliveries.stop.send_replace(Some(deadline));
         if let Some(queue) = &self.shared.queue {
             queue.close();
@@ -139,6 +160,7 @@ impl Sender {
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         // Each delivery ends by the deadline; a task that does not is an exporter that blocks its thread.
         while tasks.join_next().await.is_some() {}
+        self.shared.under_way.until_empty().await;
         let _ = self.shared.deliveries.exporter.shutdown(deadline).await;
     }
 }
@@ -161,10 +183,11 @@ impl Shared {
             counters.comes_again(items);
         }
         let Some(queue) = &self.queue else {
-            if self.deliveries.stop.borrow().is_some() {
+            if self.is_closed.load(Ordering::Acquire) {
                 counters.refused(items);
                 return ended();
             }
+            let _trip = self.under_way.begin();
             let owed = counters.received(items, false);
             let delivery = self.deliveries.deliver(batch.payload(), owed, deadline).await;
             if !is_taken(&delivery.outcome) {

@@ -437,7 +437,8 @@ async fn what_waits_may_be_kept_elsewhere_which_may_be_full_or_lose_it() {
         let shelf = Shelf { room: Mutex::new(3), loses: Arc::clone(&loses) };
         let exporter = ScriptedExporter::new();
         let sender =
-            Sender::start_with(exporter.clone().boxed(), settings(queue), Arc::new(shelf)).unwrap();
+            Sender::start_with("test", exporter.clone().boxed(), settings(queue), Arc::new(shelf))
+                .unwrap();
         assert!(
             is_delivered(&consume(&sender, 2).await) && is_delivered(&consume(&sender, 3).await)
         );

@@ -85,3 +85,22 @@ async fn a_collector_that_cannot_start_leaves_no_listener_behind() {
     assert!(error.contains(&taken_at.to_string()), "{error}");
     std::net::TcpListener::bind(free_at).expect("the first receiver has ended");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_an_exporter_that_hangs_is_answered_before_the_end() {
+    let bench = Bench::of(&PLAIN.replace("debug", "nop"));
+    let collector = bench.start().await;
+    bench.exporter("nop").respond_by(|_| Step::Hang);
+    let inlet = bench.inlet.clone();
+    let brought = tokio::spawn(async move {
+        let answer = inlet.bring(&["buy"]).await;
+        (answer, tokio::time::Instant::now())
+    });
+    bench.exporter("nop").exports_reach(1).await;
+    let begun = tokio::time::Instant::now();
+    let ledger = collector.stop(within(4 * SECOND)).await;
+    let (answer, at) = brought.await.unwrap();
+    assert!(matches!(answer, Outcome::Retryable { .. }), "{answer:?}");
+    assert!(at - begun < 2 * SECOND, "while receivers still had time: {:?}", at - begun);
+    assert_eq!((ledger.exporters[0].account.returned, ledger.unaccounted()), (1, 0), "{ledger}");
+}

@@ -15,6 +15,8 @@ use crate::clock::now;
 #[derive(Debug)]
 pub(super) struct BodyRules {
     pub(super) budget: Budget,
+    /// What all requests together may take of the budget before their bytes have come.
+    pub(super) promises: Budget,
     /// Most bytes, before and after inflating.
     pub(super) limit: usize,
     /// When the request came.
@@ -91,6 +93,8 @@ impl BodyRules {
 struct Reading<'r> {
     bytes: Vec<u8>,
     ticket: Ticket,
+    /// What was taken on a promise, until all of it has come.
+    promised: Option<Ticket>,
     /// How long the body will be, if that is known.
     whole: Option<usize>,
     framed: bool,
@@ -106,7 +110,8 @@ impl<'r> Reading<'r> {
         // Nothing has come yet; what comes is paid for before it is kept.
         let ticket = rules.budget.take(0).map_err(|full| rules.full(full))?;
         let framed = matches!(length, Length::Framed);
-        let mut reading = Self { bytes: Vec::new(), ticket, whole, framed, rules };
+        let (bytes, promised) = (Vec::new(), None);
+        let mut reading = Self { bytes, ticket, promised, whole, framed, rules };
         if let Some(whole) = whole {
             reading.expect(whole).await?;
         }
@@ -129,6 +134,10 @@ impl<'r> Reading<'r> {
         }
         let share = (rules.budget.capacity() / 16).max(SHARE_MIN);
         let missing = whole.min(share).saturating_sub(self.ticket.bytes());
+        // Promises cost nothing, and must not keep out those who bring bytes: beyond a share of the budget for all of
+        // them, a body is paid for as it comes.
+        let Ok(promised) = rules.promises.take(missing) else { return Ok(()) };
+        self.promised = Some(promised);
         // Most of the time there is room, and nobody looks at the clock.
         if self.ticket.grow(missing).is_ok() {
             return Ok(());

@@ -30,6 +30,8 @@ use crate::seldom::Seldom;
 pub(super) struct Intake {
     pub(super) consumers: Consumers,
     pub(super) budget: Budget,
+    /// A quarter of it, for bodies whose bytes have not come.
+    promises: Budget,
     pub(super) limits: LimitSettings,
     pub(super) counters: Counters,
 }
@@ -58,6 +60,11 @@ pub(super) enum Form {
 }
 
 impl Intake {
+    pub(super) fn new(consumers: Consumers, budget: Budget, limits: LimitSettings) -> Self {
+        let promises = Budget::new(budget.capacity() / 4);
+        Self { consumers, budget, promises, limits, counters: Counters::default() }
+    }
+
     pub(super) fn consumer(&self, signal: Signal) -> Option<&SharedConsumer> {
         self.consumers.of(signal)
     }
@@ -174,6 +181,7 @@ impl Intake {
     fn rules<B>(&self, arrival: &Arrival<B>) -> BodyRules {
         BodyRules {
             budget: self.budget.clone(),
+            promises: self.promises.clone(),
             limit: arrival.limit,
             started: arrival.started,
             timeout: arrival.read_timeout,

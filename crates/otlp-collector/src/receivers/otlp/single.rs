@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use super::connection;
-use super::counters::{Counters, CountersSnapshot, Transport};
+use super::counters::{CountersSnapshot, Transport};
 use super::intake::Intake;
 use super::lifetime::Phase;
 use super::pulse::Pulse;
@@ -37,8 +37,7 @@ impl OtlpReceiver {
     {
         let (protocols, limits) = (&self.settings.protocols, self.settings.limits.clone());
         let slots = Slots::new(limits.max_connections, limits.max_connections_per_peer);
-        let counters = Counters::default();
-        let intake = Arc::new(Intake { consumers, budget, limits, counters });
+        let intake = Arc::new(Intake::new(consumers, budget, limits));
         let door = match (transport, &protocols.grpc, &protocols.http) {
             (Transport::Grpc, Some(grpc), _) => self.grpc_door(grpc, &intake, slots)?,
             (Transport::Http, _, Some(http)) => self.http_door(http, &intake, slots)?,

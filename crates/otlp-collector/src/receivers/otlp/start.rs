@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::auth::Authenticator;
 use super::bind::Listener;
-use super::counters::{Counters, CountersSnapshot};
+use super::counters::CountersSnapshot;
 use super::intake::Intake;
 use super::lifetime::Phase;
 use super::listener;
@@ -76,8 +76,7 @@ impl OtlpReceiver {
         if protocols.grpc.is_none() && protocols.http.is_none() {
             return Err(StartError::NoProtocol);
         }
-        let counters = Counters::default();
-        let intake = Arc::new(Intake { consumers, budget, limits: limits.clone(), counters });
+        let intake = Arc::new(Intake::new(consumers, budget, limits.clone()));
         let slots = Slots::new(limits.max_connections, limits.max_connections_per_peer);
         let mut doors = Vec::new();
         let (mut grpc_addr, mut http_addr) = (None, None);

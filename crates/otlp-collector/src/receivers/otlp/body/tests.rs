@@ -9,6 +9,7 @@ use super::*;
 fn rules(budget: usize, limit: usize) -> BodyRules {
     BodyRules {
         budget: Budget::new(budget),
+        promises: Budget::new(budget / 4),
         limit,
         started: Instant::now(),
         timeout: Duration::from_secs(30),
@@ -87,4 +88,20 @@ fn bytes_earn_time_up_to_that_of_the_request() {
     let rules = rules(0, 0);
     let seconds = |read| (rules.until(read) - rules.started).as_secs();
     assert_eq!((seconds(0), seconds(5 * 1024), seconds(1 << 30)), (10, 15, 30));
+}
+
+#[tokio::test]
+async fn promises_of_many_leave_most_of_the_budget_to_those_who_bring_bytes() {
+    let rules = rules(1 << 20, 1 << 20);
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        waiting.push(Reading::start(Length::Declared(1 << 20), &rules).await.ok().unwrap());
+    }
+    assert_eq!(rules.budget.used(), 1 << 18, "a quarter");
+    let mut honest = Reading::start(Length::Declared(600 << 10), &rules).await.ok().unwrap();
+    assert!(honest.push(&vec![7; 600 << 10]).await.is_ok());
+    let (bytes, ticket) = honest.finish().ok().unwrap();
+    assert_eq!((bytes.len(), rules.promises.used()), (600 << 10, 1 << 18));
+    drop((waiting, ticket));
+    assert_eq!((rules.budget.used(), rules.promises.used()), (0, 0));
 }
