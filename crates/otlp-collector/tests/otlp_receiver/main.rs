@@ -13,6 +13,7 @@ mod auth;
 mod bad;
 mod clients;
 mod connections;
+mod crowd;
 mod encrypted;
 mod ends;
 #[cfg(target_os = "linux")]

@@ -100,7 +100,7 @@ impl Visit for Said {
 
 impl Subscriber for Said {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "otlp_collector::receivers::otlp" && *metadata.level() <= Level::WARN
+        metadata.target() == "otlp_collector" && *metadata.level() <= Level::WARN
     }
 
     fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
