@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use otlp_core::Payload;
 use otlp_core::export::Outcome;
 use parking_lot::Mutex;
-use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError, oneshot};
 
 use super::account::{Counters, Owed};
 use super::settings::QueueSizer;
@@ -41,34 +40,22 @@ impl Reply {
 /// Room that nobody else gets, until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropped, the room is free again"]
-pub(super) struct Room<'q> {
-    queue: &'q Queue,
-    size: usize,
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        if self.size > 0 {
-            self.queue.state.lock().size -= self.size;
-            self.queue.left.notify_waiters();
-        }
-    }
-}
+pub(super) struct Room<'q>(SemaphorePermit<'q>);
 
 /// First in, first out, bounded in what the sizer counts.
 #[derive(Debug)]
 pub(super) struct Queue {
     sizer: QueueSizer,
     capacity: usize,
+    /// What is free of it. Who waits gets it in the order of coming.
+    free: Semaphore,
     state: Mutex<State>,
     arrived: Notify,
-    left: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     entries: VecDeque<Entry>,
-    size: usize,
     is_closed: bool,
 }
 
@@ -91,31 +78,39 @@ pub(super) enum Refused {
 
 impl Queue {
     pub(super) fn new(sizer: QueueSizer, capacity: usize) -> Self {
-        let (arrived, left) = (Notify::new(), Notify::new());
-        Self { sizer, capacity, state: Mutex::default(), arrived, left }
+        let capacity = capacity.min(Semaphore::MAX_PERMITS);
+        let (free, arrived) = (Semaphore::new(capacity), Notify::new());
+        Self { sizer, capacity, free, state: Mutex::default(), arrived }
     }
 
     /// Room for a request, if there is some.
     pub(super) fn reserve(&self, payload: &Payload) -> Result<Room<'_>, Refused> {
+        let permits = self.permits(payload)?;
+        self.free.try_acquire_many(permits).map(Room).map_err(|error| match error {
+            TryAcquireError::Closed => Refused::Closed,
+            TryAcquireError::NoPermits => Refused::Full,
+        })
+    }
+
+    /// Room for a request, once it is there for those who came before and for this one.
+    pub(super) async fn wait_for_room(&self, payload: &Payload) -> Result<Room<'_>, Refused> {
+        let permits = self.permits(payload)?;
+        self.free.acquire_many(permits).await.map(Room).map_err(|_closed| Refused::Closed)
+    }
+
+    /// What a request takes up of the capacity.
+    fn permits(&self, payload: &Payload) -> Result<u32, Refused> {
         let size = self.size_of(payload);
-        let mut state = self.state.lock();
-        if state.is_closed {
-            return Err(Refused::Closed);
+        match u32::try_from(size) {
+            Ok(permits) if size <= self.capacity => Ok(permits),
+            _ => Err(Refused::TooLarge),
         }
-        if size > self.capacity {
-            return Err(Refused::TooLarge);
-        }
-        match state.size.checked_add(size).filter(|all| *all <= self.capacity) {
-            Some(all) => state.size = all,
-            None => return Err(Refused::Full),
-        }
-        Ok(Room { queue: self, size })
     }
 
     /// Takes a batch, in the room that was reserved for it. `take_on` runs before anybody else can see it.
     pub(super) fn push(
         &self,
-        mut room: Room<'_>,
+        Room(room): Room<'_>,
         kept: Box<dyn Kept>,
         reply: Reply,
         take_on: impl FnOnce() -> Owed,
@@ -125,16 +120,13 @@ impl Queue {
             drop(state);
             return Err(Refused::Closed);
         }
-        let size = std::mem::take(&mut room.size);
+        let size = room.num_permits();
+        // It is free again when the batch is popped.
+        room.forget();
         state.entries.push_back(Entry { kept, owed: take_on(), reply, size });
         drop(state);
         self.arrived.notify_one();
         Ok(())
-    }
-
-    /// Waits for room that may be enough.
-    pub(super) fn room(&self) -> Notified<'_> {
-        self.left.notified()
     }
 
     /// The next batch, when there is one; `None` when the queue is closed and empty. Dropped, it has taken
@@ -163,26 +155,25 @@ impl Queue {
             return if is_closed { Look::Closed } else { Look::Nothing };
         };
         let more = !state.entries.is_empty();
-        state.size -= entry.size;
         drop(state);
         // A notice may have been meant for several.
         if more {
             self.arrived.notify_one();
         }
-        self.left.notify_waiters();
+        self.free.add_permits(entry.size);
         Look::Entry(entry)
     }
 
     /// Takes nothing more. What is there can still be popped.
     pub(super) fn close(&self) {
         self.state.lock().is_closed = true;
+        self.free.close();
         self.arrived.notify_one();
-        self.left.notify_waiters();
     }
 
     /// What waits, in the sizer's units, and most that may.
     pub(super) fn size(&self) -> (usize, usize) {
-        (self.state.lock().size, self.capacity)
+        (self.capacity.saturating_sub(self.free.available_permits()), self.capacity)
     }
 
     fn size_of(&self, payload: &Payload) -> usize {

@@ -231,25 +231,19 @@ impl Shared {
         payload: &Payload,
         deadline: Deadline,
     ) -> Result<Room<'q>, Outcome> {
-        loop {
-            let room = queue.room();
-            tokio::pin!(room);
-            // From here on it hears of room.
-            room.as_mut().enable();
-            match queue.reserve(payload) {
-                Ok(room) => return Ok(room),
-                Err(Refused::Full) if self.deliveries.settings.queue.block_on_overflow => {}
-                Err(refused) => return Err(refusal(refused)),
-            }
-            match deadline.instant() {
-                None => room.await,
-                Some(at) => {
-                    if tokio::time::timeout_at(at.into(), room).await.is_err() {
-                        return Err(full());
+        let room = match queue.reserve(payload) {
+            Err(Refused::Full) if self.deliveries.settings.queue.block_on_overflow => {
+                let room = queue.wait_for_room(payload);
+                match deadline.instant() {
+                    None => room.await,
+                    Some(at) => {
+                        tokio::time::timeout_at(at.into(), room).await.unwrap_or(Err(Refused::Full))
                     }
                 }
             }
-        }
+            reserved => reserved,
+        };
+        room.map_err(refusal)
     }
 
     /// What waited, to be sent. What the storage has lost is given up.

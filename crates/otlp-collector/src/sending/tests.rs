@@ -455,3 +455,32 @@ async fn what_waits_may_be_kept_elsewhere_which_may_be_full_or_lose_it() {
         assert_eq!((account.unaccounted(), sender.queue_size().0), (0, 0));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_room_get_it_in_the_order_in_which_they_came() {
+    let exporter = ScriptedExporter::new();
+    let gate = Gate::new();
+    exporter.respond_with([Step::Hold(gate.clone(), Outcome::delivered())]);
+    let queue = QueueSettings {
+        queue_size: size(2),
+        num_consumers: size(1),
+        block_on_overflow: true,
+        ..QueueSettings::default()
+    };
+    let sender = Arc::new(start(&exporter, settings(queue)));
+    assert!(is_delivered(&consume(&sender, 1).await));
+    exporter.exports_reach(1).await;
+    let mut waiting = Vec::new();
+    for items in 2..=40 {
+        let sender = Arc::clone(&sender);
+        waiting.push(tokio::spawn(async move { consume(&sender, items).await }));
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    for waits in waiting {
+        assert!(is_delivered(&waits.await.unwrap()));
+    }
+    sender.shutdown(Deadline::NEVER).await;
+    let sizes: Vec<_> = exporter.payloads().iter().map(Payload::items).collect();
+    assert_eq!(sizes, (1..=40).collect::<Vec<_>>());
+}
