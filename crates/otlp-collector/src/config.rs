@@ -36,6 +36,7 @@ mod foreign;
 mod id;
 mod node;
 mod print;
+mod secret;
 mod settings;
 mod source;
 mod surroundings;
@@ -85,7 +86,8 @@ impl Config {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let around = Surroundings::new(variable);
-        let node = source::read(sources, &around)?;
+        let mut node = source::read(sources, &around)?;
+        secret::mark(&mut node);
         let settings = Settings::of(&node)?;
         let missing = around.into_missing();
         let missing = missing.into_iter().map(|name| {
@@ -97,7 +99,7 @@ impl Config {
     }
 
     /// What was read, merged and with its references replaced, as YAML. Hidden are the values of headers, of
-    /// keys that are called after a password, a secret or a token, and passwords in addresses.
+    /// keys that are called after a password, a secret or a token, and passwords and queries in addresses.
     ///
     /// Values stand there as they were written: defaults are not added.
     #[must_use]

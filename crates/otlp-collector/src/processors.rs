@@ -3,6 +3,7 @@
 mod batch;
 mod edit;
 mod factory;
+mod filter;
 mod memory_limiter;
 mod placed;
 mod probabilistic_sampler;

@@ -88,6 +88,7 @@ async fn spans_of_the_official_sdk_pass_all_processors_and_all_are_accounted_for
     let names: Vec<_> = measured.iter().map(|(what, _)| what.name).collect();
     for name in [
         "otelcol_processor_batch_batch_send_size",
+        // As it is sent over OTLP; Prometheus reads it with `_`.
         "otelcol_processor_filter_spans.filtered",
         "otelcol_processor_incoming_items",
         "otelcol_processor_memory_limiter_accepted_spans",

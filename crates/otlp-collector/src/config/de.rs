@@ -14,6 +14,7 @@ use serde::de::{
 
 use super::error::ConfigError;
 use super::node::{Entry, Node, Value, is_null};
+use super::secret;
 
 impl Node {
     /// Reads the node as `T`.
@@ -22,7 +23,7 @@ impl Node {
     ///
     /// Says what does not fit, where it stands, and what would be accepted.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        T::deserialize(self)
+        T::deserialize(self).map_err(|error| self.told(error))
     }
 
     fn scalar(&self) -> Option<&str> {
@@ -32,12 +33,28 @@ impl Node {
         }
     }
 
+    /// An error of this node, without its value if that may be a secret. Whoever reads a mapping or a list has
+    /// to see to that themselves in what they say of the whole.
+    fn told(&self, error: ConfigError) -> ConfigError {
+        let hides = self.is_secret && self.scalar().is_some();
+        if hides { error.discreet() } else { error }
+    }
+
     fn wrong(&self, expected: &dyn fmt::Display) -> ConfigError {
-        let message = match self.scalar().filter(|_| !self.is_null()) {
-            Some(text) => format!("\"{}\" is not {expected}", shortened(text)),
-            None => format!("{} is not {expected}", self.kind()),
-        };
-        ConfigError::new(message).at(&self.origin)
+        let other = self.other_than(expected);
+        match self.scalar().filter(|_| !self.is_null()) {
+            Some(text) => {
+                let message = format!("\"{}\" is not {expected}", shortened(&secret::shown(text)));
+                ConfigError::new(message).or_discreetly(other.message()).at(&self.origin)
+            }
+            None => other,
+        }
+    }
+
+    /// An error that does not show the value: what stands in the place of a whole section may be its secret.
+    fn other_than(&self, expected: &dyn fmt::Display) -> ConfigError {
+        let message = format!("{} is not {expected}", self.kind());
+        ConfigError::new(message.clone()).or_discreetly(message).at(&self.origin)
     }
 
     /// A number that a visitor takes, or refuses as too large.
@@ -144,7 +161,7 @@ impl<'de> Deserializer<'de> for &Node {
         let nodes: &[Node] = match &self.value {
             Value::Sequence(nodes) => nodes,
             _ if self.is_null() => &[],
-            _ => return Err(self.wrong(&"a list")),
+            _ => return Err(self.other_than(&"a list")),
         };
         visitor
             .visit_seq(Items(nodes.iter().enumerate()))
@@ -155,10 +172,10 @@ impl<'de> Deserializer<'de> for &Node {
         let entries: &[Entry] = match &self.value {
             Value::Mapping(entries) => entries,
             _ if self.is_null() => &[],
-            _ => return Err(self.wrong(&"a mapping")),
+            _ => return Err(self.other_than(&"a mapping")),
         };
         visitor
-            .visit_map(Entries { entries: entries.iter(), value: None })
+            .visit_map(Entries { is_secret: self.is_secret, entries: entries.iter(), value: None })
             .map_err(|error: ConfigError| error.at(&self.origin))
     }
 
@@ -199,12 +216,13 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     ) -> Result<Option<T::Value>, ConfigError> {
         let Some((at, node)) = self.0.next() else { return Ok(None) };
         let read = seed.deserialize(node);
-        read.map(Some).map_err(|error| error.at(&node.origin).under(&at.to_string()))
+        read.map(Some).map_err(|error| node.told(error).at(&node.origin).under(&at.to_string()))
     }
 }
 
 /// The keys and values of a mapping.
 struct Entries<'a> {
+    is_secret: bool,
     entries: std::slice::Iter<'a, Entry>,
     value: Option<&'a Entry>,
 }
@@ -219,7 +237,12 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let Some(entry) = self.entries.next() else { return Ok(None) };
         self.value = Some(entry);
         let key: StrDeserializer<'_, ConfigError> = entry.key.as_str().into_deserializer();
-        seed.deserialize(key).map(Some).map_err(|error| error.at(&entry.origin))
+        seed.deserialize(key).map(Some).map_err(|error| {
+            // A key alone, as in `{hunter2}`, is a value that was meant for another place.
+            let is_hidden = self.is_secret || entry.node.is_null();
+            let error = if is_hidden { error.discreet() } else { error };
+            error.at(&entry.origin)
+        })
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
@@ -229,7 +252,8 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let Some(Entry { key, node, .. }) = self.value.take() else {
             return Err(ConfigError::custom("a value was asked for before its key"));
         };
-        seed.deserialize(node).map_err(|error| error.at(&node.origin).under(key))
+        let key = if self.is_secret && node.is_null() { secret::REDACTED } else { key };
+        seed.deserialize(node).map_err(|error| node.told(error).at(&node.origin).under(key))
     }
 }
 

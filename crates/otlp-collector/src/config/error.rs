@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::{Expected, Unexpected};
+
 use super::node::Origin;
 
 /// What is wrong with a configuration: where it was written, under which key, and what would be accepted.
@@ -13,12 +15,27 @@ pub struct ConfigError {
     /// The keys above, the innermost first.
     path: Vec<String>,
     message: String,
+    /// The message without what was written there, which may be a secret.
+    discreet: Option<String>,
 }
 
 impl ConfigError {
     /// An error with this message, whose place is still to be said.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { origin: None, path: Vec::new(), message: message.into() }
+        Self { origin: None, path: Vec::new(), message: message.into(), discreet: None }
+    }
+
+    /// The error, which is told like this where what was written may be a secret.
+    pub(super) fn or_discreetly(mut self, message: impl Into<String>) -> Self {
+        self.discreet = Some(message.into());
+        self
+    }
+
+    /// The error, without a word of what was written there.
+    pub(super) fn discreet(mut self) -> Self {
+        let message = self.discreet.get_or_insert_with(|| HIDDEN.to_owned());
+        self.message.clone_from(message);
+        self
     }
 
     /// The error, at this place unless it knows a closer one.
@@ -56,14 +73,21 @@ impl ConfigError {
     /// A name that nothing knows, with those that would be accepted.
     #[must_use]
     pub fn unknown(what: &str, name: &str, known: &[&str]) -> Self {
-        let message = match (nearest(name, known), known.is_empty()) {
-            (_, true) => format!("unknown {what} \"{name}\"; none is accepted here"),
-            (Some(nearest), _) => format!("unknown {what} \"{name}\"; did you mean \"{nearest}\"?"),
-            (None, _) => {
-                format!("unknown {what} \"{name}\"; accepted: {}", known.join(", "))
-            }
+        let accepted = || format!("accepted: {}", known.join(", "));
+        let (advice, is_near) = match (nearest(name, known), known.is_empty()) {
+            (_, true) => ("none is accepted here".to_owned(), false),
+            (Some(nearest), _) => (format!("did you mean \"{nearest}\"?"), true),
+            (None, _) => (accepted(), false),
         };
-        Self::new(message)
+        let message = format!("unknown {what} \"{name}\"; {advice}");
+        match (is_near, what) {
+            // What is nearly a key is no secret.
+            (true, "key") => Self::new(message.clone()).or_discreetly(message),
+            (true, _) => {
+                Self::new(message).or_discreetly(format!("unknown {what}; {}", accepted()))
+            }
+            (false, _) => Self::new(message).or_discreetly(format!("unknown {what}; {advice}")),
+        }
     }
 }
 
@@ -86,6 +110,12 @@ impl serde::de::Error for ConfigError {
         Self::new(message.to_string())
     }
 
+    /// Where another type is asked for, what stands there instead may be anything, also a secret.
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let message = format!("{} is not {expected}", kind(&found));
+        Self::new(message.clone()).or_discreetly(message)
+    }
+
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         Self::unknown("key", field, expected)
     }
@@ -95,9 +125,24 @@ impl serde::de::Error for ConfigError {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("the key \"{field}\" is missing"))
+        let message = format!("the key \"{field}\" is missing");
+        Self::new(message.clone()).or_discreetly(message)
     }
 }
+
+/// What serde found, in words and without its value.
+const fn kind(found: &Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "true or false",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+        Unexpected::Unit | Unexpected::Option => "nothing",
+        Unexpected::Seq => "a list",
+        Unexpected::Map => "a mapping",
+        _ => "text",
+    }
+}
+
+const HIDDEN: &str = "the value cannot be used here; it may be a secret, and is not shown";
 
 /// The known name that was probably meant: a third of it may be wrong.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {

@@ -22,7 +22,7 @@ impl Expansion<'_> {
         if level > LEVELS_MAX {
             return Err(ConfigError::new("references bring in too many levels").at(&node.origin));
         }
-        let Node { value, origin, raw } = node;
+        let Node { value, origin, raw, is_secret } = node;
         let value = match value {
             Value::Plain(text) | Value::Text(text) if find(&text).is_some() => {
                 return self.text(&text, Node::new(Value::Plain(String::new()), origin), level);
@@ -43,7 +43,7 @@ impl Expansion<'_> {
                 Value::Mapping(entries)
             }
         };
-        Ok(Node { value, origin, raw })
+        Ok(Node { value, origin, raw, is_secret })
     }
 
     /// A text with at least one reference. `node` is where it stands.
@@ -87,7 +87,7 @@ impl Expansion<'_> {
             }
             value => value,
         };
-        let placed = Node { value, origin: node.origin, raw: None };
+        let placed = Node::new(value, node.origin);
         let expanded = self.node(placed, level + 1)?;
         // Text within it that was a reference again is not what the variable holds.
         let raw = find(&brought).is_none().then(|| unescaped(&brought));

@@ -51,6 +51,8 @@ pub struct Node {
     pub(super) origin: Origin,
     /// What an expansion brought, as text: a setting that is text takes it as it came, whatever it reads as.
     pub(super) raw: Option<String>,
+    /// Whether it stands below a key that may hold secrets: then no error shows it.
+    pub(super) is_secret: bool,
 }
 
 /// What a node holds. Which type a scalar has is decided by whoever reads it: `0123` may be a number or a
@@ -77,7 +79,7 @@ pub(super) struct Entry {
 
 impl Node {
     pub(super) const fn new(value: Value, origin: Origin) -> Self {
-        Self { value, origin, raw: None }
+        Self { value, origin, raw: None, is_secret: false }
     }
 
     /// An empty mapping, where nothing was written.
@@ -132,7 +134,7 @@ impl Node {
     pub fn merged_with(self, over: Self) -> Self {
         match (self.value, over.value) {
             (Value::Mapping(base), Value::Mapping(over)) => {
-                Self { value: Value::Mapping(merge(base, over)), origin: self.origin, raw: None }
+                Self::new(Value::Mapping(merge(base, over)), self.origin)
             }
             (_, value) => Self { value, ..over },
         }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::node::{Entry, Node, Value};
+use super::secret::{self, REDACTED};
 
 /// Whether values that may be secrets are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,8 +25,8 @@ impl fmt::Display for Yaml<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut writer = Writer { out: f, hides: self.secrets == Secrets::Hidden };
         match &self.node.value {
-            Value::Mapping(entries) if !entries.is_empty() => writer.mapping(entries, 0, false),
-            _ => writer.scalar_line(self.node, false),
+            Value::Mapping(entries) if !entries.is_empty() => writer.mapping(entries, 0),
+            _ => writer.scalar_line(self.node),
         }
     }
 }
@@ -36,41 +37,37 @@ struct Writer<'a, 'f> {
 }
 
 impl Writer<'_, '_> {
-    /// `is_secret` holds for everything below a key that has secrets.
-    fn mapping(&mut self, entries: &[Entry], depth: usize, is_secret: bool) -> fmt::Result {
+    fn mapping(&mut self, entries: &[Entry], depth: usize) -> fmt::Result {
         for entry in entries {
             self.indent(depth)?;
-            self.entry(entry, depth, is_secret)?;
+            self.entry(entry, depth)?;
         }
         Ok(())
     }
 
-    fn entry(&mut self, entry: &Entry, depth: usize, is_secret: bool) -> fmt::Result {
-        // At depth 1 stand the names of components, such as `bearertokenauth`.
-        let is_secret =
-            depth != 1 && holds_secrets(&entry.key) || is_secret && !is_harmless(&entry.key);
+    fn entry(&mut self, entry: &Entry, depth: usize) -> fmt::Result {
         write!(self.out, "{}:", quoted_unless_plain(&entry.key))?;
-        self.below(&entry.node, depth, is_secret)
+        self.below(&entry.node, depth)
     }
 
-    fn below(&mut self, node: &Node, depth: usize, is_secret: bool) -> fmt::Result {
+    fn below(&mut self, node: &Node, depth: usize) -> fmt::Result {
         match &node.value {
             Value::Mapping(entries) if !entries.is_empty() => {
                 self.out.write_char('\n')?;
-                self.mapping(entries, depth + 1, is_secret)
+                self.mapping(entries, depth + 1)
             }
             Value::Sequence(nodes) if !nodes.is_empty() => {
                 self.out.write_char('\n')?;
-                self.sequence(nodes, depth + 1, is_secret)
+                self.sequence(nodes, depth + 1)
             }
             _ => {
                 self.out.write_char(' ')?;
-                self.scalar_line(node, is_secret)
+                self.scalar_line(node)
             }
         }
     }
 
-    fn sequence(&mut self, nodes: &[Node], depth: usize, is_secret: bool) -> fmt::Result {
+    fn sequence(&mut self, nodes: &[Node], depth: usize) -> fmt::Result {
         for node in nodes {
             self.indent(depth)?;
             self.out.write_char('-')?;
@@ -82,21 +79,23 @@ impl Writer<'_, '_> {
                         if at > 0 {
                             self.indent(depth + 1)?;
                         }
-                        self.entry(entry, depth + 1, is_secret)?;
+                        self.entry(entry, depth + 1)?;
                     }
                 }
-                _ => self.below(node, depth, is_secret)?,
+                _ => self.below(node, depth)?,
             }
         }
         Ok(())
     }
 
-    fn scalar_line(&mut self, node: &Node, is_secret: bool) -> fmt::Result {
+    fn scalar_line(&mut self, node: &Node) -> fmt::Result {
         let text = match &node.value {
             Value::Mapping(_) => "{}".to_owned(),
             Value::Sequence(_) => "[]".to_owned(),
             Value::Plain(text) if text.is_empty() => "null".to_owned(),
-            Value::Plain(_) | Value::Text(_) if self.hides && is_secret => REDACTED.to_owned(),
+            Value::Plain(_) | Value::Text(_) if self.hides && node.is_secret => {
+                format!("'{REDACTED}'")
+            }
             Value::Plain(text) => quoted_unless_plain(&self.value(text)),
             Value::Text(text) => quoted(&self.value(text)),
         };
@@ -106,39 +105,13 @@ impl Writer<'_, '_> {
 
     /// A value as it has to be written to be read like this: `$` begins a reference.
     fn value(&self, text: &str) -> String {
-        self.without_password(text).replace('$', "$$")
-    }
-
-    /// What stands before the `@` of an address is a secret as well.
-    fn without_password(&self, text: &str) -> String {
-        let parts = text.split_once("://").and_then(|(scheme, rest)| {
-            let host_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            let at = rest.get(..host_ends)?.rfind('@')?;
-            Some((scheme, rest.get(at..)?))
-        });
-        match parts {
-            Some((scheme, rest)) if self.hides => format!("{scheme}://[REDACTED]{rest}"),
-            _ => text.to_owned(),
-        }
+        let text = if self.hides { secret::shown(text) } else { text.to_owned() };
+        text.replace('$', "$$")
     }
 
     fn indent(&mut self, depth: usize) -> fmt::Result {
         (0..depth).try_for_each(|_| self.out.write_str("    "))
     }
-}
-
-/// Whether what stands below a key may be secret: what is hidden without need does less harm than what is shown.
-fn holds_secrets(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let parts = ["password", "secret", "token", "authorization", "credential", "api_key", "apikey"];
-    let whole = ["headers", "headers_list", "inline", "key_pem", "passphrase"];
-    !is_harmless(&key)
-        && (whole.contains(&key.as_str()) || parts.iter().any(|part| key.contains(part)))
-}
-
-/// Whether a key says itself that its value may be read: where a secret lies, which header it is for.
-fn is_harmless(key: &str) -> bool {
-    key.ends_with("_file") || key.ends_with("_url") || ["filename", "name"].contains(&key)
 }
 
 /// Text in quotes where YAML might take it for something else.
@@ -159,5 +132,3 @@ fn quoted_unless_plain(text: &str) -> String {
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
-
-const REDACTED: &str = "'[REDACTED]'";

@@ -38,9 +38,10 @@ impl Source {
             Some((key, value)) if !key.trim().is_empty() => {
                 Ok(Self::Set { key: key.trim().to_owned(), value: value.to_owned() })
             }
-            _ => Err(ConfigError::new(format!(
-                "--set \"{text}\" has no key and value; accepted: key.below.key=value"
-            ))),
+            // What it is may be a secret.
+            _ => Err(ConfigError::new(
+                "--set takes a key and a value, and this is none; accepted: key.below.key=value",
+            )),
         }
     }
 
@@ -101,7 +102,7 @@ pub(super) fn read(sources: &[Source], around: &Surroundings<'_>) -> Result<Node
 
 /// `a::b: c` is `a: {b: c}`.
 fn split_keys(node: Node) -> Node {
-    let Node { value, origin, raw } = node;
+    let Node { value, origin, raw, is_secret } = node;
     let value = match value {
         Value::Mapping(entries) => {
             let mut split = Node::new(Value::Mapping(Vec::new()), origin.clone());
@@ -114,7 +115,7 @@ fn split_keys(node: Node) -> Node {
         Value::Sequence(nodes) => Value::Sequence(nodes.into_iter().map(split_keys).collect()),
         scalar => scalar,
     };
-    Node { value, origin, raw }
+    Node { value, origin, raw, is_secret }
 }
 
 /// A node below these keys, which stand at `origin`.

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use otlp_core::export::{HeaderProvider, Headers, Secret};
 use parking_lot::RwLock;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::watched::Watched;
 use crate::component::{BoxError, BoxFuture, Extension, Host, Running};
@@ -232,18 +232,6 @@ fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D:
                 tokens.push(token.into());
             }
             Ok(tokens)
-        }
-
-        fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-            Err(E::custom("a number is no list of tokens; put each token in quotes"))
-        }
-
-        fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-            self.visit_u64(0)
-        }
-
-        fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-            self.visit_u64(0)
         }
     }
 

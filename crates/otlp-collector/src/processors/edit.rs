@@ -1,4 +1,4 @@
-//! The processors `attributes`, `resource` and `filter` as a node: a [`Plan`] applied to all that passes.
+//! A node that applies a [`Plan`] to all that passes, as the processors `attributes` and `resource` do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +10,8 @@ use crate::admission::Full;
 use crate::component::{BoxError, Host, Node, Processor, Running, Tally};
 use crate::config::ConfigError;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
-use crate::edit::{AttributesSettings, FilterSettings, Plan, ResourceSettings};
-use crate::telemetry::{Instrument, Measurements, processor};
+use crate::edit::{AttributesSettings, Plan, ResourceSettings};
+use crate::telemetry::{Measurements, processor};
 
 /// Edits requests and hands them on, and drops what its plan does not keep.
 ///
@@ -69,6 +69,11 @@ impl EditProcessor {
     pub const fn new(plan: Plan, next: SharedConsumer) -> Self {
         let [incoming, dropped, refused] = [const { AtomicU64::new(0) }; 3];
         Self { plan, next, incoming, dropped, refused }
+    }
+
+    /// Of what its requests consist.
+    pub(super) const fn signal(&self) -> Signal {
+        self.plan.signal()
     }
 
     /// What has passed so far.
@@ -166,65 +171,6 @@ impl Processor for ResourceSettings {
     }
 }
 
-impl Processor for FilterSettings {
-    fn start(
-        &self,
-        _host: &Host,
-        signal: Signal,
-        next: SharedConsumer,
-    ) -> Result<Arc<dyn Node>, BoxError> {
-        Ok(Arc::new(Filter(EditProcessor::new(Plan::filter(self, signal), next))))
-    }
-}
-
-/// An edit that says what it drops under the name that the Go collector has for it.
-#[derive(Debug)]
-struct Filter(EditProcessor);
-
-impl Consumer for Filter {
-    fn consume(&self, batch: Batch, deadline: Deadline) -> Answer<'_> {
-        self.0.consume(batch, deadline)
-    }
-
-    fn holds(&self) -> bool {
-        self.0.holds()
-    }
-}
-
-impl Running for Filter {
-    fn measure(&self, measurements: &mut Measurements) {
-        self.0.measure(measurements);
-        let instrument = match self.0.plan.signal() {
-            Signal::Metrics => &POINTS_FILTERED,
-            Signal::Logs => &LOGS_FILTERED,
-            _ => &SPANS_FILTERED,
-        };
-        measurements.set(instrument, self.0.counts().dropped);
-    }
-}
-
-impl Node for Filter {
-    fn tally(&self) -> Tally {
-        self.0.tally()
-    }
-}
-
-const SPANS_FILTERED: Instrument = Instrument::counter(
-    "otelcol_processor_filter_spans.filtered",
-    "1",
-    "Number of spans that the filter has dropped.",
-);
-const LOGS_FILTERED: Instrument = Instrument::counter(
-    "otelcol_processor_filter_logs.filtered",
-    "1",
-    "Number of log records that the filter has dropped.",
-);
-const POINTS_FILTERED: Instrument = Instrument::counter(
-    "otelcol_processor_filter_datapoints.filtered",
-    "1",
-    "Number of metric data points that the filter has dropped.",
-);
-
 /// What an edit adds has to fit into the budget like what came. What fits into none comes in smaller requests.
 fn too_much(full: &Full) -> Outcome {
     let text = "what the edit adds does not fit into the bytes that may be here at once";
@@ -253,7 +199,6 @@ mod tests {
     use crate::config::{Config, Source};
     use crate::edit::FilterSettings;
     use crate::processors::placed::Placed;
-    use crate::telemetry::Value;
 
     /// Takes everything, and keeps it.
     #[derive(Debug, Default)]
@@ -310,23 +255,6 @@ mod tests {
         assert_eq!(kept, [vec!["buy", "sell"], vec!["buy"]], "of the second nothing is left");
         let counts = node.counts();
         assert_eq!((counts.incoming, counts.dropped, counts.outgoing()), (5, 2, 3));
-    }
-
-    #[tokio::test]
-    async fn what_a_filter_drops_is_measured_as_the_go_collector_does() {
-        let node = Filter(filter(&Arc::new(Kept::default())));
-        let batch = Batch::without_ticket(payload(&["buy", "health"]));
-        assert!(matches!(node.consume(batch, Deadline::NEVER).await, Outcome::Delivered { .. }));
-        let mut measured = Measurements::default();
-        node.measure(&mut measured);
-        let whole: Vec<_> =
-            measured.iter().map(|(what, points)| (what.name, points[0].value.clone())).collect();
-        let expected = [
-            ("otelcol_processor_filter_spans.filtered", Value::Whole(1)),
-            ("otelcol_processor_incoming_items", Value::Whole(2)),
-            ("otelcol_processor_outgoing_items", Value::Whole(1)),
-        ];
-        assert_eq!(whole, expected);
     }
 
     #[test]

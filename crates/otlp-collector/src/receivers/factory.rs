@@ -5,5 +5,7 @@ use crate::receivers::otlp::{OtlpReceiver, OtlpSettings};
 use crate::registry::Factory;
 
 pub(crate) const FACTORIES: &[Factory<dyn Receiver>] = &[Factory::new(&["otlp"], |_, node| {
-    Ok(Box::new(OtlpReceiver::new(node.read::<OtlpSettings>()?)))
+    let settings = node.read::<OtlpSettings>()?;
+    settings.check()?;
+    Ok(Box::new(OtlpReceiver::new(settings)))
 })];

@@ -268,6 +268,7 @@ async fn a_batch_is_answered_for_when_all_of_its_parts_have_ended() {
     sender.shutdown(Deadline::NEVER).await;
 }
 
+// row G4
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_sends_what_waits_and_gives_up_the_rest_at_its_deadline() {
     for batch_settings in [None, Some(BatchSettings::default())] {

@@ -142,6 +142,19 @@ impl Measurements {
         self.around.pop();
     }
 
+    /// Everything that `write` writes down has the value of the attribute `of` under `key` as well.
+    pub(crate) fn within_again(
+        &mut self,
+        of: &str,
+        key: &'static str,
+        write: impl FnOnce(&mut Self),
+    ) {
+        match self.around.iter().rev().find(|(name, _)| *name == of).cloned() {
+            Some((_, value)) => self.within(key, value, write),
+            None => write(self),
+        }
+    }
+
     /// Has somebody write down what they have counted. What they wrote before they panicked stays.
     pub(crate) fn of(&mut self, write: impl FnOnce(&mut Self)) {
         let depth = self.around.len();

@@ -116,7 +116,7 @@ fn float(number: f64) -> String {
 }
 
 fn name(instrument: &Instrument, how: &PrometheusSettings) -> String {
-    let mut name = instrument.name.to_owned();
+    let mut name = good_name(instrument.name, &[':']).into_owned();
     let unit = match instrument.unit {
         "By" => "_bytes",
         "s" => "_seconds",
@@ -135,14 +135,19 @@ fn name(instrument: &Instrument, how: &PrometheusSettings) -> String {
 
 /// The name of an attribute as a label can have it.
 fn label_name(key: &str) -> Cow<'_, str> {
+    good_name(key, &[])
+}
+
+/// A name with `_` for everything that is no letter, no digit and none of `others`.
+fn good_name<'a>(name: &'a str, others: &[char]) -> Cow<'a, str> {
     let is_good = |(at, c): (usize, char)| {
-        c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit())
+        c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit()) || others.contains(&c)
     };
-    if !key.is_empty() && key.chars().enumerate().all(is_good) {
-        return key.into();
+    if !name.is_empty() && name.chars().enumerate().all(is_good) {
+        return name.into();
     }
     let good = |(at, c)| if is_good((at, c)) { c } else { '_' };
-    let name: String = key.chars().enumerate().map(good).collect();
+    let name: String = name.chars().enumerate().map(good).collect();
     if name.is_empty() { "_".into() } else { name.into() }
 }
 

@@ -193,7 +193,7 @@ fn what_is_wrong_is_said_without_a_secret() {
         ("bearertokenauth: {token: \"S3CRET\\n\"}", "a header cannot carry"),
         ("bearertokenauth: {token: S3CRET, header: 'a b'}", "header name \"a b\" is not valid"),
         ("bearertokenauth: {token: S3CRET, header: host}", "cannot be overridden"),
-        ("bearertokenauth: {tokens: 123123}", "put each token in quotes"),
+        ("bearertokenauth: {tokens: 123123}", "a number is not a list of tokens, each in quotes"),
         ("bearertokenauth: {tken: S3CRET}", "did you mean \"token\"?"),
         ("basicauth: {}", "no credentials are set; accepted: htpasswd, client_auth"),
         ("basicauth: {htpasswd: {}}", "nobody is named; accepted: file, inline"),

@@ -19,6 +19,19 @@ fn settings_of(settings: &str) -> TelemetrySettings {
     TelemetrySettings::read(config.settings.service.telemetry.as_ref()).unwrap()
 }
 
+/// Whether Prometheus takes the name of a metric or of a label.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The names of the labels; no value in these tests has a comma or a quote.
+fn label_names(series: &str) -> Vec<&str> {
+    let labels = series.split_once('{').map(|(_, rest)| rest.strip_suffix('}').unwrap());
+    let labels = labels.into_iter().flat_map(|labels| labels.split(','));
+    labels.map(|label| label.split_once("=\"").unwrap().0).collect()
+}
+
 /// Samples by name and labels, read by the rules of the format.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let mut typed = BTreeMap::new();
@@ -27,11 +40,13 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
             assert!(matches!(kind, "counter" | "gauge" | "histogram"), "{line}");
+            assert!(is_name(name), "{line}");
             assert!(typed.insert(name.to_owned(), kind).is_none(), "{name} stands twice");
         } else if !line.starts_with("# HELP ") {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();
             assert!(typed.contains_key(name), "{line} has no type");
+            assert!(label_names(series).iter().all(|name| is_name(name)), "{line}");
             let value: f64 = value.parse().unwrap();
             assert!(samples.insert(series.to_owned(), value).is_none(), "{series} stands twice");
         }
@@ -114,6 +129,35 @@ service:
         };
         assert_eq!(samples.get(&series("traces")), Some(&1.0), "{samples:#?}");
         assert_eq!(samples.get(&series("logs")), Some(&0.0));
+    }
+}
+
+#[tokio::test]
+async fn what_a_filter_drops_is_counted_as_the_go_collector_does() {
+    let yaml = "
+receivers: {otlp: {protocols: {http: {endpoint: '127.0.0.1:0'}}}}
+processors:
+  filter/x: {spans: {include: {match_type: strict, span_names: [no span has this name]}}}
+exporters: {nop: }
+service:
+  pipelines:
+    traces: {receivers: [otlp], processors: [filter/x], exporters: [nop]}
+    metrics: {receivers: [otlp], processors: [filter/x], exporters: [nop]}
+    logs: {receivers: [otlp], processors: [filter/x], exporters: [nop]}
+";
+    let site = Site::start(yaml).await;
+    let telemetry = telemetry(&site, FREE).await;
+    assert_eq!(site.send_span("").await.status, 200);
+    let samples = samples(&get(telemetry.addresses()[0], "/metrics").await.body);
+    for (items, signal, dropped) in
+        [("spans", "traces", 1.0), ("datapoints", "metrics", 0.0), ("logs", "logs", 0.0)]
+    {
+        // The Go collector has the first label alone.
+        let series = format!(
+            "otelcol_processor_filter_{items}_filtered{{filter=\"filter/x\",otel_signal=\"{signal}\",\
+             pipeline=\"{signal}\",processor=\"filter/x\"}}"
+        );
+        assert_eq!(samples.get(&series), Some(&dropped), "{series} in {samples:#?}");
     }
 }
 

@@ -80,7 +80,7 @@ fn a_mistake_is_told_with_its_place_and_what_would_do() {
             "keepalive:\n  time: soon\n",
             "c.yaml:2:9: keepalive::time: \"soon\" is not a time such as 200ms",
         ),
-        ("keepalive: 5\n", "c.yaml:1:12: keepalive: \"5\" is not a mapping"),
+        ("keepalive: 5\n", "c.yaml:1:12: keepalive: a single value is not a mapping"),
         (
             "max_recv_msg_size_mib: -1\n",
             "c.yaml:1:24: max_recv_msg_size_mib: invalid value: integer `-1`, expected u64",

@@ -46,7 +46,10 @@ fn what_cannot_be_read_is_told() {
     for (source, expected) in [
         ("no/such/file.yaml", "no/such/file.yaml: cannot be read"),
         ("http://host/config", "unknown scheme \"http\""),
-        ("--set=a", "--set \"a\" has no key and value"),
+        (
+            "--set=a",
+            "--set takes a key and a value, and this is none; accepted: key.below.key=value",
+        ),
         ("yaml:[1]", "yaml::1:1: a configuration is a mapping, and this is a list"),
         ("env:1", "\"1\" is no name of a variable"),
     ] {

@@ -163,6 +163,12 @@ impl OtlpGrpcSettings {
         if target.is_empty() {
             return Err(ConfigError::new("it is empty; accepted: host:port"));
         }
+        // A call names its own path; what it says after a `?` may be a secret.
+        if target.contains(['/', '?', '#']) {
+            let text =
+                "it has something behind the port; accepted: host:port, such as backend:4317";
+            return Err(ConfigError::new(text));
+        }
         let scheme = if self.tls.is_plain() && !is_secure { "http" } else { "https" };
         let endpoint = Endpoint::grpc(&format!("{scheme}://{target}"), false).map_err(|error| {
             ConfigError::new(format!("\"{}\" {}", error.value(), error.problem()))

@@ -15,7 +15,7 @@ pub(super) use self::http::ALGORITHMS;
 pub use self::http::{CorsSettings, HttpSettings};
 pub use self::limits::LimitSettings;
 pub use self::tls::{TlsServerSettings, TlsVersion};
-use crate::config::{Ignored, Unsupported};
+use crate::config::{ConfigError, Ignored, Unsupported};
 
 /// The settings of the receiver: what stands under `receivers::otlp`.
 ///
@@ -97,6 +97,21 @@ impl OtlpSettings {
             "127.0.0.1:0".clone_into(&mut http.endpoint);
         }
         settings
+    }
+
+    /// Whether the settings go together. What is in files is seen at the start, and not here.
+    ///
+    /// # Errors
+    ///
+    /// Names the key, what is wrong with it, and what is accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let grpc = self.protocols.grpc.as_ref().and_then(|it| it.tls.as_ref());
+        let http = self.protocols.http.as_ref().and_then(|it| it.tls.as_ref());
+        for (protocol, tls) in [("grpc", grpc), ("http", http)] {
+            tls.map_or(Ok(()), TlsServerSettings::check)
+                .map_err(|error| error.under("tls").under(protocol).under("protocols"))?;
+        }
+        Ok(())
     }
 
     /// What is set and has no effect, and what may not be meant: listening to the world.

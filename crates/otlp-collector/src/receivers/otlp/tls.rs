@@ -1,6 +1,5 @@
 //! The server's side of TLS: certificates in, a configuration of rustls out, and again when they change.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use otlp_core::export::{Pem, PemSource};
@@ -90,11 +89,12 @@ struct Texts {
 
 impl Texts {
     fn read(settings: &TlsServerSettings) -> Result<Self, String> {
-        let client_ca = settings.client_ca_file.as_deref();
+        let [cert, key] = settings.identity().map_err(|error| format!("tls::{error}"))?;
+        let client_ca = settings.client_ca_file.as_ref().map(Pem::from_path);
         Ok(Self {
-            chain: pem("cert", settings.cert_file.as_deref(), settings.cert_pem.as_ref())?,
-            key: pem("key", settings.key_file.as_deref(), settings.key_pem.as_ref())?,
-            client_ca: client_ca.map(|file| pem("client_ca", Some(file), None)).transpose()?,
+            chain: text("cert", &cert)?,
+            key: text("key", &key)?,
+            client_ca: client_ca.map(|pem| text("client_ca", &pem)).transpose()?,
         })
     }
 }
@@ -145,17 +145,12 @@ fn versions(
     }
 }
 
-/// The text that is set by its file or itself: one of the two.
-fn pem(what: &str, file: Option<&Path>, text: Option<&Pem>) -> Result<Vec<u8>, String> {
-    match (file, text.map(Pem::source)) {
-        (Some(file), None) => std::fs::read(file)
+fn text(what: &str, pem: &Pem) -> Result<Vec<u8>, String> {
+    match pem.source() {
+        PemSource::Bytes(text) => Ok(text.to_vec()),
+        PemSource::Path(file) => std::fs::read(file)
             .map_err(|error| format!("tls::{what}_file: {}: {error}", file.display())),
-        (None, Some(PemSource::Bytes(text))) => Ok(text.to_vec()),
-        (None, Some(PemSource::Path(file))) => pem(what, Some(file), None),
-        (Some(_), Some(_)) => {
-            Err(format!("tls::{what}_file and tls::{what}_pem are set; one of them is needed"))
-        }
-        (None, _) => Err(format!("tls::{what}_file is missing")),
+        _ => Err(format!("tls::{what} cannot be read from where it is")),
     }
 }
 

@@ -78,3 +78,15 @@ fn a_label_has_a_name_that_prometheus_takes() {
     assert_eq!(label_name(""), "_");
     assert!(matches!(label_name("otel_signal"), Cow::Borrowed("otel_signal")));
 }
+
+#[test]
+fn a_metric_has_a_name_that_prometheus_takes() {
+    const DOTTED: Instrument = Instrument::counter("a:spans.filtered", "1", "Spans.");
+    const ODD: Instrument = Instrument::gauge("1st.ä", "By", "Odd.");
+    let mut all = Measurements::default();
+    all.set(&DOTTED, 1u64);
+    all.set(&ODD, 2u64);
+    let text = text(&all, &resource(), &PrometheusSettings::default());
+    assert!(text.contains("# TYPE a:spans_filtered counter\na:spans_filtered 1\n"), "{text}");
+    assert!(text.contains("# TYPE _st__ gauge\n_st__ 2\n"), "{text}");
+}

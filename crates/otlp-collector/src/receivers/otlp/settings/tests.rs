@@ -2,19 +2,31 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Config, Source};
+use crate::engine::Blueprint;
+use crate::registry::Registry;
+
+/// What `validate` says of `receivers::otlp`.
+fn blueprint(yaml: &str) -> Result<(), String> {
+    let blueprint = Blueprint::new(&config(yaml)?.settings, &Registry::standard());
+    blueprint.map(drop).map_err(|error| error.to_string())
+}
 
 /// Reads what stands under `receivers::otlp`, written in one line.
 fn read(yaml: &str) -> Result<OtlpSettings, String> {
+    config(yaml)?.settings.receivers[0].settings.read().map_err(|error| error.to_string())
+}
+
+fn config(yaml: &str) -> Result<Config, String> {
     let yaml = format!(
         "receivers: {{otlp: {yaml}}}\nexporters: {{debug: }}\n\
          service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}}}"
     );
-    let config = Config::load_with(&[Source::Yaml(yaml)], &|_| None).map_err(|e| e.to_string())?;
-    config.settings.receivers[0].settings.read().map_err(|error| error.to_string())
+    Config::load_with(&[Source::Yaml(yaml)], &|_| None).map_err(|error| error.to_string())
 }
 
 #[test]
 fn a_protocol_is_served_if_it_is_named() {
+    // row G2
     let both = read("{protocols: {grpc: , http: }}").unwrap().protocols;
     assert_eq!(both.grpc.unwrap().endpoint, "localhost:4317");
     assert_eq!(both.http.unwrap().endpoint, "localhost:4318");
@@ -86,6 +98,39 @@ fn a_key_that_would_be_missed_is_an_error_at_its_place() {
     ] {
         let error = read(yaml).unwrap_err();
         assert!(error.contains(said) && error.contains(":1:"), "{yaml}: {error}");
+    }
+}
+
+#[test]
+fn tls_without_a_certificate_and_its_key_is_refused_before_the_start_as_in_go() {
+    for protocol in ["grpc", "http"] {
+        for (tls, said) in [
+            ("", "cert_file is missing"),
+            ("{}", "cert_file is missing; a server needs a certificate and its key"),
+            ("{min_version: '1.2'}", "cert_file is missing"),
+            ("{client_ca_file: /nowhere}", "cert_file is missing"),
+            ("{cert_file: /nowhere}", "key_file is missing"),
+            ("{key_pem: hunter2}", "cert_file is missing"),
+            ("{cert_file: a, cert_pem: b, key_file: c}", "one of them is accepted"),
+            (
+                "{cert_file: a, key_file: b, min_version: '1.3', max_version: '1.2'}",
+                "min_version: it is newer than max_version",
+            ),
+            // Whether files are there is seen at the start, in Go too.
+            ("{cert_file: /nowhere, key_file: /nowhere}", ""),
+            ("{cert_pem: a, key_file: /nowhere, client_ca_file: /nowhere}", ""),
+        ] {
+            let checked = blueprint(&format!("{{protocols: {{{protocol}: {{tls: {tls}}}}}}}"));
+            let path = format!(": receivers::otlp::protocols::{protocol}::tls: ");
+            let path = if said.starts_with("min") { path.replace("tls: ", "tls::") } else { path };
+            match checked {
+                Ok(()) => assert_eq!(said, "", "{protocol} {tls}"),
+                Err(error) => {
+                    assert!(!said.is_empty() && error.contains(said), "{protocol} {tls}: {error}");
+                    assert!(error.contains(&path) && !error.contains("hunter2"), "{error}");
+                }
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use otlp_core::export::Pem;
 use serde::Deserialize;
 
 use super::{Ignored, Unsupported, limit, warn_ignored};
-use crate::config::{duration, pem};
+use crate::config::{ConfigError, duration, pem};
 
 /// TLS of a server: the Go collector's `tls`. Certificates are read at the start, and again if
 /// [`reload_interval`](Self::reload_interval) says so.
@@ -61,6 +61,22 @@ pub enum TlsVersion {
 }
 
 impl TlsServerSettings {
+    /// Whether the settings go together. Files are read at the start, and not here.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.identity()?;
+        if self.max_version.is_some_and(|newest| newest < self.min_version) {
+            return Err(ConfigError::new("it is newer than max_version").under("min_version"));
+        }
+        Ok(())
+    }
+
+    /// The certificate chain and its key, each from a file or as text: a server has both.
+    pub(in super::super) fn identity(&self) -> Result<[Pem; 2], ConfigError> {
+        let cert = one_of("cert", self.cert_file.as_ref(), self.cert_pem.as_ref())?;
+        let key = one_of("key", self.key_file.as_ref(), self.key_pem.as_ref())?;
+        Ok([cert, key])
+    }
+
     /// After how long the files are read again, if ever.
     pub(in super::super) fn reload_after(&self) -> Option<Duration> {
         let unset = self.client_ca_file_reload.then_some(RELOAD);
@@ -75,6 +91,21 @@ impl TlsServerSettings {
         ];
         warn_ignored(&ignored, protocol, warnings);
     }
+}
+
+/// What is set by its file or as text: one of the two.
+fn one_of(what: &str, file: Option<&PathBuf>, text: Option<&Pem>) -> Result<Pem, ConfigError> {
+    let message = match (file, text) {
+        (Some(file), None) => return Ok(Pem::from_path(file)),
+        (None, Some(text)) => return Ok(text.clone()),
+        (Some(_), Some(_)) => {
+            format!("{what}_file and {what}_pem are set; one of them is accepted")
+        }
+        (None, None) => {
+            format!("{what}_file is missing; a server needs a certificate and its key")
+        }
+    };
+    Err(ConfigError::new(message))
 }
 
 /// How soon a change is seen where only seeing it was asked for.

@@ -47,6 +47,7 @@ async fn what_is_not_delivered_by_the_deadline_of_shutdown_is_dropped_and_counte
     .await;
 }
 
+// row G4: how long a shutdown waits for answers is its deadline.
 #[tokio::test(start_paused = true)]
 async fn attempts_at_shutdown_end_with_its_deadline() {
     Bench::run(config(), |bench| async move {
