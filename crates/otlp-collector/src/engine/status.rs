@@ -8,7 +8,7 @@ use super::entrance::{EntranceCounts, Moments};
 use super::parts::{Parts, PipelinePart, SenderPart};
 use super::readiness;
 use crate::config::{ComponentId, PipelineId};
-use crate::sending::{Account, ProgressSnapshot};
+use crate::sending::{Account, ProgressSnapshot, QueueSizer};
 
 /// What a collector is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub struct ExporterStatus {
     pub destination: String,
     /// What waits in its queue, in units of its sizer, and most that may; zero without a queue.
     pub queue: (usize, usize),
+    /// These units; `None` without a queue.
+    pub queue_sizer: Option<QueueSizer>,
     /// What has become of everything that it was given.
     pub account: Account,
     /// How it went lately.
@@ -130,6 +132,7 @@ fn exporter(part: &SenderPart) -> ExporterStatus {
         signal: part.signal,
         destination: sender.destination(),
         queue: sender.queue_size(),
+        queue_sizer: sender.queue_sizer(),
         account: sender.account(),
         progress: sender.progress(),
     }

@@ -176,6 +176,10 @@ impl Queue {
         (self.capacity.saturating_sub(self.free.available_permits()), self.capacity)
     }
 
+    pub(super) const fn sizer(&self) -> QueueSizer {
+        self.sizer
+    }
+
     fn size_of(&self, payload: &Payload) -> usize {
         match self.sizer {
             QueueSizer::Requests => 1,

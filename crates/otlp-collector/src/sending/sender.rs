@@ -15,7 +15,7 @@ use super::account::{Account, Counters, Owed};
 use super::delivery::Deliveries;
 use super::progress::{Progress, ProgressSnapshot};
 use super::queue::{Entry, Queue, Refused, Reply, Room};
-use super::settings::{BatchSettings, QueueSettings, SendingSettings, SettingsError};
+use super::settings::{BatchSettings, QueueSettings, QueueSizer, SendingSettings, SettingsError};
 use super::storage::{Kept, MemoryStorage, Storage};
 use super::under_way::UnderWay;
 use super::voice::Voice;
@@ -139,6 +139,12 @@ impl Sender {
     #[must_use]
     pub fn queue_size(&self) -> (usize, usize) {
         self.shared.queue.as_ref().map_or((0, 0), Queue::size)
+    }
+
+    /// The units of [`queue_size`](Self::queue_size); `None` without a queue.
+    #[must_use]
+    pub fn queue_sizer(&self) -> Option<QueueSizer> {
+        self.shared.queue.as_ref().map(Queue::sizer)
     }
 
     /// Whoever waits for the delivery of a batch has his answer by then: before the end, while his connection is still

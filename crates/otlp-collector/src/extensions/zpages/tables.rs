@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::rates::{self, Rates};
 use crate::clock::now;
 use crate::engine::{Board, ComponentStatus, ExporterStatus, PipelineStatus, Status};
+use crate::sending::QueueSizer;
 
 /// A table with a title.
 #[derive(Debug)]
@@ -85,6 +86,7 @@ fn exporter(it: &ExporterStatus, rates: &Rates) -> Row {
         ("sent/s", rate(rates.of(&rates::exporter(&it.id, it.signal), account.sent, now()))),
         ("queue", size.into()),
         ("queue capacity", capacity.into()),
+        ("queue counts", it.queue_sizer.map(unit).into()),
         ("received", account.received.into()),
         ("sent", account.sent.into()),
         ("rejected", account.rejected.into()),
@@ -98,6 +100,15 @@ fn exporter(it: &ExporterStatus, rates: &Rates) -> Row {
         ("last error (s ago)", ago(error.map(|(at, _)| *at))),
         ("last error", error.map(|(_, error)| error.clone()).into()),
     ]
+}
+
+/// What the sizes of a queue count.
+const fn unit(sizer: QueueSizer) -> &'static str {
+    match sizer {
+        QueueSizer::Requests => "requests",
+        QueueSizer::Items => "items",
+        QueueSizer::Bytes => "bytes",
+    }
 }
 
 /// All tables, each as a list of objects under its title.
