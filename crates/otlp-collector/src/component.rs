@@ -36,6 +36,12 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes telemetry in: the settings of a receiver, read and checked.
 pub trait Receiver: Debug + Send + Sync {
+    /// The names of the extensions that it asks for, each with the key that names it, such as
+    /// `protocols::grpc::auth`: those that do not run are refused before anything starts.
+    fn needs(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Binds and serves, until it is stopped.
     ///
     /// It is started once, with what takes each signal: a signal without a consumer is in no pipeline.
@@ -77,6 +83,12 @@ pub trait Processor: Debug + Send + Sync {
 
 /// Where telemetry is sent: the settings of an exporter, read and checked.
 pub trait Destination: Debug + Send + Sync {
+    /// The names of the extensions that it asks for, each with the key that names it, such as `auth`: those that do
+    /// not run are refused before anything starts.
+    fn needs(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Opens it for one signal. All pipelines of the signal that name it share what is opened. Called within a
     /// Tokio runtime.
     ///

@@ -34,6 +34,7 @@ mod error;
 mod expand;
 mod foreign;
 mod id;
+mod layers;
 mod node;
 mod print;
 mod secret;
@@ -85,16 +86,33 @@ impl Config {
         sources: &[Source],
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
+        Self::load_noting(sources, variable, &mut Vec::new())
+    }
+
+    /// Reads a configuration, with these variables, and adds to `warnings` what is most likely not meant, also if
+    /// the configuration is refused: a variable that is not set is often the reason.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn load_noting(
+        sources: &[Source],
+        variable: &dyn Fn(&str) -> Option<String>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, ConfigError> {
         let around = Surroundings::new(variable);
-        let mut node = source::read(sources, &around)?;
+        let node = source::read(sources, &around);
+        let missing = around.into_missing().into_iter();
+        let before = warnings.len();
+        warnings.extend(missing.map(|name| {
+            format!("the variable {name} is referred to and not set; it counts as empty")
+        }));
+        let mut node = node?;
         secret::mark(&mut node);
         let settings = Settings::of(&node)?;
-        let missing = around.into_missing();
-        let missing = missing.into_iter().map(|name| {
-            format!("the variable {name} is referred to and not set; it counts as empty")
-        });
-        let unused = settings.unused().into_iter().map(|what| format!("{what} is used by nothing"));
-        let warnings = missing.chain(unused).collect();
+        let unused = settings.unused().into_iter();
+        warnings.extend(unused.map(|what| format!("{what} is used by nothing")));
+        let warnings = warnings.iter().skip(before).cloned().collect();
         Ok(Self { settings, warnings, node })
     }
 

@@ -162,6 +162,7 @@ impl PipelineBuilder {
             receivers: receivers.clone(),
             processors: processors.clone(),
             exporters: exporters.clone(),
+            origin: None,
         };
         let pipelines = self.signals.iter().map(pipeline).collect();
         let blueprint =

@@ -63,9 +63,19 @@ impl Node {
             Some(Number::Unsigned(number)) => visitor.visit_u64(number),
             Some(Number::Signed(number)) => visitor.visit_i64(number),
             Some(Number::Float(number)) => visitor.visit_f64(number),
-            None => return Err(self.wrong(&Expecting(&visitor))),
+            None => return Err(self.wrong(&in_words(&Expecting(&visitor).to_string()))),
         };
         read.map_err(|error: ConfigError| error.at(&self.origin))
+    }
+}
+
+/// What a number has to be, for those who do not know the types of Rust.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        expected => expected,
     }
 }
 

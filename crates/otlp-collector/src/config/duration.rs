@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::error::ConfigError;
+use super::node::quoted;
 
 /// Reads a time: `#[serde(deserialize_with = "duration")]`. A bare number is in nanoseconds, as in Go.
 ///
@@ -35,7 +36,7 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
 ///
 /// As for [`duration`].
 pub fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
-    parse(text).ok_or_else(|| ConfigError::new(format!("\"{text}\" is not {ACCEPTED}")))
+    parse(text).ok_or_else(|| ConfigError::new(format!("\"{}\" is not {ACCEPTED}", quoted(text))))
 }
 
 /// Reads a time that may be left out.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Expected, Unexpected};
 
-use super::node::Origin;
+use super::node::{Origin, quoted};
 
 /// What is wrong with a configuration: where it was written, under which key, and what would be accepted.
 ///
@@ -73,13 +73,13 @@ impl ConfigError {
     /// A name that nothing knows, with those that would be accepted.
     #[must_use]
     pub fn unknown(what: &str, name: &str, known: &[&str]) -> Self {
-        let accepted = || format!("accepted: {}", known.join(", "));
+        let accepted = || format!("accepted: {}", listed(known));
         let (advice, is_near) = match (nearest(name, known), known.is_empty()) {
             (_, true) => ("none is accepted here".to_owned(), false),
             (Some(nearest), _) => (format!("did you mean \"{nearest}\"?"), true),
             (None, _) => (accepted(), false),
         };
-        let message = format!("unknown {what} \"{name}\"; {advice}");
+        let message = format!("unknown {what} \"{}\"; {advice}", quoted(name));
         match (is_near, what) {
             // What is nearly a key is no secret.
             (true, "key") => Self::new(message.clone()).or_discreetly(message),
@@ -89,7 +89,28 @@ impl ConfigError {
             (false, _) => Self::new(message).or_discreetly(format!("unknown {what}; {advice}")),
         }
     }
+
+    /// What is wrong with a name that is none of the known ones, with the one that was probably meant.
+    pub(super) fn not_among(wrong: &str, name: &str, known: &[&str]) -> Self {
+        let message = match (nearest(name, known), known) {
+            (_, []) => format!("{wrong}; none is accepted here"),
+            (Some(nearest), _) => format!("{wrong}; did you mean \"{nearest}\"?"),
+            (None, _) => format!("{wrong}; accepted: {}", listed(known)),
+        };
+        Self::new(message)
+    }
 }
+
+/// The names, or the first of very many.
+fn listed(known: &[&str]) -> String {
+    let first = known.get(..LISTED_MAX).unwrap_or(known).join(", ");
+    match known.len().saturating_sub(LISTED_MAX) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+const LISTED_MAX: usize = 64;
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,10 +167,16 @@ const HIDDEN: &str = "the value cannot be used here; it may be a secret, and is 
 
 /// The known name that was probably meant: a third of it may be wrong.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
     let distance = |known: &&str| strsim::osa_distance(name, known);
     let best = known.iter().copied().min_by_key(|known| distance(known))?;
     (distance(&best) <= best.chars().count().div_ceil(3)).then_some(best)
 }
+
+/// No name is as long, and what is compared grows with the product of the lengths.
+const NAME_BYTES_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -8,13 +8,15 @@ use super::yaml;
 
 /// Replaces the references in all values of a tree.
 pub(super) fn expand(node: Node, around: &Surroundings<'_>) -> Result<Node, ConfigError> {
-    Expansion { around, left: EXPANSIONS_MAX }.node(node, 0)
+    Expansion { around, left: EXPANSIONS_MAX, bytes_left: BROUGHT_MAX }.node(node, 0)
 }
 
 struct Expansion<'a> {
     around: &'a Surroundings<'a>,
     /// How many more references may be replaced.
     left: usize,
+    /// How many more bytes they may bring in.
+    bytes_left: usize,
 }
 
 impl Expansion<'_> {
@@ -57,11 +59,16 @@ impl Expansion<'_> {
             self.left = left;
             let reference = text.get(start + 2..end).unwrap_or_default().to_owned();
             let brought = self.brought(&reference).map_err(|error| error.at(&node.origin))?;
+            let Some(bytes_left) = self.bytes_left.checked_sub(brought.len()) else {
+                let message = format!("references bring in more than {BROUGHT_MAX} bytes");
+                return Err(ConfigError::new(message).at(&node.origin));
+            };
+            self.bytes_left = bytes_left;
             if start == 0 && end + 1 == text.len() {
                 return self.whole(&reference, brought, node, level);
             }
             if text.len() + brought.len() > BYTES_MAX {
-                let message = format!("references bring in more than {BYTES_MAX} bytes");
+                let message = format!("references make more than {BYTES_MAX} bytes of a value");
                 return Err(ConfigError::new(message).at(&node.origin));
             }
             text.replace_range(start..=end, brought.trim_end_matches('\n'));
@@ -108,24 +115,24 @@ impl Expansion<'_> {
     }
 }
 
-/// The first reference without another inside it: where `${` and `}` stand.
+/// The first reference without another inside it: where `${` and `}` stand. One pass, whatever the text.
 fn find(text: &str) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    loop {
-        let end = from + text.get(from..)?.find('}')?;
-        let opened = text.get(..end)?.rfind("${");
-        match opened {
-            Some(start) if !is_escaped(bytes, start) => return Some((start, end)),
-            _ => from = end + 1,
+    // The last `${`, unless its dollar sign is the second of a pair.
+    let mut opened = None;
+    let mut dollars = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' if dollars > 0 => opened = (dollars % 2 == 1).then(|| at - 1),
+            b'}' => {
+                if let Some(start) = opened {
+                    return Some((start, at));
+                }
+            }
+            _ => {}
         }
+        dollars = if byte == b'$' { dollars + 1 } else { 0 };
     }
-}
-
-/// Whether the dollar sign at `at` is the second of a pair.
-fn is_escaped(bytes: &[u8], at: usize) -> bool {
-    let before = bytes.get(..at).unwrap_or_default();
-    before.iter().rev().take_while(|byte| **byte == b'$').count() % 2 == 1
+    None
 }
 
 fn unescaped(text: &str) -> String {
@@ -139,6 +146,8 @@ const EXPANSIONS_MAX: usize = 1_000;
 const LEVELS_MAX: usize = 128;
 /// A value that references have grown to this is none that anybody wrote.
 const BYTES_MAX: usize = 1 << 20;
+/// What all references of a configuration may bring in: twice the largest file.
+const BROUGHT_MAX: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::ConfigError;
+use super::layers::Layers;
 
 /// Where a value was written: shown as `collector.yaml:12:5`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -132,29 +133,10 @@ impl Node {
     /// This with `over` above it: mappings are merged key by key, anything else is replaced.
     #[must_use]
     pub fn merged_with(self, over: Self) -> Self {
-        match (self.value, over.value) {
-            (Value::Mapping(base), Value::Mapping(over)) => {
-                Self::new(Value::Mapping(merge(base, over)), self.origin)
-            }
-            (_, value) => Self { value, ..over },
-        }
+        let mut layers = Layers::new(self);
+        layers.lay(over);
+        layers.into_node()
     }
-}
-
-fn merge(mut base: Vec<Entry>, over: Vec<Entry>) -> Vec<Entry> {
-    for entry in over {
-        match base.iter_mut().find(|before| before.key == entry.key) {
-            Some(before) => {
-                let empty = Value::Mapping(Vec::new());
-                let placeholder = Node::new(empty, before.node.origin.clone());
-                let node = std::mem::replace(&mut before.node, placeholder);
-                before.node = node.merged_with(entry.node);
-                before.origin = entry.origin;
-            }
-            None => base.push(entry),
-        }
-    }
-    base
 }
 
 impl fmt::Debug for Node {
@@ -163,6 +145,13 @@ impl fmt::Debug for Node {
         write!(f, "Node({} at {})", self.kind(), self.origin)
     }
 }
+
+/// What an error quotes of a text from outside.
+pub(super) fn quoted(text: &str) -> String {
+    otlp_core::export::text::printable_within(text, QUOTED_BYTES)
+}
+
+const QUOTED_BYTES: usize = 256;
 
 /// How YAML writes nothing.
 pub(super) fn is_null(plain: &str) -> bool {

@@ -1,8 +1,10 @@
 //! The configuration as a whole: which components there are, and which pipelines they form.
 
+use std::collections::HashSet;
+
 use super::error::ConfigError;
 use super::id::{ComponentId, PipelineId};
-use super::node::{Node, Value};
+use super::node::{Node, Origin, Value};
 
 /// The sections of a configuration. What a component's own settings mean is for its factory to say.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct PipelineSettings {
     pub processors: Vec<ComponentId>,
     /// Exporters and connectors.
     pub exporters: Vec<ComponentId>,
+    /// Where it was written, if it was.
+    pub origin: Option<Origin>,
 }
 
 impl Settings {
@@ -89,20 +93,19 @@ impl Settings {
     /// What is configured and that no pipeline, and no list of extensions, names.
     #[must_use]
     pub fn unused(&self) -> Vec<String> {
-        let pipelines = &self.service.pipelines;
-        let is_used = |id: &ComponentId| {
-            pipelines.iter().any(|it| {
-                it.receivers.contains(id) || it.processors.contains(id) || it.exporters.contains(id)
-            })
-        };
+        let pipelines = self.service.pipelines.iter();
+        let used: HashSet<_> = pipelines
+            .flat_map(|it| it.receivers.iter().chain(&it.processors).chain(&it.exporters))
+            .collect();
         let in_pipelines = [
             ("receiver", &self.receivers),
             ("processor", &self.processors),
             ("exporter", &self.exporters),
             ("connector", &self.connectors),
         ];
+        let used = &used;
         let unused = in_pipelines.into_iter().flat_map(|(what, section)| {
-            let unused = section.iter().filter(|it| !is_used(&it.id));
+            let unused = section.iter().filter(|it| !used.contains(&it.id));
             unused.map(move |it| format!("{what} \"{}\" at {}", it.id, it.settings.origin()))
         });
         let extensions =
@@ -124,19 +127,18 @@ impl Settings {
             place.origin().clone()
         };
         let service = &self.service;
-        let names = names(&[&self.extensions]);
-        for id in &service.extensions {
-            known("extension", id, &names).map_err(|error| {
-                error.at(&at(&[SERVICE, "extensions"])).under("extensions").under(SERVICE)
-            })?;
-        }
+        let extensions = ids_of(&self.extensions).collect();
+        check_names("extension", &service.extensions, &extensions).map_err(|error| {
+            error.at(&at(&[SERVICE, "extensions"])).under("extensions").under(SERVICE)
+        })?;
         if service.pipelines.is_empty() {
             let error = ConfigError::new("there is no pipeline; at least one is needed");
             return Err(error.at(&at(&[SERVICE, "pipelines"])).under("pipelines").under(SERVICE));
         }
+        let known = Known::of(self);
         for pipeline in &service.pipelines {
             let id = pipeline.id.to_string();
-            self.check_pipeline(pipeline).map_err(|(list, error)| {
+            known.check(pipeline).map_err(|(list, error)| {
                 let origin = at(&[SERVICE, "pipelines", &id, list]);
                 error.under(list).under(&id).under("pipelines").under(SERVICE).at(&origin)
             })?;
@@ -144,46 +146,14 @@ impl Settings {
         self.check_connectors()
     }
 
-    /// The error, with the list that it is about.
-    fn check_pipeline(
-        &self,
-        pipeline: &PipelineSettings,
-    ) -> Result<(), (&'static str, ConfigError)> {
-        for (list, what, ids, sections) in [
-            (
-                "receivers",
-                "receiver",
-                &pipeline.receivers,
-                &[&self.receivers, &self.connectors][..],
-            ),
-            ("processors", "processor", &pipeline.processors, &[&self.processors]),
-            ("exporters", "exporter", &pipeline.exporters, &[&self.exporters, &self.connectors]),
-        ] {
-            let names = names(sections);
-            for (at, id) in ids.iter().enumerate() {
-                known(what, id, &names).map_err(|error| (list, error))?;
-                if ids.iter().take(at).any(|before| before == id) {
-                    return Err((
-                        list,
-                        ConfigError::new(format!("{what} \"{id}\" is named twice")),
-                    ));
-                }
-            }
-            if ids.is_empty() && list != "processors" {
-                return Err((list, ConfigError::new(format!("there is no {what}; one is needed"))));
-            }
-        }
-        Ok(())
-    }
-
     /// What goes into a connector has to come out of it, and the other way round.
     fn check_connectors(&self) -> Result<(), ConfigError> {
         let pipelines = &self.service.pipelines;
+        let ends: HashSet<_> = pipelines.iter().flat_map(|it| &it.exporters).collect();
+        let begins: HashSet<_> = pipelines.iter().flat_map(|it| &it.receivers).collect();
         for connector in &self.connectors {
             let id = &connector.id;
-            let ends = pipelines.iter().any(|it| it.exporters.contains(id));
-            let begins = pipelines.iter().any(|it| it.receivers.contains(id));
-            let missing = match (ends, begins) {
+            let missing = match (ends.contains(id), begins.contains(id)) {
                 (true, false) => "exporter of a pipeline and as receiver of none",
                 (false, true) => "receiver of a pipeline and as exporter of none",
                 _ => continue,
@@ -220,13 +190,14 @@ impl ServiceSettings {
 }
 
 fn pipelines(node: &Node) -> Result<Vec<PipelineSettings>, ConfigError> {
-    let read = |(key, origin, below): (&str, &super::Origin, &Node)| {
+    let read = |(key, origin, below): (&str, &Origin, &Node)| {
         let id: PipelineId = key.parse().map_err(|error: ConfigError| error.at(origin))?;
         let mut pipeline = PipelineSettings {
             id,
             receivers: Vec::new(),
             processors: Vec::new(),
             exporters: Vec::new(),
+            origin: Some(origin.clone()),
         };
         let mut lists =
             [&mut pipeline.receivers, &mut pipeline.processors, &mut pipeline.exporters];
@@ -244,7 +215,7 @@ fn pipelines(node: &Node) -> Result<Vec<PipelineSettings>, ConfigError> {
 }
 
 fn components(node: &Node) -> Result<Vec<ComponentSettings>, ConfigError> {
-    let read = |(key, origin, below): (&str, &super::Origin, &Node)| {
+    let read = |(key, origin, below): (&str, &Origin, &Node)| {
         let id: ComponentId = key.parse().map_err(|error: ConfigError| error.at(origin))?;
         // A place to name where nothing is written.
         let settings = match below.is_null() {
@@ -254,8 +225,9 @@ fn components(node: &Node) -> Result<Vec<ComponentSettings>, ConfigError> {
         Ok(ComponentSettings { id, settings })
     };
     let all: Vec<ComponentSettings> = entries(node)?.map(read).collect::<Result<_, _>>()?;
-    for (at, component) in all.iter().enumerate() {
-        if all.iter().take(at).any(|before| before.id == component.id) {
+    let mut before = HashSet::new();
+    for component in &all {
+        if !before.insert(&component.id) {
             let message = format!("\"{}\" is there twice", component.id);
             return Err(ConfigError::new(message).at(component.settings.origin()));
         }
@@ -282,9 +254,7 @@ fn ids(node: &Node) -> Result<Vec<ComponentId>, ConfigError> {
 }
 
 /// The keys of a mapping, with their places, and what stands below them.
-fn entries(
-    node: &Node,
-) -> Result<impl Iterator<Item = (&str, &super::Origin, &Node)>, ConfigError> {
+fn entries(node: &Node) -> Result<impl Iterator<Item = (&str, &Origin, &Node)>, ConfigError> {
     let entries: &[super::node::Entry] = match &node.value {
         Value::Mapping(entries) => entries,
         _ if node.is_null() => &[],
@@ -296,17 +266,67 @@ fn entries(
     Ok(entries.iter().map(|entry| (entry.key.as_str(), &entry.origin, &entry.node)))
 }
 
-fn names(sections: &[&Vec<ComponentSettings>]) -> Vec<String> {
-    sections.iter().flat_map(|section| section.iter()).map(|it| it.id.to_string()).collect()
+/// What a pipeline may name.
+struct Known<'s> {
+    receivers: HashSet<&'s ComponentId>,
+    processors: HashSet<&'s ComponentId>,
+    exporters: HashSet<&'s ComponentId>,
 }
 
-fn known(what: &str, id: &ComponentId, names: &[String]) -> Result<(), ConfigError> {
-    let name = id.to_string();
-    if names.contains(&name) {
-        return Ok(());
+impl<'s> Known<'s> {
+    fn of(settings: &'s Settings) -> Self {
+        let Settings { receivers, processors, exporters, connectors, .. } = settings;
+        Self {
+            receivers: ids_of(receivers).chain(ids_of(connectors)).collect(),
+            processors: ids_of(processors).collect(),
+            exporters: ids_of(exporters).chain(ids_of(connectors)).collect(),
+        }
     }
+
+    /// The error, with the list that it is about.
+    fn check(&self, pipeline: &PipelineSettings) -> Result<(), (&'static str, ConfigError)> {
+        for (list, what, ids, known) in [
+            ("receivers", "receiver", &pipeline.receivers, &self.receivers),
+            ("processors", "processor", &pipeline.processors, &self.processors),
+            ("exporters", "exporter", &pipeline.exporters, &self.exporters),
+        ] {
+            check_names(what, ids, known).map_err(|error| (list, error))?;
+            if ids.is_empty() && list != "processors" {
+                return Err((list, ConfigError::new(format!("there is no {what}; one is needed"))));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ids_of(section: &[ComponentSettings]) -> impl Iterator<Item = &ComponentId> {
+    section.iter().map(|it| &it.id)
+}
+
+/// Whether each name is there, and stands here once.
+fn check_names(
+    what: &str,
+    ids: &[ComponentId],
+    known: &HashSet<&ComponentId>,
+) -> Result<(), ConfigError> {
+    let mut before = HashSet::new();
+    for id in ids {
+        if !known.contains(id) {
+            return Err(not_configured(what, id, known));
+        }
+        if !before.insert(id) {
+            return Err(ConfigError::new(format!("{what} \"{id}\" is named twice")));
+        }
+    }
+    Ok(())
+}
+
+/// A component that is named and not configured, with the one that was probably meant.
+fn not_configured(what: &str, id: &ComponentId, known: &HashSet<&ComponentId>) -> ConfigError {
+    let mut names: Vec<_> = known.iter().map(ToString::to_string).collect();
+    names.sort_unstable();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    Err(ConfigError::unknown(&format!("{what} that is not configured:"), &name, &names))
+    ConfigError::not_among(&format!("{what} \"{id}\" is not configured"), &id.to_string(), &names)
 }
 
 const SECTIONS: [&str; 5] = ["receivers", "processors", "exporters", "connectors", "extensions"];

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::error::ConfigError;
 use super::expand::expand;
+use super::layers::Layers;
 use super::node::{Entry, Node, Origin, Value};
 use super::surroundings::Surroundings;
 use super::yaml;
@@ -59,7 +60,9 @@ impl Source {
                     _ => node,
                 };
                 let origin = node.origin.clone();
-                Ok(below(&key.split('.').collect::<Vec<_>>(), &origin, node))
+                let keys: Vec<_> = key.split('.').collect();
+                within(0, &keys, &origin)?;
+                Ok(below(&keys, &origin, node))
             }
         }
     }
@@ -71,6 +74,13 @@ impl FromStr for Source {
     /// What `--config` says.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         match text.split_once(':') {
+            None | Some(("file" | "env", _))
+                if text.trim_end().is_empty() || text.ends_with(':') =>
+            {
+                Err(ConfigError::new(format!(
+                    "\"{text}\" names no configuration; accepted: a path, file:PATH, env:VARIABLE or yaml:TEXT"
+                )))
+            }
             Some(("file", path)) => Ok(Self::File(path.to_owned())),
             Some(("env", name)) => Ok(Self::Variable(name.to_owned())),
             Some(("yaml", text)) => Ok(Self::Yaml(text.to_owned())),
@@ -89,7 +99,7 @@ pub(super) fn read(sources: &[Source], around: &Surroundings<'_>) -> Result<Node
     for source in sources {
         let node = source.read(around)?;
         match node.value {
-            Value::Mapping(_) => whole = whole.merged_with(split_keys(node)),
+            Value::Mapping(_) => whole = whole.merged_with(split_keys(node, 0)?),
             _ if node.is_null() => {}
             _ => {
                 let message = format!("a configuration is a mapping, and this is {}", node.kind());
@@ -100,22 +110,39 @@ pub(super) fn read(sources: &[Source], around: &Surroundings<'_>) -> Result<Node
     expand(whole, around)
 }
 
-/// `a::b: c` is `a: {b: c}`.
-fn split_keys(node: Node) -> Node {
+/// `a::b: c` is `a: {b: c}`. The node stands within `level` others.
+fn split_keys(node: Node, level: usize) -> Result<Node, ConfigError> {
     let Node { value, origin, raw, is_secret } = node;
     let value = match value {
         Value::Mapping(entries) => {
-            let mut split = Node::new(Value::Mapping(Vec::new()), origin.clone());
+            let empty = Value::Mapping(Vec::new());
+            let mut split = Layers::new(Node::new(empty, origin.clone()));
             for Entry { key, origin, node, .. } in entries {
-                let one = below(&key.split("::").collect::<Vec<_>>(), &origin, split_keys(node));
-                split = split.merged_with(one);
+                let keys: Vec<_> = key.split("::").collect();
+                let level = within(level, &keys, &origin)?;
+                split.lay(below(&keys, &origin, split_keys(node, level)?));
             }
-            split.value
+            split.into_node().value
         }
-        Value::Sequence(nodes) => Value::Sequence(nodes.into_iter().map(split_keys).collect()),
+        Value::Sequence(nodes) => {
+            let nodes = nodes.into_iter().map(|node| split_keys(node, level + 1));
+            Value::Sequence(nodes.collect::<Result<_, _>>()?)
+        }
         scalar => scalar,
     };
-    Node { value, origin, raw, is_secret }
+    Ok(Node { value, origin, raw, is_secret })
+}
+
+/// The level below these keys, which is bounded: the tree is walked by recursion.
+fn within(level: usize, keys: &[&str], origin: &Origin) -> Result<usize, ConfigError> {
+    let below = level.saturating_add(keys.len());
+    match below > LEVELS_MAX {
+        true => {
+            let message = format!("more than {LEVELS_MAX} keys stand within each other");
+            Err(ConfigError::new(message).at(origin))
+        }
+        false => Ok(below),
+    }
 }
 
 /// A node below these keys, which stand at `origin`.
@@ -126,6 +153,9 @@ fn below(keys: &[&str], origin: &Origin, node: Node) -> Node {
         Node::new(Value::Mapping(vec![entry]), origin.clone())
     })
 }
+
+/// A configuration has ten.
+const LEVELS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

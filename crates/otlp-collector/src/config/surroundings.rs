@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use super::error::ConfigError;
+use super::node::quoted;
 
 /// Variables and files.
 pub(super) struct Surroundings<'a> {
@@ -26,7 +27,8 @@ impl<'a> Surroundings<'a> {
         };
         if !is_variable_name(name) {
             let message = format!(
-                "\"{name}\" is no name of a variable; accepted: letters, digits and `_`, not a digit first"
+                "\"{}\" is no name of a variable; accepted: letters, digits and `_`, not a digit first",
+                quoted(name)
             );
             return Err(ConfigError::new(message));
         }
@@ -40,9 +42,12 @@ impl<'a> Surroundings<'a> {
         let mut text = String::new();
         File::open(path)
             .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
-            .map_err(|error| ConfigError::new(format!("{path}: cannot be read: {error}")))?;
+            .map_err(|error| ConfigError::new(format!("{}: cannot be read: {error}", quoted(path))))?;
         match text.len() as u64 > FILE_BYTES_MAX {
-            true => Err(ConfigError::new(format!("{path}: larger than {FILE_BYTES_MAX} bytes"))),
+            true => {
+                let message = format!("{}: larger than {FILE_BYTES_MAX} bytes", quoted(path));
+                Err(ConfigError::new(message))
+            }
             false => Ok(text),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::error::ConfigError;
-use super::node::{Entry, Node, Origin, Value};
+use super::node::{Entry, Node, Origin, Value, quoted};
 
 /// The one document of a text; an empty mapping if it is empty.
 pub(super) fn parse(text: &str, source: &str) -> Result<Node, ConfigError> {
@@ -32,6 +32,8 @@ struct Builder {
     anchors: HashMap<usize, Node>,
     document: Option<Node>,
     nodes: usize,
+    /// Bytes that aliases have repeated.
+    repeated: usize,
 }
 
 /// A collection whose end has not come yet.
@@ -43,7 +45,14 @@ struct Open {
 
 enum Collection {
     Sequence(Vec<Node>),
-    Mapping { entries: Vec<Entry>, key: Option<(String, Origin)> },
+    Mapping { own: Entries, key: Option<(String, Origin)> },
+}
+
+/// The entries of a mapping, in order, and where each key stands among them.
+#[derive(Default)]
+struct Entries {
+    entries: Vec<Entry>,
+    places: HashMap<String, usize>,
 }
 
 impl Builder {
@@ -54,6 +63,7 @@ impl Builder {
             anchors: HashMap::new(),
             document: None,
             nodes: 0,
+            repeated: 0,
         }
     }
 
@@ -71,9 +81,11 @@ impl Builder {
             Event::SequenceStart(anchor, _) => {
                 self.begin(Collection::Sequence(Vec::new()), origin, anchor)
             }
-            Event::MappingStart(anchor, _) => {
-                self.begin(Collection::Mapping { entries: Vec::new(), key: None }, origin, anchor)
-            }
+            Event::MappingStart(anchor, _) => self.begin(
+                Collection::Mapping { own: Entries::default(), key: None },
+                origin,
+                anchor,
+            ),
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.repeat(anchor, &origin),
             Event::DocumentStart(_) if self.document.is_some() => {
@@ -101,7 +113,7 @@ impl Builder {
         let Some(Open { value, origin, anchor }) = self.open.pop() else { return Ok(()) };
         let value = match value {
             Collection::Sequence(nodes) => Value::Sequence(nodes),
-            Collection::Mapping { entries, .. } => Value::Mapping(entries),
+            Collection::Mapping { own, .. } => Value::Mapping(own.entries),
         };
         self.end(Node::new(value, origin), anchor)
     }
@@ -111,6 +123,11 @@ impl Builder {
             return Err(ConfigError::new("the alias stands within its own anchor").at(origin));
         };
         self.count(size(&node), origin)?;
+        self.repeated = self.repeated.saturating_add(bytes(&node));
+        if self.repeated > REPEATED_MAX {
+            let message = format!("aliases repeat more than {REPEATED_MAX} bytes");
+            return Err(ConfigError::new(message).at(origin));
+        }
         if self.open.len() + depth(&node) > DEPTH_MAX {
             let message = format!("more than {DEPTH_MAX} collections stand within each other");
             return Err(ConfigError::new(message).at(origin));
@@ -142,11 +159,11 @@ impl Builder {
         match self.open.last_mut().map(|open| &mut open.value) {
             None => self.document = Some(node),
             Some(Collection::Sequence(nodes)) => nodes.push(node),
-            Some(Collection::Mapping { entries, key }) => match key.take() {
+            Some(Collection::Mapping { own, key }) => match key.take() {
                 None => *key = Some(as_key(node)?),
-                Some((name, _)) if name == MERGE => merge(entries, &node)?,
+                Some((name, _)) if name == MERGE => own.merge(&node)?,
                 Some((key, origin)) => {
-                    insert(entries, Entry { key, origin, node, is_inherited: false })?;
+                    own.insert(Entry { key, origin, node, is_inherited: false })?;
                 }
             },
         }
@@ -169,37 +186,45 @@ fn as_key(node: Node) -> Result<(String, Origin), ConfigError> {
     }
 }
 
-fn insert(entries: &mut Vec<Entry>, entry: Entry) -> Result<(), ConfigError> {
-    if let Some(before) = entries.iter_mut().find(|before| before.key == entry.key) {
-        if before.is_inherited {
-            *before = entry;
-            return Ok(());
-        }
-        let message =
-            format!("the key \"{}\" stands here again, first at {}", entry.key, before.origin);
-        return Err(ConfigError::new(message).at(&entry.origin));
-    }
-    entries.push(entry);
-    Ok(())
-}
-
-/// `<<: *anchor`: what stands there counts where the mapping itself says nothing.
-fn merge(entries: &mut Vec<Entry>, node: &Node) -> Result<(), ConfigError> {
-    let error = || ConfigError::new("`<<` takes a mapping or a list of mappings").at(&node.origin);
-    match &node.value {
-        Value::Mapping(merged) => {
-            for entry in merged {
-                if !entries.iter().any(|own| own.key == entry.key) {
-                    entries.push(Entry { is_inherited: true, ..entry.clone() });
-                }
+impl Entries {
+    fn insert(&mut self, entry: Entry) -> Result<(), ConfigError> {
+        let before = self.places.get(&entry.key).and_then(|at| self.entries.get_mut(*at));
+        match before {
+            None => self.push(entry),
+            Some(before) if before.is_inherited => *before = entry,
+            Some(before) => {
+                let (key, first) = (quoted(&entry.key), &before.origin);
+                let message = format!("the key \"{key}\" stands here again, first at {first}");
+                return Err(ConfigError::new(message).at(&entry.origin));
             }
-            Ok(())
         }
-        Value::Sequence(nodes) => nodes.iter().try_for_each(|node| match &node.value {
-            Value::Mapping(_) => merge(entries, node),
+        Ok(())
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.places.insert(entry.key.clone(), self.entries.len());
+        self.entries.push(entry);
+    }
+
+    /// `<<: *anchor`: what stands there counts where the mapping itself says nothing.
+    fn merge(&mut self, node: &Node) -> Result<(), ConfigError> {
+        let error =
+            || ConfigError::new("`<<` takes a mapping or a list of mappings").at(&node.origin);
+        match &node.value {
+            Value::Mapping(merged) => {
+                for entry in merged {
+                    if !self.places.contains_key(&entry.key) {
+                        self.push(Entry { is_inherited: true, ..entry.clone() });
+                    }
+                }
+                Ok(())
+            }
+            Value::Sequence(nodes) => nodes.iter().try_for_each(|node| match &node.value {
+                Value::Mapping(_) => self.merge(node),
+                _ => Err(error()),
+            }),
             _ => Err(error()),
-        }),
-        _ => Err(error()),
+        }
     }
 }
 
@@ -209,6 +234,17 @@ fn size(node: &Node) -> usize {
         Value::Plain(_) | Value::Text(_) => 0,
         Value::Sequence(nodes) => nodes.iter().map(size).sum(),
         Value::Mapping(entries) => entries.iter().map(|entry| size(&entry.node)).sum(),
+    }
+}
+
+/// Bytes of the keys and values in a tree.
+fn bytes(node: &Node) -> usize {
+    match &node.value {
+        Value::Plain(text) | Value::Text(text) => text.len(),
+        Value::Sequence(nodes) => nodes.iter().map(bytes).sum(),
+        Value::Mapping(entries) => {
+            entries.iter().map(|entry| entry.key.len() + bytes(&entry.node)).sum()
+        }
     }
 }
 
@@ -227,6 +263,8 @@ const MERGE: &str = "<<";
 const DEPTH_MAX: usize = 64;
 /// A large configuration has some thousands.
 const NODES_MAX: usize = 200_000;
+/// As large as the largest file.
+const REPEATED_MAX: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests;

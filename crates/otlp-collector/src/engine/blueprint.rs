@@ -10,7 +10,7 @@ use super::start::StartError;
 use crate::admission::Budget;
 use crate::component::{Connector, Destination, Extension, Processor, Receiver};
 use crate::config::{
-    ComponentId, ComponentSettings, ConfigError, PipelineId, PipelineSettings, Settings,
+    ComponentId, ComponentSettings, ConfigError, Node, PipelineId, PipelineSettings, Settings,
 };
 use crate::registry::{Factory, Registry, create};
 
@@ -63,6 +63,7 @@ impl Blueprint {
             pipelines: service.pipelines.clone(),
         };
         blueprint.check()?;
+        blueprint.check_needs(settings)?;
         Ok(blueprint)
     }
 
@@ -93,12 +94,42 @@ impl Blueprint {
     /// Whether the parts fit together.
     fn check(&self) -> Result<(), ConfigError> {
         for pipeline in &self.pipelines {
-            let at = |error: ConfigError| {
-                error.under(&pipeline.id.to_string()).under("pipelines").under("service")
-            };
+            let at = |error: ConfigError| placed(error.under(&pipeline.id.to_string()), pipeline);
             self.check_pipeline(pipeline).map_err(at)?;
         }
         self.check_circles()
+    }
+
+    /// Whether the extensions run that others ask for.
+    fn check_needs(&self, settings: &Settings) -> Result<(), ConfigError> {
+        for Named { id, component } in &self.receivers {
+            self.check_needs_of(id, component.needs(), "receivers", &settings.receivers)?;
+        }
+        for Named { id, component } in &self.exporters {
+            self.check_needs_of(id, component.needs(), "exporters", &settings.exporters)?;
+        }
+        Ok(())
+    }
+
+    fn check_needs_of(
+        &self,
+        id: &ComponentId,
+        needs: Vec<(&'static str, String)>,
+        section: &str,
+        settings: &[ComponentSettings],
+    ) -> Result<(), ConfigError> {
+        let runs = |name: &str| self.extensions.iter().any(|it| it.id.to_string() == name);
+        let Some((key, name)) = needs.into_iter().find(|(_, name)| !runs(name)) else {
+            return Ok(());
+        };
+        let shown = otlp_core::export::text::printable_within(&name, NAME_BYTES);
+        let message =
+            format!("no extension \"{shown}\" is started; name it in service::extensions");
+        let error = ConfigError::new(message).under(key).under(&id.to_string()).under(section);
+        Err(match settings.iter().find(|it| it.id == *id) {
+            Some(it) => error.at(below(&it.settings, key).origin()),
+            None => error,
+        })
     }
 
     fn check_pipeline(&self, pipeline: &PipelineSettings) -> Result<(), ConfigError> {
@@ -137,6 +168,9 @@ impl Blueprint {
     /// The pipelines that take what comes out of a connector when a signal goes in.
     pub(super) fn behind(&self, connector: &ComponentId, signal: Signal) -> Vec<&PipelineSettings> {
         let outputs = self.outputs(connector, signal);
+        if outputs.is_empty() {
+            return Vec::new();
+        }
         let is_behind = |it: &&PipelineSettings| {
             it.receivers.contains(connector) && outputs.contains(&it.id.signal())
         };
@@ -158,8 +192,7 @@ impl Blueprint {
         let Some(first) = left.first() else { return Ok(()) };
         let names: Vec<_> = left.iter().map(|it| it.id.to_string()).collect();
         let text = format!("what goes in comes round again, through {}", names.join(", "));
-        let error = ConfigError::new(text).under(&first.id.to_string());
-        Err(error.under("pipelines").under("service"))
+        Err(placed(ConfigError::new(text).under(&first.id.to_string()), first))
     }
 
     /// The pipelines behind a pipeline.
@@ -168,6 +201,22 @@ impl Blueprint {
         behind.map(|it| it.id.clone())
     }
 }
+
+/// The error of a pipeline, with its place.
+fn placed(error: ConfigError, pipeline: &PipelineSettings) -> ConfigError {
+    let error = error.under("pipelines").under("service");
+    match &pipeline.origin {
+        Some(origin) => error.at(origin),
+        None => error,
+    }
+}
+
+/// What stands under a key such as `protocols::grpc`, or above it.
+fn below<'n>(node: &'n Node, key: &str) -> &'n Node {
+    key.split("::").fold(node, |node, key| node.get(key).unwrap_or(node))
+}
+
+const NAME_BYTES: usize = 256;
 
 /// Makes all components of a section.
 fn all<C: ?Sized>(

@@ -113,6 +113,13 @@ async fn what_is_answered_early_arrives_though_the_client_still_sends() {
         let mut client = Http1::to(site.http()).await;
         let reply = client.request("POST", "/v1/unknown", &[PROTOBUF], &body).await;
         assert_eq!(reply.status, 404);
+        // Its rest is not read, so nothing may come behind it.
+        assert_eq!(reply.header("connection"), "close");
+    }
+    let mut client = Http1::to(site.http()).await;
+    for _ in 0..2 {
+        let reply = client.request("POST", "/v1/traces", &[PROTOBUF], &[]).await;
+        assert_eq!((reply.status, reply.header("connection")), (200, ""));
     }
     site.end().await;
 }

@@ -50,28 +50,48 @@ struct Checked {
     telemetry: TelemetrySettings,
 }
 
-/// Reads a configuration and checks it as far as that is possible without opening anything.
+/// Reads a configuration and checks it as far as that is possible without opening anything. What is most likely
+/// not meant is said with the mistake, of which it may be the reason.
 fn checked(reading: &Reading) -> Result<Checked, Failure> {
-    let config = Config::load(&reading.sources()?)?;
+    let mut warnings = Vec::new();
+    check(reading, &mut warnings).inspect_err(|_| warn(&warnings))
+}
+
+fn check(reading: &Reading, warnings: &mut Vec<String>) -> Result<Checked, Failure> {
+    let config = load(reading, warnings)?;
     let blueprint = Blueprint::new(&config.settings, &Registry::standard())?;
     let telemetry = TelemetrySettings::read(config.settings.service.telemetry.as_ref())?;
     Ok(Checked { config, blueprint, telemetry })
 }
 
+fn load(reading: &Reading, warnings: &mut Vec<String>) -> Result<Config, Failure> {
+    let sources = reading.sources()?;
+    // A value that is no text counts as not set.
+    Ok(Config::load_noting(&sources, &|name| std::env::var(name).ok(), warnings)?)
+}
+
 fn validate(reading: &Reading) -> Result<(), Failure> {
     let Checked { config, telemetry, .. } = checked(reading)?;
-    for warning in config.warnings.iter().chain(&telemetry.warnings()) {
-        say(&format!("Warning: {warning}"));
-    }
+    warn(&config.warnings);
+    warn(&telemetry.warnings());
     Ok(())
 }
 
 fn print_config(reading: &Reading, mode: PrintMode, validate: bool) -> Result<(), Failure> {
     let config = match validate {
         true => checked(reading)?.config,
-        false => Config::load(&reading.sources()?)?,
+        false => {
+            let mut warnings = Vec::new();
+            load(reading, &mut warnings).inspect_err(|_| warn(&warnings))?
+        }
     };
     print(&config.to_yaml(mode.into()))
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        say(&format!("Warning: {warning}"));
+    }
 }
 
 /// Writes to the standard output. That nobody reads it any more, as behind `head`, is no error.

@@ -42,6 +42,7 @@ async fn serve(
     let signal = signals.next().await;
     tracing::info!(target: "otlp_collector", "{signal}: ending within {:?}", running.shutdown_timeout);
     let deadline = Deadline::after(std::time::Instant::now(), running.shutdown_timeout);
+    let board = collector.board().clone();
     tokio::select! {
         ledger = async {
             let ledger = collector.stop(deadline).await;
@@ -52,7 +53,14 @@ async fn serve(
             0 => Ok(()),
             items => Err(format!("{items} items are not accounted for").into()),
         },
-        again = signals.next() => Err(format!("{again} again: ended before everything was sent").into()),
+        // While the collector is still there: what is not waited for is dropped, and its ledger with it.
+        (again, ledger) = async { (signals.next().await, board.ledger()) } => {
+            tracing::warn!(target: "otlp_collector", "{again} again: this is what has become of everything until now");
+            for line in ledger.to_string().lines() {
+                tracing::warn!(target: "otlp_collector", "{line}");
+            }
+            Err(format!("{again} again: ended before everything was sent").into())
+        }
     }
 }
 

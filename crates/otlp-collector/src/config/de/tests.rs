@@ -87,7 +87,7 @@ fn a_mistake_is_told_with_its_place_and_what_would_do() {
         ),
         (
             "max_recv_msg_size_mib: many\n",
-            "c.yaml:1:24: max_recv_msg_size_mib: \"many\" is not u64",
+            "c.yaml:1:24: max_recv_msg_size_mib: \"many\" is not a whole number, 0 or more",
         ),
         (
             "include_metadata: maybe\n",

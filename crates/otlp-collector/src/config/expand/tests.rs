@@ -48,6 +48,9 @@ fn a_reference_within_a_text_is_replaced() {
         ("$HOST", "$HOST"),
         ("'${HOST'", "${HOST"),
         ("'}${HOST}{'", "}collector{"),
+        ("'$${a}${HOST}'", "${a}collector"),
+        ("'${HOST$${a}'", "${HOST${a}"),
+        ("'$$$${HOST}}'", "$${HOST}}"),
         ("${TEXT}", "has $ and collector"),
     ] {
         assert_eq!(text(value), expected, "{value}");
@@ -80,4 +83,32 @@ fn what_leads_nowhere_is_told_with_its_place() {
         let error = expanded(value).unwrap_err();
         assert!(error.starts_with(expected), "{value}: {error}");
     }
+}
+
+/// Were each bracket looked for anew, these would take hours.
+#[test]
+fn a_text_of_many_brackets_is_passed_once() {
+    let many = 400_000;
+    for value in [
+        "}".repeat(many),
+        "{".repeat(many),
+        format!("$${{{}", "}".repeat(many)),
+        format!("{}{{{}", "$".repeat(many), "}".repeat(many)),
+        "$${}".repeat(many / 4),
+    ] {
+        assert_eq!(find(&value), None);
+    }
+    let text = format!("{}${{HOST}}", "}".repeat(many));
+    assert_eq!(find(&text), Some((many, many + 6)));
+}
+
+#[test]
+fn what_references_bring_in_is_bounded_in_all() {
+    let variable = |_: &str| Some("x".repeat(1 << 20));
+    let around = Surroundings::new(&variable);
+    let of = |count: usize| -> Result<(), String> {
+        let node = yaml::parse(&"- ${A}\n".repeat(count), "c.yaml").unwrap();
+        expand(node, &around).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(of(33).unwrap_err(), "c.yaml:33:3: references bring in more than 33554432 bytes");
 }

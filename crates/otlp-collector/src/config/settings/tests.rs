@@ -58,7 +58,7 @@ fn what_does_not_fit_together_is_told_with_its_place() {
         ("recievers: {}", "unknown key \"recievers\"; did you mean \"receivers\"?"),
         (
             "service::pipelines::traces::exporters: [debgu]",
-            "service::pipelines::traces::exporters: unknown exporter that is not configured: \"debgu\"; did you mean \"debug\"?",
+            "service::pipelines::traces::exporters: exporter \"debgu\" is not configured; did you mean \"debug\"?",
         ),
         ("service::pipelines::traces::receivers: []", "there is no receiver; one is needed"),
         (
@@ -76,7 +76,7 @@ fn what_does_not_fit_together_is_told_with_its_place() {
         ),
         (
             "service::extensions: [zpages]",
-            "service::extensions: unknown extension that is not configured: \"zpages\"",
+            "service::extensions: extension \"zpages\" is not configured; accepted: health_check",
         ),
         ("service::pipelines: 1", "\"service::pipelines"),
         ("service::telemetri: {}", "unknown key \"telemetri\"; did you mean \"telemetry\"?"),
@@ -110,4 +110,37 @@ fn what_nothing_uses_and_variables_that_are_not_set_are_warned_of() {
         assert!(warnings.contains(said), "{said} in {warnings}");
     }
     assert_eq!(config.warnings.len(), 3);
+}
+
+/// Were each name looked for among all, this would take minutes.
+#[test]
+fn very_many_components_are_checked() {
+    let count = 30_000;
+    let names = || (0..count).map(|at| format!("debug/{at}"));
+    let components: String = names().map(|name| format!("  {name}:\n")).collect();
+    let list = names().collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "receivers: {{otlp: }}\nexporters:\n{components}processors:\n{components}service:\n  pipelines:\n    \
+         traces: {{receivers: [otlp], processors: [{list}], exporters: [{list}]}}\n"
+    );
+    let config = load(&text, &[]).unwrap();
+    assert!(config.warnings.is_empty());
+    assert_eq!(config.settings.exporters.len(), count);
+    let error = load(&text, &["service::pipelines::traces::processors: [none]"]).unwrap_err();
+    assert!(error.ends_with(" and 29936 more") && error.len() < 2048, "{error}");
+}
+
+#[test]
+fn a_long_name_is_not_echoed_whole() {
+    let name = "x".repeat(1_000);
+    for (text, path) in [
+        (format!("{name}: 1"), ""),
+        (format!("service::{name}: 1"), "service"),
+        (format!("exporters::debug: '${{{name}:x}}'"), "exporters"),
+        (format!("exporters::debug: '${{env:{name}-}}'"), "exporters"),
+        (format!("exporters: {{{name}: 1, {name}: 2}}"), ""),
+    ] {
+        let error = load(WHOLE, &[&text]).unwrap_err();
+        assert!(error.len() < 512 && error.contains(path), "{error}");
+    }
 }

@@ -38,7 +38,7 @@ fn later_sources_are_merged_over_earlier_ones() {
 fn an_error_in_a_value_of_set_names_it() {
     let node = load(&["--set=a.b=x"]).unwrap();
     let error = node.get("a").unwrap().get("b").unwrap().read::<u8>().unwrap_err();
-    assert_eq!(error.to_string(), "--set a.b:1:1: \"x\" is not u8");
+    assert_eq!(error.to_string(), "--set a.b:1:1: \"x\" is not a whole number, 0 or more");
 }
 
 #[test]
@@ -50,6 +50,9 @@ fn what_cannot_be_read_is_told() {
             "--set=a",
             "--set takes a key and a value, and this is none; accepted: key.below.key=value",
         ),
+        ("", "\"\" names no configuration; accepted: a path, "),
+        ("file:", "\"file:\" names no configuration; accepted: a path, "),
+        ("env:", "\"env:\" names no configuration; accepted: a path, "),
         ("yaml:[1]", "yaml::1:1: a configuration is a mapping, and this is a list"),
         ("env:1", "\"1\" is no name of a variable"),
     ] {
@@ -66,4 +69,51 @@ fn variables_that_are_not_set_are_kept_in_mind() {
     let source = "yaml:{a: '${B}', c: '${env:A} ${B}', d: '${C:-1}'}".parse().unwrap();
     read(&[source], &around).unwrap();
     assert_eq!(around.into_missing(), ["A", "B"]);
+}
+
+/// Were each key looked for among all, this would take minutes.
+#[test]
+fn a_mapping_of_very_many_keys_is_read_and_merged() {
+    let keys = 90_000;
+    let lines = |prefix: &str| -> String {
+        (0..keys).map(|key| format!("{prefix}k{key}: {key}\n")).collect()
+    };
+    let sources = ["x: &x {a: 1}\n<<: *x\n", ""].map(|first| format!("yaml:{first}{}", lines("")));
+    let below = format!("yaml:{}", lines("all::"));
+    let node = load(&[&sources[0], &sources[1], &below, &below]).unwrap();
+    let last = format!("k{}", keys - 1);
+    for path in [&["a"][..], &["x", "a"]] {
+        assert_eq!(number(&node, path), 1);
+    }
+    for path in [&[last.as_str()][..], &["all", &last]] {
+        assert_eq!(number(&node, path), keys - 1);
+    }
+}
+
+#[test]
+fn later_keys_win_over_earlier_ones_and_keep_their_place() {
+    let node = load(&["yaml:{b: 1, a::c: 2, a: {d: 3}}", "yaml:{a::c::e: 4, b: [5]}"]).unwrap();
+    let Value::Mapping(entries) = &node.value else { panic!("{node:?}") };
+    let keys: Vec<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    assert_eq!(keys, ["b", "a"]);
+    assert_eq!((number(&node, &["a", "c", "e"]), number(&node, &["a", "d"])), (4, 3));
+    let node = load(&["yaml:{a::c: 2}", "yaml:{a: 1}"]).unwrap();
+    assert_eq!(number(&node, &["a"]), 1);
+}
+
+#[test]
+fn keys_within_each_other_are_bounded() {
+    let path = |separator: &str, keys: usize| vec!["a"; keys].join(separator);
+    for (good, bad) in [
+        (format!("yaml:{}: 1", path("::", 64)), format!("yaml:{}: 1", path("::", 65))),
+        (format!("--set={}=1", path(".", 64)), format!("--set={}=1", path(".", 65))),
+        (
+            format!("yaml:{{{0}: {{{0}: 1}}}}", path("::", 32)),
+            format!("yaml:{{{0}: {{{0}::a: 1}}}}", path("::", 32)),
+        ),
+    ] {
+        load(&[&good]).unwrap();
+        let error = load(&[&bad]).unwrap_err();
+        assert!(error.contains("more than 64 keys stand within each other"), "{error}");
+    }
 }

@@ -81,3 +81,12 @@ fn what_would_use_up_memory_or_the_stack_is_refused() {
     }
     assert!(read(&nested).unwrap_err().contains("more than 64 collections"));
 }
+
+#[test]
+fn aliases_repeat_no_more_than_a_file_can_hold() {
+    let text =
+        |times: usize| format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(times));
+    assert!(parse(&text(16), "c.yaml").is_ok());
+    let error = parse(&text(17), "c.yaml").unwrap_err().to_string();
+    assert!(error.ends_with("aliases repeat more than 16777216 bytes"), "{error}");
+}

@@ -218,6 +218,10 @@ fn no_endpoint(text: &str) -> String {
 }
 
 impl Destination for OtlpGrpcSettings {
+    fn needs(&self) -> Vec<(&'static str, String)> {
+        self.auth.iter().map(|auth| ("auth", auth.authenticator.clone())).collect()
+    }
+
     fn open(&self, host: &Host, signal: Signal) -> Result<BoxedExporter, BoxError> {
         self.told.warn(host, || self.warnings());
         let Resolved { endpoint, headers, product, compression, tls } = self.resolve()?;

@@ -248,6 +248,10 @@ impl OtlpHttpSettings {
 }
 
 impl Destination for OtlpHttpSettings {
+    fn needs(&self) -> Vec<(&'static str, String)> {
+        self.auth.iter().map(|auth| ("auth", auth.authenticator.clone())).collect()
+    }
+
     fn open(&self, host: &Host, signal: Signal) -> Result<BoxedExporter, BoxError> {
         self.told.warn(host, || self.warnings());
         let Resolved { headers, product, compression, tls } = self.resolve()?;

@@ -14,6 +14,19 @@ use crate::consumer::Consumers;
 use crate::telemetry::{Measurements, receiver};
 
 impl Receiver for OtlpReceiver {
+    fn needs(&self) -> Vec<(&'static str, String)> {
+        let protocols = &self.settings.protocols;
+        let named = [
+            ("protocols::grpc::auth", protocols.grpc.as_ref().and_then(|it| it.auth.as_ref())),
+            ("protocols::http::auth", protocols.http.as_ref().and_then(|it| it.auth.as_ref())),
+        ];
+        let named = named.into_iter().filter_map(|(key, auth)| Some((key, auth?)));
+        named
+            .map(|(key, auth)| (key, auth.authenticator.clone()))
+            .filter(|(_, name)| !self.authenticators.contains_key(name))
+            .collect()
+    }
+
     fn start<'a>(
         &'a self,
         host: &'a Host,

@@ -2,15 +2,16 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
-use http_body::Body as _;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -67,12 +68,44 @@ async fn respond(
 ) -> Response<Full<Bytes>> {
     pulse.on_request();
     let _serving = Serving(pulse);
-    let (head, mut body) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let mut body = Followed { body, has_ended: false };
     let response = end.answer(&head, &mut body, peer).await;
-    if !body.is_end_stream() {
+    let mut response = response.map(Full::new);
+    if !body.has_ended && !body.is_end_stream() {
         pulse.on_unread();
+        // The rest is not waited for, and so nothing can come behind it.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(Full::new)
+    response
+}
+
+/// A body that knows whether it was read to its end: one in chunks does not say so itself.
+struct Followed {
+    body: Incoming,
+    has_ended: bool,
+}
+
+impl Body for Followed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.has_ended |= matches!(polled, Poll::Ready(None));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A request that is being served, also if its client leaves.

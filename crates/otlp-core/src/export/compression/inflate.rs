@@ -119,8 +119,12 @@ impl Decompressor {
             let growth = before.clamp(room, self.left.saturating_add(1).max(room));
             out.reserve_exact(growth);
         }
-        self.codec.read(room, out)?;
+        let result = self.codec.read(room, out);
         let read = out.len() - before;
+        if let Err(error) = result {
+            let has_begun = read > 0 || self.left < self.limit;
+            return Err(if has_begun { self.codec.behind_end(error) } else { error });
+        }
         match self.left.checked_sub(read) {
             Some(left) => self.left = left,
             None => return Err(DecompressError::TooLarge { limit: self.limit }),
@@ -186,6 +190,19 @@ impl Codec {
             Self::Identity(_) => "identity",
             Self::Gzip(_) => "gzip",
             Self::Zstd(_) => "zstd",
+        }
+    }
+
+    /// The error, in the words for what follows a whole gzip body: bytes too few to be the header of another.
+    fn behind_end(&self, error: DecompressError) -> DecompressError {
+        match (self, error) {
+            (Self::Gzip(reader), DecompressError::Truncated { codec })
+                if reader.header().is_none() =>
+            {
+                let reason = "what stands behind its end is no gzip".to_owned();
+                DecompressError::Corrupt { codec, reason }
+            }
+            (_, error) => error,
         }
     }
 
