@@ -153,7 +153,8 @@ impl Gate {
                 moments.last_refusal = Some((now, refusal));
             }
         }
-        if is_last {
+        // Another may have come since.
+        if is_last && self.inside.load(Ordering::Acquire) == 0 {
             moments.busy_since = None;
         }
     }

@@ -265,6 +265,9 @@ async fn wrong_paths_methods_and_types_are_told_apart() {
     let mut client = Http1::to(site.http()).await;
     let reply = client.request("POST", "/v1/trace", &[PROTOBUF], b"").await;
     assert_eq!((reply.status, decode_status(&reply.body).unwrap().code), (404, 12));
+    let message = decode_status(&reply.body).unwrap().message;
+    assert!(message.contains("is not served here; served are: "), "{message}");
+    assert!(message.contains("/v1/traces"), "{message}");
     let reply = client.request("POST", "/v1development/profiles", &[JSON], b"").await;
     assert_eq!((reply.status, reply.header("content-type")), (404, JSON.1));
     // H12: in the encoding of the request where it has one, else in plain text.

@@ -349,8 +349,10 @@ impl Shared {
             && let Ok(Some((first, second))) = payload.halve()
         {
             let of_first = held.split(first.items());
-            self.hand_on(batch.clone().with_payload(first), of_first, trigger).await;
-            return self.hand_on(batch.with_payload(second), held, trigger).await;
+            // The next node has refused the whole, and is offered it again in two.
+            let (first, second) = (batch.clone().with_payload(first), batch.with_payload(second));
+            self.hand_on(first.repeated(), of_first, trigger).await;
+            return self.hand_on(second.repeated(), held, trigger).await;
         }
         let items = payload.items();
         let why = outcome.error().map(ToString::to_string).unwrap_or_default();

@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use otlp_core::Signal;
+use otlp_core::export::text::printable;
 
 use super::answer::{self, Answer};
 use super::auth::{self, Authenticator, Credentials};
@@ -104,6 +105,14 @@ impl HttpEnd {
         response
     }
 
+    /// What a client is told that posts where nothing is served.
+    fn not_served(&self, path: &str) -> String {
+        let served =
+            self.paths.iter().filter(|(_, signal)| self.intake.consumer(*signal).is_some());
+        let served: Vec<_> = served.map(|(path, _)| path.as_str()).collect();
+        format!("{} is not served here; served are: {}", printable(path), served.join(", "))
+    }
+
     /// What the headers decide, before the body is read.
     async fn admit(
         &self,
@@ -119,7 +128,7 @@ impl HttpEnd {
             auth::check(authenticator.as_ref(), &credentials).await.map_err(refused)?;
         }
         let Some(known) = signal.filter(|signal| self.intake.consumer(*signal).is_some()) else {
-            return Err(refused(Refusal::new(Kind::Unknown, "nothing is posted here")));
+            return Err(refused(Refusal::new(Kind::Unknown, self.not_served(path))));
         };
         if head.method != Method::POST {
             return Err(refused(Refusal::new(Kind::WrongMethod, "only POST is served here")));
