@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use crate::clock::now;
 use crate::consumer::{Answer, Batch, Consumer, SharedConsumer};
 use crate::seldom::Seldom;
+use crate::under_way::UnderWay;
 
 /// Hands each batch to several nodes at the same time. They share its bytes.
 ///
@@ -21,7 +23,8 @@ use crate::seldom::Seldom;
 /// and others could take later is theirs only: the batch is tried again with those others, until the deadline
 /// or [`PATIENCE`](Self::PATIENCE), whichever comes first, and a healthy branch never sees it twice. What a
 /// branch has not taken by then is counted as its [loss](Self::lost) and said in the log, and the answer is a success
-/// with a warning: the others have it, and a repetition would give it to them again. A branch that was waited for in
+/// with a warning: the others have it, and a repetition would give it to them again. A branch that has not
+/// answered at all by then goes on with nobody waiting, and is counted by what it answers. A branch that was waited for in
 /// vain is asked once for each batch until it takes one again, so that it holds up nobody for longer than once.
 ///
 /// ```
@@ -35,9 +38,9 @@ use crate::seldom::Seldom;
 /// # let _ = to_both;
 /// ```
 pub struct FanOut {
-    branches: Vec<Branch>,
-    /// Whether the nodes finish what they have begun when nobody waits for their answer.
-    finishes: bool,
+    branches: Vec<Arc<Branch>>,
+    /// Branches that are no longer waited for, and that have not answered yet.
+    late: UnderWay,
 }
 
 #[derive(Debug)]
@@ -67,14 +70,13 @@ impl FanOut {
             is_away: AtomicBool::new(false),
             said: Seldom::new(),
         };
-        Self { branches: branches.into_iter().map(branch).collect(), finishes: false }
+        let branches = branches.into_iter().map(branch).map(Arc::new).collect();
+        Self { branches, late: UnderWay::default() }
     }
 
-    /// In front of nodes that finish what they have begun when nobody waits for their answer, and count it.
-    pub(crate) fn of_entrances(
-        branches: impl IntoIterator<Item = (String, SharedConsumer)>,
-    ) -> Self {
-        Self { finishes: true, ..Self::new(branches) }
+    /// Waits until every branch has answered, also those that nobody waits for.
+    pub(crate) async fn until_empty(&self) {
+        self.late.until_empty().await;
     }
 
     /// Items that a branch has lost while another has them, by the names of the branches.
@@ -85,10 +87,13 @@ impl FanOut {
 
     async fn hand_out(&self, batch: Batch, deadline: Deadline) -> Outcome {
         let until = Until::new(None);
-        let first = self.branches.iter().map(|it| it.first(batch.clone(), deadline, &until));
+        let first = self
+            .branches
+            .iter()
+            .map(|it| Arc::clone(it).first(batch.clone(), deadline, &until, &self.late));
         let answers = join_all(first).await;
         let Some(until) = *until.borrow() else {
-            // None has taken it, so that none was cut short.
+            // None has taken it, so that each was waited for.
             let answers = answers.into_iter().flatten();
             return answers.reduce(worse).unwrap_or_else(Outcome::delivered);
         };
@@ -96,8 +101,8 @@ impl FanOut {
         let settled = self.branches.iter().zip(answers);
         let settled = settled.map(|(branch, answer)| async {
             match answer {
-                None if self.finishes => Settled::late(),
-                answer => branch.settle(answer, &batch, until).await,
+                None => Settled::late(),
+                Some(answer) => branch.settle(answer, &batch, until).await,
             }
         });
         whole(&join_all(settled).await)
@@ -112,7 +117,7 @@ struct Settled {
 }
 
 impl Settled {
-    /// It is under way, and whoever has it counts it.
+    /// It is under way: what becomes of it is written down when it is known.
     fn late() -> Self {
         Self { missing: 0, warning: Some("not every destination has answered in time".to_owned()) }
     }
@@ -157,21 +162,31 @@ impl Branch {
     }
 
     /// Its first answer, which is not waited for much longer than that of another branch that has taken the batch.
-    /// `None` if it was not waited for any longer.
-    async fn first(&self, batch: Batch, deadline: Deadline, until: &Until) -> Option<Outcome> {
-        let mut others = until.subscribe();
-        let over = async {
-            let at = others.wait_for(Option::is_some).await.ok().and_then(|at| *at);
-            match at {
-                // Who has kept others waiting in vain does so no more.
-                Some(_) if self.is_away.load(Ordering::Relaxed) => tokio::time::sleep(SHORT).await,
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
+    /// `None` if it was not waited for any longer: then it is written down when it comes.
+    async fn first(
+        self: Arc<Self>,
+        batch: Batch,
+        deadline: Deadline,
+        until: &Until,
+        late: &UnderWay,
+    ) -> Option<Outcome> {
+        let items = batch.payload().items();
+        let branch = Arc::clone(&self);
+        let mut taking = Box::pin(async move { branch.take(batch, deadline).await });
         let answer = tokio::select! {
-            answer = self.take(batch, deadline) => answer,
-            () = over => return None,
+            answer = &mut taking => answer,
+            () = self.over(until) => {
+                self.is_away.store(true, Ordering::Relaxed);
+                let trip = late.begin();
+                tokio::spawn(async move {
+                    let answer = taking.await;
+                    self.is_away.store(!is_taken(&answer), Ordering::Relaxed);
+                    // A warning is too late for whoever sent it; a loss is counted and said.
+                    self.note(&answer, items);
+                    drop(trip);
+                });
+                return None;
+            }
         };
         if is_taken(&answer) {
             let at = now().checked_add(FanOut::PATIENCE).unwrap_or_else(now);
@@ -184,12 +199,21 @@ impl Branch {
         Some(answer)
     }
 
+    /// Waits until this branch is not to be waited for any longer, which begins when another has taken the batch.
+    async fn over(&self, until: &Until) {
+        let mut others = until.subscribe();
+        let at = others.wait_for(Option::is_some).await.ok().and_then(|at| *at);
+        match at {
+            // Who has kept others waiting in vain does so no more.
+            Some(_) if self.is_away.load(Ordering::Relaxed) => tokio::time::sleep(SHORT).await,
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// What became of the batch here, while another branch has it.
-    async fn settle(&self, answer: Option<Outcome>, batch: &Batch, until: Deadline) -> Settled {
-        let answer = match answer {
-            Some(answer) => self.insist(answer, batch, until).await,
-            None => silent(),
-        };
+    async fn settle(&self, answer: Outcome, batch: &Batch, until: Deadline) -> Settled {
+        let answer = self.insist(answer, batch, until).await;
         self.is_away.store(matches!(answer, Outcome::Retryable { .. }), Ordering::Relaxed);
         self.note(&answer, batch.payload().items())
     }
@@ -229,10 +253,6 @@ impl Branch {
             }
         }
     }
-}
-
-fn silent() -> Outcome {
-    Outcome::retryable(ExportError::new(ErrorKind::Timeout, "it has not answered in time"))
 }
 
 fn is_taken(outcome: &Outcome) -> bool {
@@ -276,7 +296,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::Arc;
 
     use otlp_core::{Payload, Signal};
     use parking_lot::Mutex;
@@ -409,32 +428,35 @@ mod tests {
         assert_eq!(lost(&node), [0, 11], "it is waited for again");
     }
 
-    /// Never answers.
+    /// Answers after a minute.
     #[derive(Debug)]
-    struct Silent;
+    struct Slow(Outcome);
 
-    impl Consumer for Silent {
+    impl Consumer for Slow {
         fn consume(&self, _batch: Batch, _deadline: Deadline) -> Answer<'_> {
-            Box::pin(std::future::pending())
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                self.0.clone()
+            })
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_branch_that_does_not_answer_keeps_the_clients_of_others_for_a_while_and_then_no_more()
      {
-        let branches = || -> [(String, SharedConsumer); 2] {
-            [("one".into(), Scripted::new([])), ("other".into(), Arc::new(Silent))]
-        };
-        let node = FanOut::new(branches());
-        let begun = Clock::now();
-        assert!(is_taken(&consume(&node).await));
-        assert_eq!((begun.elapsed(), lost(&node)), (FanOut::PATIENCE, vec![0, 1]));
-        assert!(is_taken(&consume(&node).await));
-        assert_eq!(begun.elapsed(), FanOut::PATIENCE + SHORT);
-        // Who finishes what it has begun counts it, too.
-        let node = FanOut::of_entrances(branches());
-        assert!(is_taken(&consume(&node).await));
-        assert_eq!(lost(&node), [0, 0]);
+        for (answer, lost_by_it) in [(busy(), 2), (bad(), 2), (Outcome::delivered(), 0)] {
+            let branches: [(String, SharedConsumer); 2] =
+                [("one".into(), Scripted::new([])), ("other".into(), Arc::new(Slow(answer)))];
+            let node = FanOut::new(branches);
+            let begun = Clock::now();
+            assert!(is_taken(&consume(&node).await));
+            assert_eq!(begun.elapsed(), FanOut::PATIENCE);
+            assert!(is_taken(&consume(&node).await));
+            assert_eq!(begun.elapsed(), FanOut::PATIENCE + SHORT);
+            assert_eq!(lost(&node), [0, 0], "nobody knows yet");
+            node.until_empty().await;
+            assert_eq!(lost(&node), [0, lost_by_it]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

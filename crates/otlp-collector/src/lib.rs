@@ -22,3 +22,4 @@ pub mod registry;
 mod seldom;
 pub mod sending;
 pub mod telemetry;
+mod under_way;

@@ -41,7 +41,6 @@ mod queue;
 mod sender;
 mod settings;
 mod storage;
-mod under_way;
 mod voice;
 
 pub use self::account::Account;

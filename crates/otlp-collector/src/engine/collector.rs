@@ -67,6 +67,7 @@ impl Collector {
         self.stop_senders(deadline).await;
         // What was under way has ended with the senders, and its answers are on their way back.
         self.until_empty(Deadline::after(now(), LAST_ANSWERS)).await;
+        self.until_nobody_is_late(Deadline::after(now(), LAST_ANSWERS)).await;
         self.stop_extensions(deadline).await;
         self.board.enter(Phase::Stopped);
         self.board.keep_measurements();
@@ -134,6 +135,17 @@ impl Collector {
         empty(&gates, deadline).await;
     }
 
+    /// What a branch has answered when nobody waited for it any more is in the books, too.
+    async fn until_nobody_is_late(&self, deadline: Deadline) {
+        let junctions = self.board.read(|parts| {
+            let of_receivers = parts.receivers.iter().flat_map(|it| it.junctions.iter());
+            let of_connectors = parts.connectors.iter().flat_map(|it| it.junctions.iter());
+            let of_pipelines = parts.pipelines.iter().map(|it| &it.junction);
+            of_receivers.chain(of_connectors).chain(of_pipelines).cloned().collect::<Vec<_>>()
+        });
+        in_time(join_all(junctions.iter().map(|it| it.until_empty())), deadline).await;
+    }
+
     /// The last first.
     async fn stop_extensions(&self, deadline: Deadline) {
         let extensions = self.board.read(|parts| {
@@ -159,10 +171,13 @@ fn gates<'a, I: 'a>(entrances: impl Iterator<Item = &'a (I, Arc<Gate>)>) -> Vec<
 }
 
 async fn empty(gates: &[Arc<Gate>], deadline: Deadline) {
-    let emptied = join_all(gates.iter().map(|gate| gate.until_empty()));
+    in_time(join_all(gates.iter().map(|gate| gate.until_empty())), deadline).await;
+}
+
+async fn in_time<T>(work: impl Future<Output = T>, deadline: Deadline) {
     match deadline.instant() {
-        None => drop(emptied.await),
-        Some(at) => drop(tokio::time::timeout_at(at.into(), emptied).await),
+        None => drop(work.await),
+        Some(at) => drop(tokio::time::timeout_at(at.into(), work).await),
     }
 }
 

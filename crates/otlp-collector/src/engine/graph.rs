@@ -192,7 +192,7 @@ impl Assembly<'_> {
                 branches.push((pipeline.id.to_string(), self.entrance(origin, pipeline)?));
             }
             if !branches.is_empty() {
-                let junction = Arc::new(FanOut::of_entrances(branches));
+                let junction = Arc::new(FanOut::new(branches));
                 consumers = consumers.with(signal, Arc::clone(&junction) as SharedConsumer);
                 junctions.push(junction);
             }

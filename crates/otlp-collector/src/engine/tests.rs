@@ -72,7 +72,8 @@ impl Destination for Told {
     fn sending(&self) -> SendingSettings {
         let queue = QueueSettings { enabled: self.has_queue, ..QueueSettings::default() };
         let retry = RetrySettings { enabled: false, ..RetrySettings::default() };
-        SendingSettings::default().with_queue(queue).with_retry(retry)
+        let timeout = 20 * SECOND;
+        SendingSettings::default().with_queue(queue).with_retry(retry).with_timeout(timeout)
     }
 }
 

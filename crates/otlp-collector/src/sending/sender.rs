@@ -17,10 +17,10 @@ use super::progress::{Progress, ProgressSnapshot};
 use super::queue::{Entry, Queue, Refused, Reply, Room};
 use super::settings::{BatchSettings, QueueSettings, QueueSizer, SendingSettings, SettingsError};
 use super::storage::{Kept, MemoryStorage, Storage};
-use super::under_way::UnderWay;
 use super::voice::Voice;
 use crate::consumer::{Answer, Batch, Consumer};
 use crate::gathering::{Gathered, Part, in_time, is_taken};
+use crate::under_way::UnderWay;
 
 /// Sends batches of one signal through an exporter: see [the module](super).
 ///

@@ -217,3 +217,32 @@ async fn a_component_that_loses_items_is_found_out() {
     let ledger = collector.stop(within(SECOND)).await;
     assert_eq!(ledger.unaccounted(), 2, "{ledger}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_behind_a_connector_that_answers_late_is_counted_by_what_it_answers() {
+    for (answer, of_all) in [
+        (Outcome::delivered(), "sent 4 + refused 0 + dropped 0 + held 0"),
+        (busy(), "sent 2 + refused 0 + dropped 0 + lost 2 + held 0"),
+    ] {
+        let bench = Bench::of(
+            "
+            receivers: {otlp: }
+            connectors: {forward: }
+            exporters: {nop/fast: , nop/slow: }
+            service:
+              pipelines:
+                traces/in: {receivers: [otlp], exporters: [forward, nop/fast]}
+                traces/behind: {receivers: [forward], exporters: [nop/slow]}
+            ",
+        );
+        let collector = bench.start().await;
+        let step = Step::Delay(crate::fan_out::FanOut::PATIENCE + SECOND, answer);
+        bench.exporter("nop/slow").respond_by(move |_| step.clone());
+        for _ in 0..2 {
+            assert!(is_delivered(&bench.inlet.bring(&["buy"]).await));
+        }
+        let ledger = collector.stop(within(60 * SECOND)).await;
+        let text = format!("all: received 2 + copied 2 = {of_all}; unaccounted=0");
+        assert_eq!(total(&ledger), text, "{ledger}");
+    }
+}

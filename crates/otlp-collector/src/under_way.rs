@@ -1,34 +1,38 @@
 //! How much is under way, and when nothing is any more.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
 /// Counts what is under way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnderWay(Arc<Count>);
+
 #[derive(Debug, Default)]
-pub(super) struct UnderWay {
+struct Count {
     count: AtomicUsize,
     ended: Notify,
 }
 
 /// Something is under way until this is dropped.
 #[derive(Debug)]
-pub(super) struct Trip<'a>(&'a UnderWay);
+pub(crate) struct Trip(Arc<Count>);
 
 impl UnderWay {
-    pub(super) fn begin(&self) -> Trip<'_> {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        Trip(self)
+    pub(crate) fn begin(&self) -> Trip {
+        self.0.count.fetch_add(1, Ordering::AcqRel);
+        Trip(Arc::clone(&self.0))
     }
 
     /// Waits until nothing is under way.
-    pub(super) async fn until_empty(&self) {
+    pub(crate) async fn until_empty(&self) {
         loop {
-            let ended = self.ended.notified();
+            let ended = self.0.ended.notified();
             tokio::pin!(ended);
             // From here on it hears of an end.
             ended.as_mut().enable();
-            if self.count.load(Ordering::Acquire) == 0 {
+            if self.0.count.load(Ordering::Acquire) == 0 {
                 return;
             }
             ended.await;
@@ -36,7 +40,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for Trip<'_> {
+impl Drop for Trip {
     fn drop(&mut self) {
         if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.ended.notify_waiters();
